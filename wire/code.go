@@ -1,0 +1,35 @@
+package wire
+
+import "fmt"
+
+// Code says why a connection or a direction of it ended. Codes travel in RESET,
+// STOP and CLOSE and are at most MaxOffset. Those that the specification does not
+// name are not an error.
+type Code uint64
+
+// The codes of the specification.
+const (
+	CodeNone        Code = iota // an orderly end
+	CodeReset                   // data reached a side that had closed, or the application aborted
+	CodeRefused                 // nobody listens
+	CodeProtocol                // the peer broke a rule of the format or of the protocol
+	CodeFlowControl             // the peer sent beyond its window
+	CodeFinalSize               // the stream has two ends, or data behind its end
+	CodeInternal                // a mistake in the sender of the code
+	CodeBusy                    // no room for another connection
+	CodeTimeout                 // the peer was silent for too long
+)
+
+var codeNames = [...]string{
+	CodeNone: "NONE", CodeReset: "RESET", CodeRefused: "REFUSED", CodeProtocol: "PROTOCOL",
+	CodeFlowControl: "FLOW_CONTROL", CodeFinalSize: "FINAL_SIZE", CodeInternal: "INTERNAL",
+	CodeBusy: "BUSY", CodeTimeout: "TIMEOUT",
+}
+
+// String returns the name in the specification, or Code(n).
+func (c Code) String() string {
+	if c < Code(len(codeNames)) {
+		return codeNames[c]
+	}
+	return fmt.Sprintf("Code(%d)", uint64(c))
+}

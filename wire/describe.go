@@ -1,0 +1,166 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+)
+
+// Describe returns a whole packet in words: a line for the header, a line for each
+// frame and, if the packet breaks a rule, a line with the error. The last line of a
+// packet says if its trailer is right, as far as that can be told: a short packet does
+// not carry all that goes into it. It is for people, and for tests; programs call
+// Verify and the parsing functions.
+func Describe(b []byte) string {
+	var s strings.Builder
+	h, payload, err := ParseHeader(b)
+	if err != nil {
+		describeBroken(&s, b, err)
+		return s.String()
+	}
+	describeHeader(&s, h, len(b))
+	if h.Type == Versions {
+		for v := range ParseVersions(payload) {
+			fmt.Fprintf(&s, "  version=0x%08x\n", v)
+		}
+	} else if err := describeFrames(&s, h.Type, payload); err != nil {
+		describeError(&s, err)
+	}
+	describeTrailer(&s, h, b)
+	return s.String()
+}
+
+// describeBroken describes a packet whose header breaks a rule.
+func describeBroken(s *strings.Builder, b []byte, err error) {
+	version, dst, src, ok := Invariants(b)
+	switch {
+	case ok:
+		fmt.Fprintf(s, "LONG version=0x%08x dst=%x src=%x size=%d\n", version, dst, src, len(b))
+	case IsEbb(b):
+		fmt.Fprintf(s, "EBB size=%d\n", len(b))
+	default:
+		fmt.Fprintf(s, "FOREIGN size=%d\n", len(b))
+	}
+	describeError(s, err)
+}
+
+func describeHeader(s *strings.Builder, h Header, size int) {
+	s.WriteString(h.Type.String())
+	if h.Type != Short {
+		fmt.Fprintf(s, " version=0x%08x", h.Version)
+	}
+	if h.Dst != 0 {
+		fmt.Fprintf(s, " dst=%v", h.Dst)
+	}
+	if h.Src != 0 {
+		fmt.Fprintf(s, " src=%v", h.Src)
+	}
+	if h.Type.numbered() {
+		fmt.Fprintf(s, " number=%d/%d", h.Number, h.NumberLen)
+	}
+	fmt.Fprintf(s, " size=%d\n", size)
+}
+
+// describeFrames goes through the payload as a receiver would.
+func describeFrames(s *strings.Builder, t PacketType, payload []byte) error {
+	for len(payload) > 0 {
+		var f Frame
+		n, err := f.ParseIn(t, payload)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s, "  %v\n", f)
+		if f.Type == FrameParameters {
+			if _, err := ParseParameters(f.Data); err != nil {
+				return err
+			}
+		}
+		payload = payload[n:]
+	}
+	return nil
+}
+
+func describeTrailer(s *strings.Builder, h Header, b []byte) {
+	fmt.Fprintf(s, "  trailer=%08x", binary.BigEndian.Uint32(b[len(b)-TrailerSize:]))
+	switch {
+	case h.Type == Short:
+	case Verify(b, Seed(h.Version, h.Dst, h.Src)):
+		s.WriteString(" right")
+	default:
+		s.WriteString(" wrong")
+	}
+	s.WriteByte('\n')
+}
+
+func describeError(s *strings.Builder, err error) {
+	fmt.Fprintf(s, "  error: %s\n", strings.TrimPrefix(err.Error(), "wire: "))
+}
+
+// String returns the frame in words, without the bytes of DATA and PADDING.
+func (f Frame) String() string {
+	switch f.Type {
+	case FramePadding:
+		return fmt.Sprintf("PADDING length=%d", max(1, len(f.Data)))
+	case FrameAck, FrameAckECN:
+		return f.Type.String() + " " + f.Ack.String()
+	case FrameWindow:
+		return fmt.Sprintf("WINDOW limit=%d", f.Limit)
+	case FrameReset:
+		return fmt.Sprintf("RESET code=%v final=%d", f.Code, f.Final)
+	case FrameStop:
+		return fmt.Sprintf("STOP code=%v", f.Code)
+	case FrameClose:
+		return fmt.Sprintf("CLOSE code=%v reason=%q", f.Code, f.Data)
+	case FramePathChallenge, FramePathResponse:
+		return fmt.Sprintf("%v token=%x", f.Type, f.Token)
+	case FrameParameters:
+		p, err := ParseParameters(f.Data)
+		if err != nil {
+			return fmt.Sprintf("PARAMETERS list=%x", f.Data)
+		}
+		return "PARAMETERS " + p.String()
+	case FrameCookie:
+		return fmt.Sprintf("COOKIE %x", f.Data)
+	case FrameData:
+		return fmt.Sprintf("DATA offset=%d length=%d%s%s", f.Offset, len(f.Data), flag(f.Fin, " fin"), flag(f.ToEnd, " to-end"))
+	}
+	return f.Type.String()
+}
+
+// String returns the fields in words, with the ranges newest first.
+func (a *Ack) String() string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "largest=%d delay=%v received=%d ranges=[", a.Largest, a.Delay, a.Received)
+	sep := ""
+	for r := range a.Ranges() {
+		s.WriteString(sep)
+		s.WriteString(r.String())
+		sep = " "
+	}
+	s.WriteByte(']')
+	if a.HasECN {
+		fmt.Fprintf(&s, " ect0=%d ect1=%d ce=%d", a.ECT0, a.ECT1, a.CE)
+	}
+	return s.String()
+}
+
+// String returns first-last, or the one number that there is.
+func (r Range) String() string {
+	if r.First == r.Last {
+		return fmt.Sprint(r.First)
+	}
+	return fmt.Sprintf("%d-%d", r.First, r.Last)
+}
+
+// String returns the parameters in words.
+func (p Parameters) String() string {
+	return fmt.Sprintf("initial-window=%d max-ack-delay=%v max-datagram-size=%d idle-timeout=%v",
+		p.InitialWindow, p.MaxAckDelay, p.MaxDatagramSize, p.IdleTimeout)
+}
+
+func flag(set bool, name string) string {
+	if set {
+		return name
+	}
+	return ""
+}

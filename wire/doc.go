@@ -1,0 +1,52 @@
+// Package wire encodes and parses what Ebb sends: one packet per datagram,
+// which is a header, frames and a trailer. docs/wire.md is the specification;
+// testdata/packets holds a packet for each of its rules.
+//
+// The package is pure: it reads no clock and no network, and holds no state but
+// constant tables, so that every function may be called from any goroutine.
+//
+// Parsing allocates nothing. What it returns borrows from the packet: byte
+// slices and ACK ranges are valid for as long as the packet's bytes are left
+// alone. Whatever a peer may send is answered with one of the errors of this
+// package, never with a panic.
+//
+// Encoding appends to a slice of the caller's. A value that the format cannot
+// hold is a mistake in the program and panics with "BUG: ".
+//
+// A receiver goes through these steps:
+//
+//	IsEbb                   or the datagram is foreign
+//	ShortDst or Invariants  find the connection, and the seed of its trailer
+//	Verify                  or the packet is dropped unread
+//	ParseHeader             header and payload
+//	DecodeNumber            the packet number in full
+//	Frame.ParseIn           until the payload is used up
+package wire
+
+// Version is the version of the format that this package speaks.
+const Version uint32 = 0x45424201
+
+// Sizes and bounds of the format, in bytes unless said otherwise.
+const (
+	// MinInitialSize is the least size of a datagram with an INITIAL.
+	MinInitialSize = 1200
+	// TrailerSize is the size of the checksum that ends every packet.
+	TrailerSize = 4
+	// IDSize is the size of a connection ID in this version.
+	IDSize = 8
+	// MaxIDSize is the size of a connection ID that no version exceeds.
+	MaxIDSize = 20
+	// MaxAckRanges is the largest number of ranges in one ACK.
+	MaxAckRanges = 256
+	// MaxReason is the longest reason in a CLOSE.
+	MaxReason = 256
+	// MaxCookie is the longest cookie; the shortest has one byte.
+	MaxCookie = 255
+	// MaxParameters is the largest number of parameters in one frame, those
+	// with an unknown id included.
+	MaxParameters = 64
+	// MaxOffset is the largest value of a variable-length integer (RFC 9000
+	// section 16), and with that of every stream offset, limit, code and
+	// packet number.
+	MaxOffset = 1<<62 - 1
+)

@@ -1,0 +1,370 @@
+package wire
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// FrameType is the type of a frame, the first byte of it.
+type FrameType uint8
+
+// The types of frames.
+const (
+	FramePadding         FrameType = 0x00
+	FramePing            FrameType = 0x01
+	FrameAck             FrameType = 0x02
+	FrameAckECN          FrameType = 0x03
+	FrameWindow          FrameType = 0x04
+	FrameReset           FrameType = 0x05
+	FrameStop            FrameType = 0x06
+	FrameClose           FrameType = 0x07
+	FramePathChallenge   FrameType = 0x08
+	FramePathResponse    FrameType = 0x09
+	FrameParameters      FrameType = 0x0a
+	FrameCookie          FrameType = 0x0b
+	FrameCrypto          FrameType = 0x0c // reserved
+	FrameNewToken        FrameType = 0x0d // reserved
+	FrameNewConnectionID FrameType = 0x0e // reserved
+	FrameData            FrameType = 0x10 // stands for 0x10 to 0x13
+	FrameDatagram        FrameType = 0x30 // reserved, with 0x31
+)
+
+// The bits in the type of a DATA frame.
+const (
+	dataFin  = 0x01
+	dataLen  = 0x02
+	dataBits = dataFin | dataLen
+)
+
+var frameTypeNames = [...]string{
+	FramePadding: "PADDING", FramePing: "PING", FrameAck: "ACK", FrameAckECN: "ACK_ECN",
+	FrameWindow: "WINDOW", FrameReset: "RESET", FrameStop: "STOP", FrameClose: "CLOSE",
+	FramePathChallenge: "PATH_CHALLENGE", FramePathResponse: "PATH_RESPONSE",
+	FrameParameters: "PARAMETERS", FrameCookie: "COOKIE", FrameCrypto: "CRYPTO",
+	FrameNewToken: "NEW_TOKEN", FrameNewConnectionID: "NEW_CONNECTION_ID",
+}
+
+// String returns the name in the specification, or FrameType(0xnn).
+func (t FrameType) String() string {
+	switch {
+	case int(t) < len(frameTypeNames):
+		return frameTypeNames[t]
+	case t.isData():
+		return "DATA"
+	case t.isDatagram():
+		return "DATAGRAM"
+	}
+	return fmt.Sprintf("FrameType(0x%02x)", uint8(t))
+}
+
+// AckEliciting reports whether a packet with such a frame asks for an ACK (RFC
+// 9002 section 2).
+func (t FrameType) AckEliciting() bool {
+	switch t {
+	case FramePing, FrameWindow, FrameReset, FrameStop, FramePathChallenge, FramePathResponse, FrameParameters:
+		return true
+	}
+	return t.isData()
+}
+
+// AllowedIn reports whether packets of type p carry such frames. Reserved and
+// unknown frames are allowed nowhere.
+func (t FrameType) AllowedIn(p PacketType) bool {
+	switch p {
+	case Short:
+		return t <= FramePathResponse || t.isData()
+	case Initial, Accept:
+		switch t {
+		case FramePadding, FramePing, FrameAck, FrameAckECN, FrameParameters, FrameClose:
+			return true
+		case FrameCookie:
+			return p == Initial
+		}
+	case Retry:
+		return t == FrameCookie
+	case Refuse:
+		return t == FrameClose
+	}
+	return false
+}
+
+func (t FrameType) isData() bool     { return t&^dataBits == FrameData }
+func (t FrameType) isDatagram() bool { return t&^1 == FrameDatagram }
+func (t FrameType) isReserved() bool {
+	return t >= FrameCrypto && t <= FrameNewConnectionID || t.isDatagram()
+}
+
+// Frame is one frame. Which fields mean something depends on Type; Parse leaves
+// the others zero. Data and the ranges of Ack are borrowed from the packet.
+type Frame struct {
+	Type FrameType // FrameData for all four types of DATA
+
+	// Fin, in DATA: the stream ends behind this data.
+	Fin bool
+	// ToEnd, in DATA: the frame has no length and reaches to the packet's end.
+	ToEnd bool
+	// Offset, in DATA: that of the first byte.
+	Offset uint64
+	// Data is the bytes of DATA, the cookie of COOKIE, the reason of CLOSE,
+	// the list of PARAMETERS for ParseParameters, and the zero bytes that are
+	// PADDING: the frame and all of the same that follow it.
+	Data []byte
+
+	// Ack, in ACK and ACK_ECN.
+	Ack Ack
+
+	// Limit, in WINDOW: the offset up to which the peer may send.
+	Limit uint64
+	// Code, in RESET, STOP and CLOSE.
+	Code Code
+	// Final, in RESET: the offset at which the sender's bytes end.
+	Final uint64
+
+	// Token, in PATH_CHALLENGE and PATH_RESPONSE.
+	Token [8]byte
+}
+
+// Parse reads the first frame of b, which reaches to the end of the packet, and
+// returns its size. A run of PADDING counts as one frame. After an error f is
+// partly set; its Type is what the frame claimed to be.
+func (f *Frame) Parse(b []byte) (n int, err error) {
+	if len(b) == 0 {
+		return 0, ErrTruncated
+	}
+	*f = Frame{Type: FrameType(b[0])}
+	c := cursor{b: b[1:]}
+	switch f.Type {
+	case FramePadding:
+		f.Data = paddingRun(b)
+		return len(f.Data), nil
+	case FramePing:
+	case FrameAck, FrameAckECN:
+		f.Ack.parse(&c, f.Type == FrameAckECN)
+	case FrameWindow:
+		f.Limit = c.varint()
+	case FrameReset:
+		f.Code = Code(c.varint())
+		f.Final = c.varint()
+	case FrameStop:
+		f.Code = Code(c.varint())
+	case FrameClose:
+		f.parseClose(&c)
+	case FramePathChallenge, FramePathResponse:
+		copy(f.Token[:], c.bytes(uint64(len(f.Token))))
+	case FrameParameters:
+		f.Data = c.bytes(c.varint())
+	case FrameCookie:
+		f.parseCookie(&c)
+	case FrameData, FrameData | dataFin, FrameData | dataLen, FrameData | dataFin | dataLen:
+		f.parseData(&c)
+	default:
+		if f.Type.isReserved() {
+			return 0, ErrReserved
+		}
+		return 0, ErrUnknownFrame
+	}
+	if c.err != nil {
+		return 0, c.err
+	}
+	return len(b) - len(c.b), nil
+}
+
+// ParseIn is Parse for the payload of a packet of type p: besides the frame's own
+// rules it checks that such a packet carries the frame, and for RETRY and REFUSE
+// that nothing follows it.
+func (f *Frame) ParseIn(p PacketType, b []byte) (n int, err error) {
+	n, err = f.Parse(b)
+	switch {
+	case err != nil:
+		return 0, err
+	case !f.Type.AllowedIn(p):
+		return 0, ErrFrameNotAllowed
+	case (p == Retry || p == Refuse) && n != len(b):
+		return 0, ErrMalformed
+	}
+	return n, nil
+}
+
+// Append appends the frame in its only encoding: what Parse has read, Append
+// writes byte for byte. Senders in a hurry have functions for each frame.
+func (f *Frame) Append(dst []byte) []byte {
+	switch f.Type {
+	case FramePadding:
+		return AppendPadding(dst, max(1, len(f.Data)))
+	case FramePing:
+		return AppendPing(dst)
+	case FrameAck, FrameAckECN:
+		return f.Ack.appendTo(dst, f.Type == FrameAckECN)
+	case FrameWindow:
+		return AppendWindow(dst, f.Limit)
+	case FrameReset:
+		return AppendReset(dst, f.Code, f.Final)
+	case FrameStop:
+		return AppendStop(dst, f.Code)
+	case FrameClose:
+		return AppendClose(dst, f.Code, string(f.Data))
+	case FramePathChallenge:
+		return AppendPathChallenge(dst, f.Token)
+	case FramePathResponse:
+		return AppendPathResponse(dst, f.Token)
+	case FrameParameters:
+		dst = append(dst, byte(FrameParameters))
+		dst = appendVarint(dst, uint64(len(f.Data)))
+		return append(dst, f.Data...)
+	case FrameCookie:
+		return AppendCookie(dst, f.Data)
+	case FrameData:
+		dst = AppendDataHeader(dst, f.Offset, len(f.Data), f.Fin, f.ToEnd)
+		return append(dst, f.Data...)
+	}
+	panic("BUG: wire: append of a " + f.Type.String() + " frame")
+}
+
+// AppendPadding appends n bytes of PADDING. It does nothing if n is not positive.
+func AppendPadding(dst []byte, n int) []byte {
+	if n <= 0 {
+		return dst
+	}
+	return append(dst, make([]byte, n)...) // the compiler makes no slice here
+}
+
+// AppendPing appends a PING frame.
+func AppendPing(dst []byte) []byte { return append(dst, byte(FramePing)) }
+
+// AppendWindow appends a WINDOW frame: the peer may send up to offset limit, at
+// most MaxOffset.
+func AppendWindow(dst []byte, limit uint64) []byte {
+	return appendVarint(append(dst, byte(FrameWindow)), limit)
+}
+
+// AppendReset appends a RESET frame: the sender's bytes end at offset final, at
+// most MaxOffset.
+func AppendReset(dst []byte, code Code, final uint64) []byte {
+	return appendVarint(appendVarint(append(dst, byte(FrameReset)), uint64(code)), final)
+}
+
+// AppendStop appends a STOP frame.
+func AppendStop(dst []byte, code Code) []byte {
+	return appendVarint(append(dst, byte(FrameStop)), uint64(code))
+}
+
+// AppendClose appends a CLOSE frame. What is not UTF-8 in the reason becomes
+// U+FFFD, and what is above MaxReason bytes is cut off between two characters.
+func AppendClose(dst []byte, code Code, reason string) []byte {
+	reason = cleanReason(reason)
+	dst = appendVarint(append(dst, byte(FrameClose)), uint64(code))
+	dst = appendVarint(dst, uint64(len(reason)))
+	return append(dst, reason...)
+}
+
+// AppendPathChallenge appends a PATH_CHALLENGE frame.
+func AppendPathChallenge(dst []byte, token [8]byte) []byte {
+	return append(append(dst, byte(FramePathChallenge)), token[:]...)
+}
+
+// AppendPathResponse appends a PATH_RESPONSE frame with the token of the challenge.
+func AppendPathResponse(dst []byte, token [8]byte) []byte {
+	return append(append(dst, byte(FramePathResponse)), token[:]...)
+}
+
+// AppendCookie appends a COOKIE frame. A cookie has 1 to MaxCookie bytes.
+func AppendCookie(dst, cookie []byte) []byte {
+	if len(cookie) < 1 || len(cookie) > MaxCookie {
+		panic("BUG: wire: cookie without 1 to 255 bytes")
+	}
+	dst = appendVarint(append(dst, byte(FrameCookie)), uint64(len(cookie)))
+	return append(dst, cookie...)
+}
+
+// AppendDataHeader appends a DATA frame up to its bytes, of which the caller
+// appends length. With toEnd the frame has no length of its own and must be the last
+// of its packet. Only a frame with fin may be empty, and none reaches beyond
+// MaxOffset.
+func AppendDataHeader(dst []byte, offset uint64, length int, fin, toEnd bool) []byte {
+	if length < 0 || length == 0 && !fin || offset > MaxOffset-uint64(length) {
+		panic("BUG: wire: DATA empty or beyond offset 2^62-1")
+	}
+	t := byte(FrameData)
+	if fin {
+		t |= dataFin
+	}
+	if toEnd {
+		return appendVarint(append(dst, t), offset)
+	}
+	dst = appendVarint(append(dst, t|dataLen), offset)
+	return appendVarint(dst, uint64(length))
+}
+
+// DataHeaderLen is the number of bytes that AppendDataHeader takes.
+func DataHeaderLen(offset uint64, length int, toEnd bool) int {
+	n := 1 + varintLen(offset)
+	if !toEnd {
+		n += varintLen(uint64(length))
+	}
+	return n
+}
+
+// paddingRun returns the zero bytes that b begins with.
+func paddingRun(b []byte) []byte {
+	for i, c := range b {
+		if c != byte(FramePadding) {
+			return b[:i:i]
+		}
+	}
+	return b[:len(b):len(b)]
+}
+
+// cleanReason makes any string a reason.
+func cleanReason(reason string) string {
+	reason = strings.ToValidUTF8(reason, string(utf8.RuneError))
+	if len(reason) <= MaxReason {
+		return reason
+	}
+	n := MaxReason
+	for !utf8.RuneStart(reason[n]) {
+		n--
+	}
+	return reason[:n]
+}
+
+func (f *Frame) parseClose(c *cursor) {
+	f.Code = Code(c.varint())
+	n := c.varint()
+	if n > MaxReason {
+		c.fail(ErrRange)
+		return
+	}
+	f.Data = c.bytes(n)
+	if !utf8.Valid(f.Data) {
+		c.fail(ErrMalformed)
+	}
+}
+
+func (f *Frame) parseCookie(c *cursor) {
+	n := c.varint()
+	if c.err == nil && (n < 1 || n > MaxCookie) {
+		c.fail(ErrRange)
+		return
+	}
+	f.Data = c.bytes(n)
+}
+
+func (f *Frame) parseData(c *cursor) {
+	f.Fin = f.Type&dataFin != 0
+	f.ToEnd = f.Type&dataLen == 0
+	f.Type = FrameData
+	f.Offset = c.varint()
+	n := uint64(len(c.b))
+	if !f.ToEnd {
+		n = c.varint()
+	}
+	f.Data = c.bytes(n)
+	switch {
+	case c.err != nil:
+	case n == 0 && !f.Fin:
+		c.fail(ErrMalformed)
+	case f.Offset > MaxOffset-n:
+		c.fail(ErrRange)
+	}
+}

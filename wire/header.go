@@ -1,0 +1,336 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+	"iter"
+)
+
+// The first byte of a packet: 10LKRRPP if short, 10LTTTPP if long.
+const (
+	markMask    = 0xc0
+	mark        = 0x80
+	longBit     = 0x20
+	shortUnused = 0x1c // key phase and the two protected bits
+	typeShift   = 2
+	typeMask    = 0x07
+	numberMask  = 0x03
+)
+
+// idOffset is where the ID of a short packet begins.
+const idOffset = 1
+
+// ShortOverhead is what a short packet has besides its frames if its number
+// takes four bytes.
+const ShortOverhead = idOffset + IDSize + 4 + TrailerSize
+
+// ID names a connection at the side that chose it; it means nothing to the other.
+// 0 is no ID.
+type ID uint64
+
+// String returns the ID as 16 hexadecimal digits, which is its order on the wire.
+func (id ID) String() string { return fmt.Sprintf("%016x", uint64(id)) }
+
+// PacketType is the type of a packet.
+type PacketType uint8
+
+// The types of packets. All but Short have a long header.
+const (
+	Short     PacketType = iota // frames of an established connection
+	Initial                     // the client's handshake
+	Accept                      // the server's handshake
+	Retry                       // the server wants a cookie first
+	Refuse                      // the server does not want the connection
+	Unknown                     // a short packet's ID names no connection
+	ZeroRTT                     // reserved
+	Handshake                   // reserved
+	Versions                    // the versions spoken here
+)
+
+var packetTypeNames = [...]string{
+	Short: "SHORT", Initial: "INITIAL", Accept: "ACCEPT", Retry: "RETRY", Refuse: "REFUSE",
+	Unknown: "UNKNOWN", ZeroRTT: "ZERO_RTT", Handshake: "HANDSHAKE", Versions: "VERSIONS",
+}
+
+// String returns the type's name as in the specification, in capitals.
+func (t PacketType) String() string {
+	if int(t) < len(packetTypeNames) {
+		return packetTypeNames[t]
+	}
+	return fmt.Sprintf("PacketType(%d)", uint8(t))
+}
+
+// numbered reports whether packets of this type have a packet number.
+func (t PacketType) numbered() bool { return t == Short || t == Initial || t == Accept }
+
+// Header is the header of a packet.
+type Header struct {
+	Type PacketType
+	// Version is Version, 0 for VERSIONS, and 0 for short packets, which do
+	// not carry it.
+	Version uint32
+	// Dst is the ID of the receiver, 0 for UNKNOWN.
+	Dst ID
+	// Src is the ID of the sender, 0 for short packets, which do not carry it.
+	Src ID
+	// Number is the packet number, of which AppendHeader sends and
+	// ParseHeader returns the low NumberLen bytes.
+	Number uint64
+	// NumberLen is 1 to 4, and 0 for types that have no packet number.
+	NumberLen int
+}
+
+// ShortHeaderLen is the size of a short header with a packet number of
+// numberLen bytes.
+func ShortHeaderLen(numberLen int) int { return idOffset + IDSize + numberLen }
+
+// LongHeaderLen is the size of a long header of the type, with a packet number of
+// numberLen bytes if the type has one.
+func LongHeaderLen(t PacketType, numberLen int) int {
+	n := 1 + 4 + 1 + IDSize + 1 + IDSize
+	if t == Unknown {
+		n -= IDSize
+	}
+	if t.numbered() {
+		n += numberLen
+	}
+	return n
+}
+
+// IsEbb reports whether a datagram begins as all packets of all versions do.
+func IsEbb(b []byte) bool { return len(b) > 0 && b[0]&markMask == mark }
+
+// IsLong reports whether a packet has a long header, given that IsEbb.
+func IsLong(b []byte) bool { return len(b) > 0 && b[0]&longBit != 0 }
+
+// ShortDst returns the receiver's ID of a short packet. It checks nothing but the
+// length: the caller has seen that the packet is Ebb's and short.
+func ShortDst(b []byte) (ID, bool) {
+	if len(b) < idOffset+IDSize {
+		return 0, false
+	}
+	return ID(binary.BigEndian.Uint64(b[idOffset:])), true
+}
+
+// Invariants returns what a long header has at the same place in all versions.
+// It reports false if the packet is not one with a long header, is too short, or
+// has an ID of more than MaxIDSize bytes. The IDs are borrowed from b.
+func Invariants(b []byte) (version uint32, dst, src []byte, ok bool) {
+	if !IsEbb(b) || !IsLong(b) {
+		return 0, nil, nil, false
+	}
+	version, dst, src, _, err := parseInvariants(b)
+	return version, dst, src, err == nil
+}
+
+// ParseHeader splits a packet into header and payload. It neither needs nor
+// verifies the trailer, which Verify should have done before. A long header of
+// another version is ErrVersion.
+//
+// It checks the size of the payload where the type of the packet sets one: an
+// INITIAL is at least MinInitialSize bytes in all, UNKNOWN has no payload,
+// VERSIONS has a multiple of four bytes, and of the others none is empty. The
+// payload is borrowed from b.
+func ParseHeader(b []byte) (h Header, payload []byte, err error) {
+	if !IsEbb(b) {
+		return Header{}, nil, ErrForeign
+	}
+	if IsLong(b) {
+		h, payload, err = parseLong(b)
+	} else {
+		h, payload, err = parseShort(b)
+	}
+	if err == nil {
+		err = checkPayload(h.Type, payload, len(b))
+	}
+	if err != nil {
+		return Header{}, nil, err
+	}
+	return h, payload, nil
+}
+
+// AppendHeader appends h. Of h.Number it sends the low h.NumberLen bytes, which is
+// ignored for a type without a packet number. A long header needs its version;
+// any but 0 will do, which tests of other versions rely on.
+func AppendHeader(dst []byte, h Header) []byte {
+	if h.Type.numbered() && (h.NumberLen < 1 || h.NumberLen > 4) {
+		panic("BUG: wire: packet number without 1 to 4 bytes")
+	}
+	if (h.Dst == 0) != (h.Type == Unknown) || (h.Src == 0) != (h.Type == Short) {
+		panic("BUG: wire: connection ID missing or out of place")
+	}
+	if h.Type == Short {
+		dst = append(dst, mark|byte(h.NumberLen-1))
+		dst = binary.BigEndian.AppendUint64(dst, uint64(h.Dst))
+		return appendNumber(dst, h)
+	}
+	if h.Type > Versions || (h.Version == 0) != (h.Type == Versions) {
+		panic("BUG: wire: long header without type or version")
+	}
+	first := mark | longBit | byte(h.Type-Initial)<<typeShift
+	if h.Type.numbered() {
+		first |= byte(h.NumberLen - 1)
+	}
+	dst = append(dst, first)
+	dst = binary.BigEndian.AppendUint32(dst, h.Version)
+	dst = appendID(dst, h.Dst)
+	dst = appendID(dst, h.Src)
+	return appendNumber(dst, h)
+}
+
+// AppendVersions appends a whole VERSIONS packet that answers one whose
+// Invariants are dst and src; the answer has them swapped. It may answer only
+// a packet of at least MinInitialSize bytes whose version is neither 0 nor
+// Version.
+func AppendVersions(b, dst, src []byte) []byte {
+	if len(dst) > MaxIDSize || len(src) > MaxIDSize {
+		panic("BUG: wire: connection ID of more than 20 bytes")
+	}
+	start := len(b)
+	b = append(b, mark|longBit|byte(Versions-Initial)<<typeShift, 0, 0, 0, 0)
+	b = append(b, byte(len(src)))
+	b = append(b, src...)
+	b = append(b, byte(len(dst)))
+	b = append(b, dst...)
+	b = binary.BigEndian.AppendUint32(b, Version)
+	return AppendTrailer(b, start, seedBytes(0, src, dst))
+}
+
+// ParseVersions returns the versions in the payload of a VERSIONS packet.
+func ParseVersions(payload []byte) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for b := payload; len(b) >= 4; b = b[4:] {
+			if !yield(binary.BigEndian.Uint32(b)) {
+				return
+			}
+		}
+	}
+}
+
+func parseShort(b []byte) (h Header, payload []byte, err error) {
+	if b[0]&shortUnused != 0 {
+		return h, nil, ErrReserved
+	}
+	h.NumberLen = int(b[0]&numberMask) + 1
+	n := ShortHeaderLen(h.NumberLen)
+	if len(b) < n+TrailerSize {
+		return h, nil, ErrTruncated
+	}
+	if h.Dst, _ = ShortDst(b); h.Dst == 0 {
+		return h, nil, ErrID
+	}
+	h.Number = parseNumber(b[idOffset+IDSize : n])
+	return h, b[n : len(b)-TrailerSize], nil
+}
+
+func parseLong(b []byte) (h Header, payload []byte, err error) {
+	version, dst, src, rest, err := parseInvariants(b)
+	if err != nil {
+		return h, nil, err
+	}
+	h.Version = version
+	h.Type = Initial + PacketType(b[0]>>typeShift&typeMask)
+	switch {
+	case version != 0 && version != Version:
+		return h, nil, ErrVersion
+	case (version == 0) != (h.Type == Versions):
+		return h, nil, ErrMalformed
+	case h.Type == ZeroRTT || h.Type == Handshake:
+		return h, nil, ErrReserved
+	}
+	if h.Type != Unknown {
+		if h.Dst, err = parseID(dst); err != nil {
+			return h, nil, err
+		}
+	} else if len(dst) != 0 {
+		return h, nil, ErrID
+	}
+	if h.Src, err = parseID(src); err != nil {
+		return h, nil, err
+	}
+	if h.Type.numbered() {
+		h.NumberLen = int(b[0]&numberMask) + 1
+	} else if b[0]&numberMask != 0 {
+		return h, nil, ErrReserved
+	}
+	if len(rest) < h.NumberLen+TrailerSize {
+		return h, nil, ErrTruncated
+	}
+	h.Number = parseNumber(rest[:h.NumberLen])
+	return h, rest[h.NumberLen : len(rest)-TrailerSize], nil
+}
+
+// parseInvariants returns the parts of a long header that are the same in all
+// versions, and what is behind them.
+func parseInvariants(b []byte) (version uint32, dst, src, rest []byte, err error) {
+	c := cursor{b: b[1:]}
+	version = c.uint32()
+	dst = c.id()
+	src = c.id()
+	return version, dst, src, c.b, c.err
+}
+
+// id reads a connection ID and the byte with its length.
+func (c *cursor) id() []byte {
+	n := c.bytes(1)
+	if c.err != nil {
+		return nil
+	}
+	if n[0] > MaxIDSize {
+		c.fail(ErrID)
+		return nil
+	}
+	return c.bytes(uint64(n[0]))
+}
+
+// parseID returns the ID in b, which must have the size of this version's and
+// not be zero.
+func parseID(b []byte) (ID, error) {
+	if len(b) != IDSize {
+		return 0, ErrID
+	}
+	id := ID(binary.BigEndian.Uint64(b))
+	if id == 0 {
+		return 0, ErrID
+	}
+	return id, nil
+}
+
+// checkPayload checks the size of the payload of a packet of size bytes.
+func checkPayload(t PacketType, payload []byte, size int) error {
+	switch {
+	case t == Unknown && len(payload) != 0:
+		return ErrMalformed
+	case t != Unknown && len(payload) == 0:
+		return ErrEmpty
+	case t == Versions && len(payload)%4 != 0:
+		return ErrMalformed
+	case t == Initial && size < MinInitialSize:
+		return ErrInitialSize
+	}
+	return nil
+}
+
+func parseNumber(b []byte) (number uint64) {
+	for _, c := range b {
+		number = number<<8 | uint64(c)
+	}
+	return number
+}
+
+func appendNumber(dst []byte, h Header) []byte {
+	if !h.Type.numbered() {
+		return dst
+	}
+	for shift := 8 * (h.NumberLen - 1); shift >= 0; shift -= 8 {
+		dst = append(dst, byte(h.Number>>shift))
+	}
+	return dst
+}
+
+func appendID(dst []byte, id ID) []byte {
+	if id == 0 {
+		return append(dst, 0)
+	}
+	return binary.BigEndian.AppendUint64(append(dst, IDSize), uint64(id))
+}
