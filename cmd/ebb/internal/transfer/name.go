@@ -1,0 +1,65 @@
+package transfer
+
+import (
+	"errors"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// CheckName reports why name may not be the name of a received file. Allowed is
+// one path element of 1 to 255 bytes of printable UTF-8 that no common system
+// treats specially. The rules are the same everywhere, so that what one machine
+// accepts does not become a device or another directory on the next; Windows
+// adds the characters and endings that its file systems refuse.
+func CheckName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("the name is empty")
+	case len(name) > maxName:
+		return errors.New("the name is longer than 255 bytes")
+	case !utf8.ValidString(name):
+		return errors.New("the name is not UTF-8")
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return errors.New("the name has control characters")
+	case strings.ContainsAny(name, `/\`):
+		return errors.New("the name has a path separator")
+	case name == "." || name == "..":
+		return errors.New("the name is a directory's")
+	case len(name) >= 2 && name[1] == ':' && isASCIILetter(name[0]):
+		return errors.New("the name begins with a drive")
+	case isDevice(name):
+		return errors.New("the name is a device's on Windows")
+	case runtime.GOOS == "windows" && !windowsAllows(name):
+		return errors.New("the name is not allowed on Windows")
+	case !filepath.IsLocal(name):
+		return errors.New("the name leads out of the directory")
+	}
+	return nil
+}
+
+// isDevice reports whether Windows opens a device under this name in any
+// directory, whatever the extension.
+func isDevice(name string) bool {
+	base, _, _ := strings.Cut(name, ".")
+	base, _, _ = strings.Cut(base, ":")
+	base = strings.ToUpper(strings.TrimRight(base, " "))
+	switch base {
+	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
+		return true
+	}
+	number, ok := strings.CutPrefix(base, "COM")
+	if !ok {
+		number, ok = strings.CutPrefix(base, "LPT")
+	}
+	// The superscripts one, two and three are digits to Windows.
+	return ok && utf8.RuneCountInString(number) == 1 && strings.ContainsAny(number, "0123456789¹²³")
+}
+
+func windowsAllows(name string) bool {
+	return !strings.ContainsAny(name, `<>:"|?*`) && !strings.HasSuffix(name, ".") && !strings.HasSuffix(name, " ")
+}
+
+func isASCIILetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }

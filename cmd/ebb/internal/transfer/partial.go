@@ -1,0 +1,136 @@
+package transfer
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io/fs"
+	"os"
+)
+
+// PartialSuffix ends the name of a file that is still being received. One that
+// is left behind belongs to a process that was killed, and may be deleted.
+const PartialSuffix = ".ebb-partial"
+
+// partial is a file on its way: hashed as it is written, under a temporary name
+// of its own. It either gets its final name whole or disappears.
+type partial struct {
+	root *os.Root
+	file *os.File
+	name string // the temporary one
+	hash hash.Hash
+	err  error // the first failure of a write
+}
+
+// newPartial creates a temporary file that only its owner can read.
+func newPartial(root *os.Root) (*partial, error) {
+	name := "ebb-" + rand.Text() + PartialSuffix
+	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &partial{root: root, file: file, name: name, hash: sha256.New()}, nil
+}
+
+// Write implements io.Writer. The first failure stays in p.err, so that a
+// failure to store is told from one to receive.
+func (p *partial) Write(b []byte) (int, error) {
+	n, err := p.file.Write(b)
+	p.hash.Write(b[:n])
+	if err != nil && p.err == nil {
+		p.err = err
+	}
+	return n, err
+}
+
+func (p *partial) sum() (sum [sha256.Size]byte) {
+	p.hash.Sum(sum[:0])
+	return sum
+}
+
+// commit makes the content durable and gives the file its name and mode. With
+// overwrite it replaces what has the name; without, it fails with an error that
+// matches fs.ErrExist, whoever took the name and however late.
+func (p *partial) commit(name string, mode fs.FileMode, overwrite bool) error {
+	err := p.file.Chmod(mode)
+	if err == nil {
+		err = p.file.Sync()
+	}
+	if closeErr := p.file.Close(); err == nil {
+		err = closeErr
+	}
+	p.file = nil
+	if err != nil {
+		return err
+	}
+	if overwrite {
+		err = p.root.Rename(p.name, name)
+	} else {
+		err = p.linkNew(name)
+	}
+	if err == nil {
+		p.syncDir()
+	}
+	return err
+}
+
+// discard removes what has the temporary name. It follows every newPartial; after
+// a commit that is at most a second link to the file.
+func (p *partial) discard() error {
+	if p.file != nil {
+		p.file.Close()
+		p.file = nil
+	}
+	if err := p.root.Remove(p.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// linkNew gives the file a name that must be free. A hard link is the one
+// operation that both names a complete file and never replaces another.
+func (p *partial) linkNew(name string) error {
+	err := p.root.Link(p.name, name)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return p.claim(name)
+}
+
+// claim is linkNew for file systems without hard links: it takes the name with
+// an empty file of its own and renames over that.
+func (p *partial) claim(name string) error {
+	placeholder, err := p.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	placeholder.Close()
+	if err := p.root.Rename(p.name, name); err != nil {
+		return errors.Join(err, p.root.Remove(name))
+	}
+	return nil
+}
+
+// syncDir makes the new name durable where directories can be synchronised. A
+// failure is not reported: the file is complete, and some systems cannot.
+func (p *partial) syncDir() {
+	if dir, err := p.root.Open("."); err == nil {
+		dir.Sync()
+		dir.Close()
+	}
+}
+
+// reason is an error without the temporary name that means nothing to a peer.
+func reason(err error) string {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return fmt.Sprintf("%s: %v", path.Op, path.Err)
+	case errors.As(err, &link):
+		return fmt.Sprintf("%s: %v", link.Op, link.Err)
+	}
+	return err.Error()
+}

@@ -1,0 +1,18 @@
+package transfer
+
+import (
+	"crypto/sha256"
+	"time"
+)
+
+// bufferSize is how much is moved between file and connection at a time.
+const bufferSize = 256 << 10
+
+// Result is the outcome of one file.
+type Result struct {
+	Name    string
+	Size    int64             // bytes
+	Elapsed time.Duration     // from the first byte of its content to the verdict; 0 if it was refused
+	Sum     [sha256.Size]byte // SHA-256 of the content; zero if Err is not nil
+	Err     error             // nil: complete, verified, on the receiver's disk and under its name
+}
