@@ -186,23 +186,22 @@ func TestContentArrivesWhole(t *testing.T) {
 }
 
 func TestManyFilesTakeSeveralBatches(t *testing.T) {
-	overEach(t, func(t *testing.T, client, server net.Conn) {
-		from, to := t.TempDir(), t.TempDir()
-		files := make([]File, 2*maxBatch+3)
-		for i := range files {
-			files[i] = writeFile(t, filepath.Join(from, fmt.Sprintf("%04d", i)), fmt.Append(nil, i), 0o600)
+	client, server := tcpPair(t)
+	from, to := t.TempDir(), t.TempDir()
+	files := make([]File, maxBatch+3)
+	for i := range files {
+		files[i] = writeFile(t, filepath.Join(from, fmt.Sprintf("%04d", i)), fmt.Append(nil, i), 0o600)
+	}
+	var s session
+	s.run(t, client, server, files, to)
+	if s.sendErr != nil || s.receiveErr != nil {
+		t.Fatalf("send: %v, receive: %v", s.sendErr, s.receiveErr)
+	}
+	for i, f := range files {
+		if got, err := os.ReadFile(filepath.Join(to, f.Name)); string(got) != fmt.Sprint(i) {
+			t.Fatalf("%s has %q, error %v", f.Name, got, err)
 		}
-		var s session
-		s.run(t, client, server, files, to)
-		if s.sendErr != nil || s.receiveErr != nil {
-			t.Fatalf("send: %v, receive: %v", s.sendErr, s.receiveErr)
-		}
-		for i, f := range files {
-			if got, err := os.ReadFile(filepath.Join(to, f.Name)); string(got) != fmt.Sprint(i) {
-				t.Fatalf("%s has %q, error %v", f.Name, got, err)
-			}
-		}
-	})
+	}
 }
 
 func TestModeBitsAreKept(t *testing.T) {
@@ -339,72 +338,80 @@ func TestClaimNeverOverwrites(t *testing.T) {
 // A file that changes after it was offered, before or while it is sent, never
 // arrives.
 func TestFileThatChanges(t *testing.T) {
-	const size = 8 << 20 // more than what fits between the two ends
+	shorten := func(path string) error { return os.Truncate(path, 10) }
+	lengthen := func(path string) error { return os.Truncate(path, changingSize+1) }
+	rewrite := func(path string) error { return os.Chtimes(path, time.Time{}, time.Unix(1, 0)) }
 	tests := []struct {
 		name   string
 		late   bool // change it once bytes have moved
 		change func(path string) error
 		ends   bool // the session cannot go on
 	}{
-		{name: "shorter before", change: func(path string) error { return os.Truncate(path, 10) }},
-		{name: "longer before", change: func(path string) error { return os.Truncate(path, size+1) }},
+		{name: "shorter before", change: shorten},
+		{name: "longer before", change: lengthen},
 		{name: "gone before", change: os.Remove},
-		{name: "rewritten before", change: func(path string) error {
-			return os.Chtimes(path, time.Time{}, time.Unix(1, 0))
-		}},
-		{name: "shorter", late: true, ends: true, change: func(path string) error { return os.Truncate(path, 10) }},
-		{name: "longer", late: true, change: func(path string) error { return os.Truncate(path, size+1) }},
-		{name: "rewritten", late: true, change: func(path string) error {
-			return os.Chtimes(path, time.Time{}, time.Unix(1, 0))
-		}},
+		{name: "rewritten before", change: rewrite},
+		{name: "shorter", late: true, ends: true, change: shorten},
+		{name: "longer", late: true, change: lengthen},
+		{name: "rewritten", late: true, change: rewrite},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			client, server := tcpPair(t)
-			from, to := t.TempDir(), t.TempDir()
-			changing := writeFile(t, filepath.Join(from, "changing"), randomBytes(size), 0o644)
-			files := []File{
-				writeFile(t, filepath.Join(from, "before"), []byte("before"), 0o644),
-				changing,
-				writeFile(t, filepath.Join(from, "behind"), []byte("behind"), 0o644),
-			}
-			var sent, received results
-			receiver := &Receiver{Root: openRoot(t, to), Report: received.add}
-			done := make(chan error, 1)
-			go func() { done <- receiver.Receive(context.Background(), server); server.Close() }()
-			var once sync.Once
-			change := func() {
-				if err := test.change(changing.Path); err != nil {
-					t.Error(err)
-				}
-			}
-			if !test.late {
-				once.Do(change)
-			}
-			sender := &Sender{Report: sent.add, Progress: func(name string, _ int) {
-				if name == "changing" {
-					once.Do(change)
-				}
-			}}
-			err := sender.Send(context.Background(), client, files)
-			client.Close()
-			if err == nil || <-done == nil {
-				t.Error("a changed file was sent without an error")
-			}
+			var sent results
+			err, stored := sendChanging(t, test.late, test.change, &sent)
 			want := []string{"before", "behind"}
 			if test.ends {
 				want = want[:1]
 				if !strings.Contains(err.Error(), "changed while being sent") {
 					t.Errorf("the session ended with %v", err)
 				}
-			} else if err := sent.all[1].Err; err == nil || sent.all[1].Name != "changing" {
-				t.Errorf("the sender reports %+v", sent.all[1])
+			} else if r := sent.all[1]; r.Err == nil || r.Name != "changing" {
+				t.Errorf("the sender reports %+v", r)
 			}
-			if got := names(t, to); !slices.Equal(got, want) {
-				t.Errorf("the directory has %q, want %q", got, want)
+			if !slices.Equal(stored, want) {
+				t.Errorf("the directory has %q, want %q", stored, want)
 			}
 		})
 	}
+}
+
+// changingSize is more bytes than fit between the two ends.
+const changingSize = 8 << 20
+
+// sendChanging sends a file that changes between two that do not, and returns the
+// sender's error and what was stored.
+func sendChanging(t *testing.T, late bool, change func(path string) error, sent *results) (error, []string) {
+	client, server := tcpPair(t)
+	from, to := t.TempDir(), t.TempDir()
+	changing := writeFile(t, filepath.Join(from, "changing"), randomBytes(changingSize), 0o644)
+	files := []File{
+		writeFile(t, filepath.Join(from, "before"), []byte("before"), 0o644),
+		changing,
+		writeFile(t, filepath.Join(from, "behind"), []byte("behind"), 0o644),
+	}
+	receiver := &Receiver{Root: openRoot(t, to)}
+	done := make(chan error, 1)
+	go func() { done <- receiver.Receive(context.Background(), server); server.Close() }()
+
+	changeOnce := sync.OnceFunc(func() {
+		if err := change(changing.Path); err != nil {
+			t.Error(err)
+		}
+	})
+	if !late {
+		changeOnce()
+	}
+	sender := &Sender{Report: sent.add, Progress: func(name string, _ int) {
+		if name == "changing" {
+			changeOnce()
+		}
+	}}
+	err := sender.Send(context.Background(), client, files)
+	client.Close()
+	if receiveErr := <-done; err == nil || receiveErr == nil {
+		t.Fatalf("a changed file was sent: send %v, receive %v", err, receiveErr)
+	}
+	return err, names(t, to)
 }
 
 func TestStatRefusesWhatIsNoFile(t *testing.T) {
