@@ -1,0 +1,61 @@
+package gate
+
+// Reason is why a datagram was dropped.
+type Reason uint8
+
+// The reasons.
+const (
+	Malformed    Reason = iota // it does not parse, or cannot open a connection
+	Corrupt                    // the trailer does not match
+	Small                      // too short for an answer, or for an INITIAL
+	Stray                      // a long packet for nobody
+	Late                       // it belongs to a connection that is gone
+	Crossed                    // two dials crossed, and this one lost
+	BadCookie                  // the cookie is old, or another's
+	HalfOpenFull               // too many half-open connections
+	BacklogFull                // too many connections wait for Accept
+	Limited                    // its answer would be one too many
+	Reasons                    // how many there are
+)
+
+var reasonNames = [Reasons]string{
+	Malformed:    "malformed",
+	Corrupt:      "corrupt",
+	Small:        "small",
+	Stray:        "stray",
+	Late:         "late",
+	Crossed:      "crossed",
+	BadCookie:    "bad cookie",
+	HalfOpenFull: "half-open full",
+	BacklogFull:  "backlog full",
+	Limited:      "limited",
+}
+
+// String returns the reason in words.
+func (r Reason) String() string {
+	if r < Reasons {
+		return reasonNames[r]
+	}
+	return "unknown reason"
+}
+
+// Counters is what a gate has done since it was made, and what it holds now.
+type Counters struct {
+	Connections int // in the tables now, whatever their state
+	HalfOpen    int // of these: server's side, address not proved yet
+	Queued      int // of these: waiting for Accept
+	Tombstones  int // remembered now
+
+	Delivered uint64 // datagrams handed to a connection
+	Opened    uint64 // INITIALs that opened a connection
+	Foreign   uint64 // datagrams that are not Ebb's
+
+	Retries  uint64 // answers with RETRY
+	Refusals uint64 // with REFUSE
+	Unknowns uint64 // with UNKNOWN
+	Versions uint64 // with VERSIONS
+	Closes   uint64 // with the CLOSE of a connection that is gone
+
+	Evicted uint64          // tombstones replaced before their time
+	Dropped [Reasons]uint64 // datagrams dropped, by reason
+}

@@ -1,0 +1,328 @@
+package gate
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+	"unsafe"
+
+	"example.com/ebb/wire"
+)
+
+var (
+	alice = netip.MustParseAddrPort("192.0.2.1:1000")
+	bob   = netip.MustParseAddrPort("198.51.100.7:2000")
+	carol = netip.MustParseAddrPort("[2001:db8::3%eth0]:3000")
+)
+
+// client is a connection as tests name it.
+type client struct{ name string }
+
+// scene is a gate with the time of a test.
+type scene struct {
+	*testing.T
+	*Gate[*client]
+	now time.Duration
+}
+
+func newScene(t *testing.T, cfg Config) *scene {
+	return &scene{T: t, Gate: New[*client](cfg), now: 5 * time.Second}
+}
+
+// get routes a datagram and demands the action.
+func (s *scene) get(from netip.AddrPort, b []byte, want Action) Verdict[*client] {
+	s.Helper()
+	v := s.Route(s.now, from, b, nil)
+	if v.Action != want {
+		s.Fatalf("from %v: action %v (%v), want %v\n%s", from, v.Action, v.Reason, want, wire.Describe(b))
+	}
+	return v
+}
+
+// drops routes a datagram and demands that it is dropped and counted for the
+// reason.
+func (s *scene) drops(from netip.AddrPort, b []byte, want Reason) {
+	s.Helper()
+	before := s.Counters().Dropped[want]
+	if v := s.get(from, b, Drop); v.Reason != want {
+		s.Fatalf("dropped as %v, want %v", v.Reason, want)
+	}
+	if got := s.Counters().Dropped[want]; got != before+1 {
+		s.Fatalf("%v counts %d, want %d", want, got, before+1)
+	}
+}
+
+// opens routes an INITIAL that must open a connection, and accepts it.
+func (s *scene) opens(from netip.AddrPort, id wire.ID) (wire.ID, *client) {
+	s.Helper()
+	v := s.get(from, initial(dstOf(id), id, nil), Open)
+	return s.accepts(from, v)
+}
+
+func (s *scene) accepts(from netip.AddrPort, v Verdict[*client]) (wire.ID, *client) {
+	local, c := s.NewID(), &client{fmt.Sprint(v.Client)}
+	s.Accept(local, from, v.Client, c)
+	return local, c
+}
+
+// dials registers a dial and returns its ID.
+func (s *scene) dials(to netip.AddrPort, id wire.ID) *client {
+	c := &client{fmt.Sprint(id)}
+	s.Dial(id, to, c)
+	return c
+}
+
+// dstOf is the destination that test clients make up.
+func dstOf(id wire.ID) wire.ID { return id ^ 0xffff }
+
+// initial is an INITIAL with parameters, and a cookie if there is one.
+func initial(dst, src wire.ID, cookie []byte) []byte {
+	p := wire.DefaultParameters()
+	frames := wire.AppendParameters(nil, &p)
+	if cookie != nil {
+		frames = wire.AppendCookie(frames, cookie)
+	}
+	return long(wire.Initial, dst, src, frames, wire.MinInitialSize)
+}
+
+// long is a long packet, padded to a size.
+func long(t wire.PacketType, dst, src wire.ID, frames []byte, size int) []byte {
+	h := wire.Header{Type: t, Version: wire.Version, Dst: dst, Src: src}
+	if t == wire.Initial || t == wire.Accept {
+		h.NumberLen = 1
+	}
+	b := append(wire.AppendHeader(nil, h), frames...)
+	b = wire.AppendPadding(b, size-len(b)-wire.TrailerSize)
+	return wire.AppendTrailer(b, 0, wire.Seed(wire.Version, dst, src))
+}
+
+// short is a short packet from src to dst.
+func short(dst, src wire.ID, frames []byte) []byte {
+	b := wire.AppendHeader(nil, wire.Header{Type: wire.Short, Dst: dst, NumberLen: 2})
+	return wire.AppendTrailer(append(b, frames...), 0, wire.Seed(wire.Version, dst, src))
+}
+
+// data is a frame with n bytes.
+func data(n int) []byte {
+	b := wire.AppendDataHeader(nil, 0, n, false, true)
+	return append(b, make([]byte, n)...)
+}
+
+// parsed is a reply, which must be whole and verify.
+func (s *scene) parsed(b []byte, seed uint32) (wire.Header, wire.Frame) {
+	s.Helper()
+	h, payload, err := wire.ParseHeader(b)
+	if err != nil {
+		s.Fatalf("reply: %v\n%s", err, wire.Describe(b))
+	}
+	if !wire.Verify(b, seed) {
+		s.Fatalf("the trailer of the reply is wrong\n%s", wire.Describe(b))
+	}
+	var f wire.Frame
+	if len(payload) > 0 {
+		n, err := f.Parse(payload)
+		if err != nil || n != len(payload) {
+			s.Fatalf("reply: %v, %d of %d bytes\n%s", err, n, len(payload), wire.Describe(b))
+		}
+	}
+	return h, f
+}
+
+func TestIDsAreUnpredictableAndFree(t *testing.T) {
+	a, b := newScene(t, Config{}), newScene(t, Config{})
+	other := newScene(t, Config{Seed: [32]byte{1}})
+	seen := map[wire.ID]bool{}
+	for range 1000 {
+		id := a.NewID()
+		if id == 0 || seen[id] {
+			t.Fatalf("ID %v: zero or repeated", id)
+		}
+		seen[id] = true
+		if twin := b.NewID(); twin != id {
+			t.Fatalf("the same seed gave %v and %v", id, twin)
+		}
+		if stranger := other.NewID(); seen[stranger] {
+			t.Fatalf("another seed gave %v too", stranger)
+		}
+	}
+	// The one that comes next is taken, by a connection or its tombstone.
+	c := newScene(t, Config{})
+	order := New[*client](Config{})
+	first, second, third := order.NewID(), order.NewID(), order.NewID()
+	c.Dial(first, bob, &client{})
+	c.Dial(second, bob, &client{})
+	c.Remove(c.now, second, Epitaph{Hold: time.Second})
+	if got := c.NewID(); got != third {
+		t.Errorf("NewID = %v with %v and %v in use, want %v", got, first, second, third)
+	}
+}
+
+func TestConnectionIsFoundByItsID(t *testing.T) {
+	s := newScene(t, Config{Listening: true})
+	id, c := s.opens(alice, 7)
+	for _, from := range []netip.AddrPort{alice, bob} { // an address may change
+		if v := s.get(from, short(id, 7, data(1)), Deliver); v.Conn != c {
+			t.Errorf("from %v: delivered to %v", from, v.Conn)
+		}
+	}
+	if v := s.get(alice, initial(dstOf(7), 7, nil), Deliver); v.Conn != c {
+		t.Errorf("duplicate INITIAL: delivered to %v", v.Conn)
+	}
+	// The same client's ID from another address is another connection.
+	id2, c2 := s.opens(bob, 7)
+	if v := s.get(bob, short(id2, 7, data(1)), Deliver); v.Conn != c2 || c2 == c {
+		t.Errorf("second: delivered to %v", v.Conn)
+	}
+	if got := s.Counters(); got.Connections != 2 || got.HalfOpen != 2 || got.Opened != 2 || got.Delivered != 4 {
+		t.Errorf("counters %+v", got)
+	}
+}
+
+func TestAnswersToADial(t *testing.T) {
+	const ours, theirs = wire.ID(0x10), wire.ID(0x20)
+	dst := dstOf(ours)
+	ping := wire.AppendPing(nil)
+	packets := map[string][]byte{
+		"ACCEPT":   long(wire.Accept, ours, theirs, ping, 60),
+		"RETRY":    long(wire.Retry, ours, dst, wire.AppendCookie(nil, []byte("c")), 0),
+		"REFUSE":   long(wire.Refuse, ours, dst, wire.AppendClose(nil, wire.CodeRefused, ""), 0),
+		"VERSIONS": wire.AppendVersions(nil, idBytes(dst), idBytes(ours)),
+	}
+	for name, b := range packets {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, Config{})
+			c := s.dials(bob, ours)
+			if v := s.get(bob, b, Deliver); v.Conn != c {
+				t.Errorf("delivered to %v", v.Conn)
+			}
+			s.drops(alice, b, Stray)
+
+			corrupt := append([]byte(nil), b...)
+			corrupt[len(corrupt)-6] ^= 1
+			s.drops(bob, corrupt, Corrupt)
+
+			none := newScene(t, Config{})
+			none.drops(bob, b, Stray)
+		})
+	}
+	s := newScene(t, Config{})
+	s.dials(bob, ours)
+	s.get(bob, packets["ACCEPT"], Deliver)
+	s.Establish(s.now, ours)
+	s.get(bob, packets["ACCEPT"], Deliver) // our CONFIRM may have been lost
+	s.drops(bob, long(wire.Accept, ours, theirs+1, ping, 60), Stray)
+	for _, late := range []string{"RETRY", "REFUSE", "VERSIONS"} {
+		s.drops(bob, packets[late], Stray)
+	}
+}
+
+func idBytes(id wire.ID) []byte {
+	b := wire.AppendHeader(nil, wire.Header{Type: wire.Short, Dst: id, NumberLen: 1})
+	return b[1 : 1+wire.IDSize]
+}
+
+func TestUnknownFindsBothSides(t *testing.T) {
+	s := newScene(t, Config{Listening: true})
+	dial := s.dials(bob, 0x10)
+	s.get(bob, long(wire.Accept, 0x10, 0x20, wire.AppendPing(nil), 60), Deliver)
+	_, served := s.opens(alice, 7)
+
+	if v := s.get(bob, appendUnknown(nil, 0x20), Deliver); v.Conn != dial {
+		t.Errorf("client: delivered to %v", v.Conn)
+	}
+	if v := s.get(alice, appendUnknown(nil, 7), Deliver); v.Conn != served {
+		t.Errorf("server: delivered to %v", v.Conn)
+	}
+	s.drops(alice, appendUnknown(nil, 0x20), Stray) // not the address of that connection
+	s.drops(bob, appendUnknown(nil, 0x10), Stray)   // our own ID, not the peer's
+}
+
+func TestForeignAndMalformed(t *testing.T) {
+	s := newScene(t, Config{Listening: true})
+	for _, b := range [][]byte{{}, {0x00, 1}, {0x40}, {0xc0, 0, 0}, []byte("d1:ad2:id20:")} {
+		s.get(alice, b, Foreign)
+	}
+	if got := s.Counters().Foreign; got != 5 {
+		t.Errorf("Foreign = %d", got)
+	}
+	whole := initial(1, 2, nil)
+	for n := 1; n < 30; n++ {
+		s.drops(alice, whole[:n], s.reasonOf(whole[:n]))
+	}
+	s.drops(alice, short(1, 2, data(1))[:8], Malformed)
+	s.drops(alice, long(wire.Initial, 1, 2, wire.AppendPing(nil), wire.MinInitialSize), Malformed)         // no parameters
+	s.drops(alice, long(wire.Initial, 1, 2, []byte{0x3f}, wire.MinInitialSize), Malformed)                 // unknown frame
+	s.drops(alice, long(wire.Initial, 1, 2, wire.AppendWindow(nil, 1), wire.MinInitialSize), Malformed)    // not in an INITIAL
+	s.drops(alice, long(wire.Initial, 1, 2, parametersAnd(wire.AppendClose(nil, 0, "")), 1200), Malformed) // over before it began
+	s.drops(alice, long(wire.Initial, 1, 2, []byte{byte(wire.FrameParameters), 2, 1, 9}, 1200), Malformed) // bad parameters
+	s.drops(alice, long(wire.Initial, 1, 2, parametersAnd(nil), wire.MinInitialSize-1), Small)             // too small
+	s.drops(alice, append(append([]byte(nil), whole[:600]...), make([]byte, 600)...), Corrupt)             // trailer
+	if got := s.Counters(); got.Opened != 0 || got.Refusals != 0 || got.Connections != 0 {
+		t.Errorf("counters %+v", got)
+	}
+}
+
+// reasonOf is what a cut INITIAL is dropped for: it is Small once all of its
+// header is there.
+func (s *scene) reasonOf(b []byte) Reason {
+	if _, _, err := wire.ParseHeader(b); err == wire.ErrInitialSize {
+		return Small
+	}
+	return Malformed
+}
+
+func parametersAnd(frames []byte) []byte {
+	p := wire.DefaultParameters()
+	return append(wire.AppendParameters(nil, &p), frames...)
+}
+
+func TestTombstoneIsSmall(t *testing.T) {
+	if size := unsafe.Sizeof(tombstone{}); size > 64 {
+		t.Errorf("a tombstone has %d bytes", size)
+	}
+}
+
+func TestLookUpAllocatesNothing(t *testing.T) {
+	g, packets := crowd(100)
+	i := 0
+	if n := testing.AllocsPerRun(1000, func() {
+		if v := g.Route(0, alice, packets[i%len(packets)], nil); v.Action != Deliver {
+			t.Fatal("not delivered")
+		}
+		i++
+	}); n != 0 {
+		t.Errorf("%v allocations a look-up", n)
+	}
+}
+
+// crowd is a gate with n connections and a short packet for each.
+func crowd(n int) (*Gate[*client], [][]byte) {
+	g := New[*client](Config{Listening: true})
+	packets := make([][]byte, n)
+	for i := range packets {
+		id := g.NewID()
+		g.Accept(id, alice, wire.ID(i+1), &client{})
+		packets[i] = short(id, wire.ID(i+1), data(64))
+	}
+	return g, packets
+}
+
+func BenchmarkLookUp(b *testing.B) {
+	b.Run("10", func(b *testing.B) { benchmarkLookUp(b, 10) })
+	b.Run("10000", func(b *testing.B) { benchmarkLookUp(b, 10_000) })
+}
+
+func benchmarkLookUp(b *testing.B, n int) {
+	g, packets := crowd(n)
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		if v := g.Route(0, alice, packets[i], nil); v.Action != Deliver {
+			b.Fatal("not delivered")
+		}
+		if i++; i == len(packets) {
+			i = 0
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package gate
+
+import (
+	"testing"
+	"time"
+
+	"example.com/ebb/wire"
+)
+
+func TestTombstoneHasTheLastWord(t *testing.T) {
+	s := newScene(t, Config{Listening: true})
+	local, _ := s.opens(alice, 7)
+	s.Remove(s.now, local, Epitaph{Code: wire.CodeReset, NextNumber: 1<<33 + 40, Hold: time.Second})
+
+	for i := range uint64(3) {
+		v := s.get(alice, short(local, 7, data(3)), Reply)
+		h, f := s.parsed(v.Reply, wire.Seed(wire.Version, 7, local))
+		if h.Type != wire.Short || h.Dst != 7 || f.Type != wire.FrameClose || f.Code != wire.CodeReset {
+			t.Fatalf("reply %v %v", h, f)
+		}
+		if n := wire.DecodeNumber(1<<33+39, true, h.Number, h.NumberLen); n != 1<<33+40+i {
+			t.Errorf("answer %d has number %d", i, n)
+		}
+	}
+	corrupt := short(local, 7, data(3))
+	corrupt[12] ^= 4
+	s.drops(alice, corrupt, Corrupt)
+	s.drops(alice, short(local, 8, data(3)), Corrupt)                               // not its peer
+	s.drops(alice, short(local, 7, wire.AppendClose(nil, wire.CodeNone, "")), Late) // no ping-pong
+	s.drops(alice, short(local, 7, append(wire.AppendPing(nil), wire.AppendClose(nil, 0, "")...)), Late)
+	s.drops(alice, short(local, 7, data(3))[:13], Malformed)
+
+	s.now += time.Second - tick
+	s.get(alice, short(local, 7, data(3)), Reply)
+	s.now += 2 * tick
+	v := s.get(alice, short(local, 7, data(30)), Reply)
+	if h, _ := s.parsed(v.Reply, wire.Seed(wire.Version, 0, local)); h.Type != wire.Unknown {
+		t.Errorf("after its time: %v", h)
+	}
+	if got := s.Counters(); got.Closes != 4 || got.Unknowns != 1 {
+		t.Errorf("counters %+v", got)
+	}
+}
+
+func TestTombstoneOfADialWithoutAnswer(t *testing.T) {
+	s := newScene(t, Config{})
+	s.dials(bob, 0x10)
+	s.Remove(s.now, 0x10, Epitaph{Hold: time.Second})
+	s.drops(bob, short(0x10, 0x20, data(50)), Late)
+	s.drops(bob, long(wire.Accept, 0x10, 0x20, wire.AppendPing(nil), 60), Stray)
+}
+
+func TestLateInitialIsNoGhost(t *testing.T) {
+	s := newScene(t, Config{Listening: true})
+	local, _ := s.opens(alice, 7)
+	s.Remove(s.now, local, Epitaph{Hold: 100 * time.Millisecond})
+	s.drops(alice, initial(dstOf(7), 7, nil), Late)
+	s.opens(bob, 7)   // another address
+	s.opens(alice, 8) // another dial: a restarted client is not kept waiting
+	s.now += 10*time.Second - tick
+	s.drops(alice, initial(dstOf(7), 7, nil), Late)
+	s.now += 2 * tick
+	s.opens(alice, 7)
+}
+
+func TestTombstonesAreCapped(t *testing.T) {
+	s := newScene(t, Config{Listening: true, MaxTombstones: 50, MaxHalfOpen: -1, RetryAfter: -1, ReplyRate: 1e6})
+	var ids []wire.ID
+	for i := range 70 {
+		id, _ := s.opens(alice, wire.ID(i+1))
+		ids = append(ids, id)
+		s.Remove(s.now, id, Epitaph{Hold: time.Second})
+		// Replacement evicts one, the oldest.
+		want := min(i+1, 50)
+		if got := s.Counters(); got.Tombstones != want || got.Evicted != uint64(i+1-want) {
+			t.Fatalf("after %d: %d tombstones, %d evicted", i+1, got.Tombstones, got.Evicted)
+		}
+	}
+	for i, id := range ids {
+		v := s.get(alice, short(id, wire.ID(i+1), data(30)), Reply)
+		if known := wire.IsLong(v.Reply); known != (i < 20) {
+			t.Errorf("tombstone %d: UNKNOWN is %v", i, known)
+		}
+	}
+	// After their time they are swept, and the indexes with them.
+	s.now += 11 * time.Second
+	id, _ := s.opens(alice, 1000)
+	s.Remove(s.now, id, Epitaph{Hold: time.Second})
+	if got := s.Counters(); got.Tombstones != 1 || len(s.gone.byID) != 1 || len(s.gone.byPair) != 1 {
+		t.Errorf("%d tombstones, %d IDs, %d pairs", got.Tombstones, len(s.gone.byID), len(s.gone.byPair))
+	}
+	none := newScene(t, Config{Listening: true, MaxTombstones: -1})
+	id, _ = none.opens(alice, 1)
+	none.Remove(none.now, id, Epitaph{Hold: time.Second})
+	none.opens(alice, 1)
+}
+
+func TestTicksWrap(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	for _, now := range []time.Duration{0, 497*24*time.Hour + 2*time.Hour, (1<<32)*tick - time.Second, (1 << 32) * tick, 2 * year} {
+		at := ticksAt(now + 3*time.Second)
+		if !at.after(now) || !at.after(now+2990*time.Millisecond) || at.after(now+3*time.Second+tick) {
+			t.Errorf("3 s after %v", now)
+		}
+	}
+}
+
+func TestCrossingDials(t *testing.T) {
+	const low, mid, high = wire.ID(10), wire.ID(20), wire.ID(30)
+	t.Run("ours is larger", func(t *testing.T) {
+		s := newScene(t, Config{})
+		s.dials(bob, high)
+		s.drops(bob, initial(dstOf(low), low, nil), Crossed)
+		if v := s.get(alice, initial(dstOf(low), low, nil), Reply); v.Reply == nil {
+			t.Error("another address is not refused")
+		}
+		// Once ours is established, a late one of theirs stays away, neither
+		// refused nor let in.
+		s.get(bob, long(wire.Accept, high, 1, wire.AppendPing(nil), 60), Deliver)
+		if _, ok := s.Establish(s.now, high); ok {
+			t.Error("a dial completed a dial")
+		}
+		s.SetListening(true)
+		s.drops(bob, initial(dstOf(low), low, nil), Late)
+		s.opens(bob, mid)
+	})
+	t.Run("theirs is larger", func(t *testing.T) {
+		s := newScene(t, Config{})
+		loser := s.dials(bob, low)
+		local, _ := s.opens(bob, high)
+		// What they say to ours is of no interest any more.
+		s.drops(bob, long(wire.Refuse, low, dstOf(low), wire.AppendClose(nil, wire.CodeRefused, ""), 0), Crossed)
+		dial, ok := s.Establish(s.now, local)
+		if !ok || dial != loser {
+			t.Errorf("Establish = %v, %v", dial, ok)
+		}
+		if got := s.Counters(); got.Queued != 0 || got.HalfOpen != 0 {
+			t.Errorf("counters %+v", got)
+		}
+		if _, ok := s.Establish(s.now, local); ok {
+			t.Error("established twice")
+		}
+		s.get(bob, initial(dstOf(low+1), low+1, nil), Reply) // no dial is pending: refused
+	})
+	t.Run("several of ours", func(t *testing.T) {
+		s := newScene(t, Config{})
+		s.dials(bob, high)
+		s.dials(bob, high+1)
+		first, second := s.dials(bob, low+1), s.dials(bob, low)
+		for i, want := range []*client{second, first} {
+			local, _ := s.opens(bob, mid+wire.ID(i))
+			if dial, ok := s.Establish(s.now, local); !ok || dial != want {
+				t.Errorf("%d: Establish = %v, %v", i, dial, ok)
+			}
+		}
+		s.drops(bob, initial(1, mid+2, nil), Crossed) // those left are larger
+	})
+	t.Run("ours ended meanwhile", func(t *testing.T) {
+		s := newScene(t, Config{Listening: true})
+		s.dials(bob, low)
+		local, _ := s.opens(bob, high)
+		s.Remove(s.now, low, Epitaph{Hold: time.Second})
+		if _, ok := s.Establish(s.now, local); ok {
+			t.Error("completed a dial that is gone")
+		}
+		if got := s.Counters(); got.Queued != 1 {
+			t.Errorf("not in the queue: %+v", got)
+		}
+	})
+	t.Run("a full backlog does not matter", func(t *testing.T) {
+		s := newScene(t, Config{Listening: true, Backlog: 1})
+		id, _ := s.opens(alice, 1)
+		s.Establish(s.now, id)
+		s.drops(bob, initial(1, high, nil), BacklogFull)
+		s.dials(bob, low)
+		s.opens(bob, high)
+	})
+	t.Run("a dial to ourselves", func(t *testing.T) {
+		s := newScene(t, Config{Listening: true})
+		c := s.dials(bob, low)
+		local, server := s.opens(bob, low)
+		if v := s.get(bob, long(wire.Accept, low, local, wire.AppendPing(nil), 60), Deliver); v.Conn != c {
+			t.Errorf("ACCEPT went to %v", v.Conn)
+		}
+		if v := s.get(bob, short(local, low, data(1)), Deliver); v.Conn != server {
+			t.Errorf("CONFIRM went to %v", v.Conn)
+		}
+		if _, ok := s.Establish(s.now, local); ok {
+			t.Error("completed itself")
+		}
+	})
+}
+
+// TestEveryReasonHasAName keeps the names beside the reasons; that each is
+// counted, the tests of the rules show.
+func TestEveryReasonHasAName(t *testing.T) {
+	for r := range Reasons {
+		if r.String() == "" || r.String() == Reasons.String() {
+			t.Errorf("reason %d has no name", r)
+		}
+	}
+}

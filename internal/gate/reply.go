@@ -1,0 +1,116 @@
+package gate
+
+import (
+	"net/netip"
+	"time"
+
+	"example.com/ebb/wire"
+)
+
+// The kinds of answer that are limited in rate, each by itself.
+const (
+	refuse = iota
+	unknown
+	versions
+	last
+	replyKinds
+)
+
+// unknownSize is the size of an UNKNOWN packet: first byte, version, no dst, an
+// ID and the trailer. It answers only what is larger.
+const unknownSize = 1 + 4 + 1 + 1 + wire.IDSize + wire.TrailerSize
+
+// refuse answers an INITIAL that nobody here wants.
+func (g *Gate[C]) refuse(now time.Duration, h wire.Header, reply []byte) Verdict[C] {
+	if !g.replies[refuse].take(now) {
+		return g.drop(Limited)
+	}
+	g.count.Refusals++
+	start := len(reply)
+	reply = wire.AppendHeader(reply, wire.Header{
+		Type: wire.Refuse, Version: wire.Version, Dst: h.Src, Src: h.Dst,
+	})
+	reply = wire.AppendClose(reply, wire.CodeRefused, "")
+	reply = wire.AppendTrailer(reply, start, wire.Seed(wire.Version, h.Src, h.Dst))
+	return Verdict[C]{Action: Reply, Reply: reply}
+}
+
+// retry asks an address to prove that it is there. It is not limited in rate:
+// under load it is the only way in, and it holds no state and is a small part
+// of what it answers.
+func (g *Gate[C]) retry(now time.Duration, remote netip.AddrPort, h wire.Header, reply []byte) Verdict[C] {
+	g.count.Retries++
+	cookie := g.cookies.bake(now, remote, h.Src, h.Dst)
+	start := len(reply)
+	reply = wire.AppendHeader(reply, wire.Header{
+		Type: wire.Retry, Version: wire.Version, Dst: h.Src, Src: h.Dst,
+	})
+	reply = wire.AppendCookie(reply, cookie[:])
+	reply = wire.AppendTrailer(reply, start, wire.Seed(wire.Version, h.Src, h.Dst))
+	return Verdict[C]{Action: Reply, Reply: reply}
+}
+
+// otherVersion answers a long packet of a version that is not spoken here.
+func (g *Gate[C]) otherVersion(now time.Duration, b, dst, src, reply []byte) Verdict[C] {
+	if len(b) < wire.MinInitialSize {
+		return g.drop(Small)
+	}
+	if !g.replies[versions].take(now) {
+		return g.drop(Limited)
+	}
+	g.count.Versions++
+	return Verdict[C]{Action: Reply, Reply: wire.AppendVersions(reply, dst, src)}
+}
+
+// haunt answers a short packet to a connection that is gone: with its last
+// word, unless the packet is the peer's own.
+func (g *Gate[C]) haunt(now time.Duration, t *tombstone, b, reply []byte) Verdict[C] {
+	_, payload, err := wire.ParseHeader(b)
+	if err != nil {
+		return g.drop(Malformed)
+	}
+	if t.peer == 0 {
+		return g.drop(Late) // a dial that was never answered has no peer to talk to
+	}
+	if !wire.Verify(b, wire.Seed(wire.Version, t.local, t.peer)) {
+		return g.drop(Corrupt)
+	}
+	if hasClose(payload) {
+		return g.drop(Late)
+	}
+	if !g.replies[last].take(now) {
+		return g.drop(Limited)
+	}
+	g.count.Closes++
+	start := len(reply)
+	reply = wire.AppendHeader(reply, wire.Header{
+		Type: wire.Short, Version: wire.Version, Dst: t.peer, Number: uint64(t.next), NumberLen: 4,
+	})
+	reply = wire.AppendClose(reply, wire.Code(t.code), "")
+	reply = wire.AppendTrailer(reply, start, wire.Seed(wire.Version, t.peer, t.local))
+	t.next++
+	return Verdict[C]{Action: Reply, Reply: reply}
+}
+
+func appendUnknown(reply []byte, id wire.ID) []byte {
+	start := len(reply)
+	reply = wire.AppendHeader(reply, wire.Header{Type: wire.Unknown, Version: wire.Version, Src: id})
+	return wire.AppendTrailer(reply, start, wire.Seed(wire.Version, 0, id))
+}
+
+// hasClose reports whether a CLOSE is among the frames, up to the first that
+// is wrong.
+func hasClose(payload []byte) bool {
+	var f wire.Frame
+	for len(payload) > 0 {
+		n, err := f.Parse(payload)
+		if err != nil {
+			return false
+		}
+		if f.Type == wire.FrameClose {
+			return true
+		}
+		payload = payload[n:]
+	}
+	return false
+}

@@ -1,0 +1,147 @@
+package gate
+
+import (
+	"net/netip"
+	"time"
+
+	"example.com/ebb/wire"
+)
+
+// tombstone is what is left of a connection: 64 bytes, and an entry in each of
+// the two indexes, about 20 bytes for the ID and 60 for the pair.
+type tombstone struct {
+	remote    netip.AddrPort
+	local     wire.ID // 0: only the pair is remembered
+	peer      wire.ID // 0: the peer was never heard of
+	next      uint32  // low bits of the next packet number: all that goes on the wire
+	idUntil   ticks
+	pairUntil ticks
+	code      uint8
+}
+
+// ticks is a point in time in units of 10 ms, rounded up. It wraps after 497
+// days, so it is compared serially; nothing is kept for a fraction of that.
+type ticks uint32
+
+const tick = 10 * time.Millisecond
+
+func ticksAt(t time.Duration) ticks { return ticks((t + tick - 1) / tick) }
+
+// after reports whether t lies behind now.
+func (t ticks) after(now time.Duration) bool { return int32(t-ticks(now/tick)) > 0 }
+
+// graveyard keeps the last so many tombstones in the order of their making,
+// found by the ID and by the pair that they remember. Positions count up for
+// ever; a record is at its position modulo the length of the ring.
+type graveyard struct {
+	capacity int
+	ring     []tombstone
+	first    uint64 // position of the oldest
+	next     uint64 // position of the one to come
+	byID     map[wire.ID]uint64
+	byPair   map[pair]uint64
+	evicted  uint64
+}
+
+func newGraveyard(capacity int) graveyard {
+	return graveyard{
+		capacity: capacity,
+		byID:     make(map[wire.ID]uint64),
+		byPair:   make(map[pair]uint64),
+	}
+}
+
+func (y *graveyard) len() int { return int(y.next - y.first) }
+
+// bury adds a tombstone that remembers its ID for hold and its pair for spent.
+// At capacity the oldest makes room, and it alone.
+func (y *graveyard) bury(now time.Duration, t tombstone, hold, spent time.Duration) {
+	y.sweep(now)
+	if y.capacity == 0 || (hold <= 0 && spent <= 0) {
+		return
+	}
+	if y.len() == y.capacity {
+		y.evicted++
+		y.pop()
+	}
+	if y.len() == len(y.ring) {
+		y.grow()
+	}
+	t.idUntil, t.pairUntil = ticksAt(now+hold), ticksAt(now+spent)
+	*y.at(y.next) = t
+	if t.local != 0 && hold > 0 {
+		y.byID[t.local] = y.next
+	}
+	if spent > 0 {
+		y.byPair[pair{t.remote, t.peer}] = y.next
+	}
+	y.next++
+}
+
+// find returns the tombstone of an ID, or nil. It is valid until the next bury.
+func (y *graveyard) find(now time.Duration, id wire.ID) *tombstone {
+	if i, ok := y.byID[id]; ok {
+		if t := y.at(i); t.idUntil.after(now) {
+			return t
+		}
+	}
+	return nil
+}
+
+// holdsID reports whether an ID is on a tombstone, expired or not.
+func (y *graveyard) holdsID(id wire.ID) bool {
+	_, ok := y.byID[id]
+	return ok
+}
+
+// holdsPair reports whether an address and client's ID are remembered.
+func (y *graveyard) holdsPair(now time.Duration, p pair) bool {
+	i, ok := y.byPair[p]
+	return ok && y.at(i).pairUntil.after(now)
+}
+
+// sweep removes expired tombstones from the old end. One that is held longer
+// keeps those behind it; the capacity bounds them all.
+func (y *graveyard) sweep(now time.Duration) {
+	for y.first < y.next {
+		if t := y.at(y.first); t.idUntil.after(now) || t.pairUntil.after(now) {
+			return
+		}
+		y.pop()
+	}
+}
+
+// pop removes the oldest tombstone.
+func (y *graveyard) pop() {
+	t := y.at(y.first)
+	if i, ok := y.byID[t.local]; ok && i == y.first {
+		delete(y.byID, t.local)
+	}
+	p := pair{t.remote, t.peer}
+	if i, ok := y.byPair[p]; ok && i == y.first {
+		delete(y.byPair, p)
+	}
+	*t = tombstone{}
+	y.first++
+}
+
+func (y *graveyard) at(position uint64) *tombstone {
+	return &y.ring[position%uint64(len(y.ring))]
+}
+
+// grow doubles the ring.
+func (y *graveyard) grow() {
+	bigger := make([]tombstone, min(max(2*len(y.ring), 16), y.capacity))
+	for i := y.first; i < y.next; i++ {
+		bigger[i%uint64(len(bigger))] = *y.at(i)
+	}
+	y.ring = bigger
+}
+
+// clampCode fits a code into a tombstone.
+func clampCode(c wire.Code) uint8 {
+	if c > 255 {
+		return uint8(wire.CodeReset)
+	}
+	return uint8(c)
+}
