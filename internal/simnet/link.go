@@ -1,0 +1,298 @@
+package simnet
+
+import (
+	"math/bits"
+	"time"
+)
+
+// DefaultOverhead is what a datagram costs on a link beyond its payload: the
+// headers of IPv4 and UDP, in bytes.
+const DefaultOverhead = 28
+
+// LinkConfig says what one direction of a path does to datagrams. The zero
+// value delivers everything at once and in order.
+//
+// Fractions are probabilities per datagram; at or below 0 means never, at or
+// above 1 always. What happens to the n-th datagram depends on the seed, n and
+// the fraction alone: a datagram lost at 1 % is also lost at 2 %, and turning
+// on duplication does not change which datagrams are lost.
+type LinkConfig struct {
+	// Rate is the speed of the bottleneck, in bytes per second of payload and
+	// Overhead. 0 or less: infinite.
+	Rate int64
+	// Queue is how many bytes, Overhead included, may be queued at the
+	// bottleneck; what remains of the datagram on the wire counts. A datagram
+	// that does not fit is dropped, unless it finds the link idle. 0 or less:
+	// unlimited.
+	Queue int
+	// Delay is the propagation delay, behind the bottleneck.
+	Delay time.Duration
+	// Jitter is the largest extra delay, uniform from zero. It keeps the order:
+	// a datagram waits for the one before it.
+	Jitter time.Duration
+	// Loss is the fraction lost independently of each other. They do not use
+	// the bottleneck.
+	Loss float64
+	// Burst adds losses that come together.
+	Burst Burst
+	// Reorder is the fraction that arrives early by ReorderBy, overtaking
+	// what was sent before.
+	Reorder float64
+	// ReorderBy is how much earlier, at most the time since leaving the
+	// bottleneck. 0: half of Delay.
+	ReorderBy time.Duration
+	// Duplicate is the fraction that arrives twice. The copy is made behind
+	// the bottleneck.
+	Duplicate float64
+	// DuplicateBy is how long after the original the copy arrives. 0: right
+	// behind it.
+	DuplicateBy time.Duration
+	// Corrupt is the fraction of arrivals with one bit flipped that UDP's
+	// checksum did not catch. A copy is drawn for separately.
+	Corrupt float64
+	// MTU is the largest IP packet, payload and Overhead; a larger one
+	// vanishes silently. 0 or less: none.
+	MTU int
+	// Overhead is what each datagram costs beyond its payload, in bytes. 0:
+	// DefaultOverhead; negative: none.
+	Overhead int
+	// Drop, if not nil, is asked about each datagram and loses those for which
+	// it answers true. The first datagram of the link has n = 0. b is
+	// borrowed.
+	Drop func(n int, b []byte) bool
+}
+
+// Burst is the Gilbert-Elliott model: a link that is in a good or a bad state
+// and may change before each datagram. The zero value stays good.
+type Burst struct {
+	Enter float64 // probability, per datagram, of going from good to bad
+	Leave float64 // probability, per datagram, of going from bad to good
+	Loss  float64 // fraction lost in the bad state; 0: all of them
+}
+
+// BurstLoss is the Burst that loses the given fraction of all datagrams, in
+// runs of the given mean length, at least 1. Runs of that length lose at most
+// length/(length+1) of everything, or 1: a larger fraction is moved into range.
+func BurstLoss(fraction, length float64) Burst {
+	leave := 1 / max(length, 1)
+	switch {
+	case fraction <= 0:
+		return Burst{Leave: leave}
+	case fraction >= 1:
+		return Burst{Enter: 1}
+	}
+	return Burst{Enter: min(fraction*leave/(1-fraction), 1), Leave: leave}
+}
+
+// Arrival is a datagram at the far end of a Link.
+type Arrival struct {
+	At        time.Duration // when, on the clock of Send's now
+	Corrupted bool          // one bit is not what was sent
+	Bit       int           // which, if Corrupted: bit Bit%8 of byte Bit/8
+}
+
+// Apply makes b, which must hold the datagram as it was sent, what arrives.
+func (a Arrival) Apply(b []byte) {
+	if a.Corrupted {
+		b[a.Bit/8] ^= 1 << (a.Bit % 8)
+	}
+}
+
+// LinkStats counts datagrams since the link began. Sent is the sum of
+// Delivered, Scripted, TooLarge, Lost and Dropped.
+type LinkStats struct {
+	Sent       int // offered to the link
+	Delivered  int // arrive; copies not counted
+	Scripted   int // lost to LinkConfig.Drop
+	TooLarge   int // lost to the MTU
+	Lost       int // lost to Loss and Burst
+	Dropped    int // found the queue full
+	Duplicated int // arrive twice
+	Reordered  int // arrive before one that was sent earlier
+	Corrupted  int // arrivals, copies included, with a flipped bit
+
+	Bytes         int64         // passed the bottleneck, Overhead included
+	MaxQueue      int           // most bytes queued, in bytes
+	MaxQueueDelay time.Duration // longest wait for the bottleneck
+}
+
+// Link is one direction of a path. Equal seeds, configurations and calls give
+// equal results. It has no lock: one goroutine uses it at a time.
+type Link struct {
+	cfg   LinkConfig
+	rolls dice
+	bad   bool // state of Burst
+
+	// The bottleneck is busy until free plus part/Rate nanoseconds; part is
+	// carried so that rounding does not add up.
+	free time.Duration
+	part uint64
+	last time.Duration // latest arrival of those that keep the order
+
+	stats LinkStats
+}
+
+// NewLink makes an idle link.
+func NewLink(cfg LinkConfig, seed uint64) *Link {
+	return &Link{cfg: cfg, rolls: dice{seed: seed}}
+}
+
+// Config is the configuration in force.
+func (l *Link) Config() LinkConfig { return l.cfg }
+
+// Stats is what has happened so far.
+func (l *Link) Stats() LinkStats { return l.stats }
+
+// SetConfig changes the link from now on. What is queued counts as queued for
+// the new rate too; the arrivals that Send has announced stand, and what is
+// sent later does not overtake them.
+func (l *Link) SetConfig(now time.Duration, cfg LinkConfig) {
+	if cfg.Rate != l.cfg.Rate {
+		queued := l.Queued(now)
+		l.cfg.Rate = cfg.Rate
+		l.free, l.part = now, 0
+		l.occupy(queued)
+	}
+	l.cfg = cfg
+}
+
+// Queued is the number of bytes at the bottleneck, Overhead and what remains
+// of the datagram on the wire included.
+func (l *Link) Queued(now time.Duration) int {
+	if l.cfg.Rate <= 0 || l.free <= now {
+		return 0
+	}
+	// The wait is exact in units of 1/Rate nanoseconds; a begun byte counts.
+	hi, lo := bits.Mul64(uint64(l.free-now), uint64(l.cfg.Rate))
+	lo, carry := bits.Add64(lo, l.part, 0)
+	lo, carry2 := bits.Add64(lo, uint64(time.Second)-1, 0)
+	bytes, _ := bits.Div64(hi+carry+carry2, lo, uint64(time.Second))
+	return int(bytes)
+}
+
+// QueueDelay is how long a datagram sent now would wait for the bottleneck,
+// its own serialisation excluded.
+func (l *Link) QueueDelay(now time.Duration) time.Duration {
+	return max(l.free-now, 0)
+}
+
+// Send puts one datagram on the link and returns its arrivals: none if it is
+// lost, one, or two with a duplicate. b is borrowed. Time does not run
+// backward from call to call.
+func (l *Link) Send(now time.Duration, b []byte) (arrivals [2]Arrival, n int) {
+	number := l.stats.Sent
+	l.stats.Sent++
+	size := len(b) + l.overhead()
+	if !l.admit(now, number, size, b) {
+		return arrivals, 0
+	}
+	l.stats.Delivered++
+	at := l.transit(number, l.serialise(now, size))
+	arrivals[0] = l.arrival(at, number, rollCorrupt, len(b))
+	if l.rolls.chance(rollDuplicate, number, l.cfg.Duplicate) {
+		l.stats.Duplicated++
+		arrivals[1] = l.arrival(at+max(l.cfg.DuplicateBy, 0), number, rollCorruptCopy, len(b))
+		return arrivals, 2
+	}
+	return arrivals, 1
+}
+
+func (l *Link) overhead() int {
+	if l.cfg.Overhead == 0 {
+		return DefaultOverhead
+	}
+	return max(l.cfg.Overhead, 0)
+}
+
+// admit says whether a datagram passes the bottleneck, and counts why not.
+func (l *Link) admit(now time.Duration, number, size int, b []byte) bool {
+	// The state of Burst moves with every datagram, whatever becomes of it.
+	lost := l.burst(number)
+	switch {
+	case l.cfg.Drop != nil && l.cfg.Drop(number, b):
+		l.stats.Scripted++
+	case l.cfg.MTU > 0 && size > l.cfg.MTU:
+		l.stats.TooLarge++
+	case lost, l.rolls.chance(rollLoss, number, l.cfg.Loss):
+		l.stats.Lost++
+	case l.full(now, size):
+		l.stats.Dropped++
+	default:
+		return true
+	}
+	return false
+}
+
+// burst moves the Gilbert-Elliott state and says whether it takes the datagram.
+func (l *Link) burst(number int) bool {
+	if l.bad {
+		l.bad = !l.rolls.chance(rollBurst, number, l.cfg.Burst.Leave)
+	} else {
+		l.bad = l.rolls.chance(rollBurst, number, l.cfg.Burst.Enter)
+	}
+	if !l.bad {
+		return false
+	}
+	return l.cfg.Burst.Loss == 0 || l.rolls.chance(rollBurstLoss, number, l.cfg.Burst.Loss)
+}
+
+func (l *Link) full(now time.Duration, size int) bool {
+	if l.cfg.Queue <= 0 {
+		return false
+	}
+	return l.free > now && l.Queued(now)+size > l.cfg.Queue
+}
+
+// serialise passes size bytes through the bottleneck and returns when the last
+// of them leaves it, rounded down to a nanosecond.
+func (l *Link) serialise(now time.Duration, size int) time.Duration {
+	if l.free < now {
+		l.free, l.part = now, 0
+	}
+	l.stats.MaxQueueDelay = max(l.stats.MaxQueueDelay, l.free-now)
+	l.occupy(size)
+	l.stats.Bytes += int64(size)
+	l.stats.MaxQueue = max(l.stats.MaxQueue, l.Queued(now))
+	return l.free
+}
+
+// occupy keeps the bottleneck busy for size bytes more.
+func (l *Link) occupy(size int) {
+	if l.cfg.Rate <= 0 {
+		return
+	}
+	rate := uint64(l.cfg.Rate)
+	hi, lo := bits.Mul64(uint64(size), uint64(time.Second))
+	lo, carry := bits.Add64(lo, l.part, 0)
+	ns, part := bits.Div64(hi+carry, lo, rate)
+	l.free += time.Duration(ns)
+	l.part = part
+}
+
+// transit is the way from the bottleneck to the far end.
+func (l *Link) transit(number int, left time.Duration) time.Duration {
+	at := left + max(l.cfg.Delay, 0) + l.rolls.upTo(rollJitter, number, l.cfg.Jitter)
+	if !l.rolls.chance(rollReorder, number, l.cfg.Reorder) {
+		l.last = max(l.last, at)
+		return l.last
+	}
+	by := l.cfg.ReorderBy
+	if by <= 0 {
+		by = l.cfg.Delay / 2
+	}
+	at = max(at-by, left)
+	if at < l.last {
+		l.stats.Reordered++
+	}
+	return at
+}
+
+func (l *Link) arrival(at time.Duration, number int, roll roll, size int) Arrival {
+	a := Arrival{At: at}
+	if size > 0 && l.rolls.chance(roll, number, l.cfg.Corrupt) {
+		a.Corrupted = true
+		a.Bit = l.rolls.below(roll+1, number, 8*size)
+		l.stats.Corrupted++
+	}
+	return a
+}
