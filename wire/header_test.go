@@ -1,0 +1,239 @@
+package wire
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	clientID ID = 0x0102030405060708
+	serverID ID = 0xf1f2f3f4f5f6f7f8
+	firstDst ID = 0x5152535455565758
+)
+
+func TestHeader(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		header  Header
+		hex     string
+		payload string
+	}{
+		{"short, 1 byte", Header{Type: Short, Dst: serverID, Number: 0xfe, NumberLen: 1},
+			"80 f1f2f3f4f5f6f7f8 fe", "01"},
+		{"short, 2 bytes", Header{Type: Short, Dst: serverID, Number: 0xfedc, NumberLen: 2},
+			"81 f1f2f3f4f5f6f7f8 fedc", "01"},
+		{"short, 3 bytes", Header{Type: Short, Dst: serverID, Number: 0xfedcba, NumberLen: 3},
+			"82 f1f2f3f4f5f6f7f8 fedcba", "01"},
+		{"short, 4 bytes", Header{Type: Short, Dst: serverID, Number: 0xfedcba98, NumberLen: 4},
+			"83 f1f2f3f4f5f6f7f8 fedcba98", "01"},
+		{"initial", Header{Type: Initial, Version: Version, Dst: firstDst, Src: clientID, Number: 0, NumberLen: 1},
+			"a0 45424201 08 5152535455565758 08 0102030405060708 00", "01" + strings.Repeat("00", 1200)},
+		{"initial, 4 bytes", Header{Type: Initial, Version: Version, Dst: firstDst, Src: clientID, Number: 5, NumberLen: 4},
+			"a3 45424201 08 5152535455565758 08 0102030405060708 00000005", "01" + strings.Repeat("00", 1200)},
+		{"accept", Header{Type: Accept, Version: Version, Dst: clientID, Src: serverID, Number: 0x102, NumberLen: 2},
+			"a5 45424201 08 0102030405060708 08 f1f2f3f4f5f6f7f8 0102", "01"},
+		{"retry", Header{Type: Retry, Version: Version, Dst: clientID, Src: firstDst},
+			"a8 45424201 08 0102030405060708 08 5152535455565758", "0b0101"},
+		{"refuse", Header{Type: Refuse, Version: Version, Dst: clientID, Src: firstDst},
+			"ac 45424201 08 0102030405060708 08 5152535455565758", "070200"},
+		{"unknown", Header{Type: Unknown, Version: Version, Src: serverID},
+			"b0 45424201 00 08 f1f2f3f4f5f6f7f8", ""},
+		{"versions", Header{Type: Versions, Dst: clientID, Src: firstDst},
+			"bc 00000000 08 0102030405060708 08 5152535455565758", "45424201"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := tt.header
+			h.Number |= 1 << 40 // what is above the length is not sent
+			b := AppendHeader([]byte("before"), h)[len("before"):]
+			if want := unhex(t, tt.hex); !bytes.Equal(b, want) {
+				t.Fatalf("written as %x, want %x", b, want)
+			}
+			size := LongHeaderLen(tt.header.Type, tt.header.NumberLen)
+			if tt.header.Type == Short {
+				size = ShortHeaderLen(tt.header.NumberLen)
+			}
+			if size != len(b) {
+				t.Errorf("header length %d, want %d", size, len(b))
+			}
+			want := unhex(t, tt.payload)
+			packet := append(append(b, want...), 0xde, 0xad, 0xbe, 0xef)
+			got, payload, err := ParseHeader(packet)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.header, got); diff != "" {
+				t.Errorf("read back (-want +got):\n%s", diff)
+			}
+			if !bytes.Equal(payload, want) {
+				t.Errorf("payload %x, want %x", payload, want)
+			}
+			if !IsEbb(packet) || IsLong(packet) != (tt.header.Type != Short) {
+				t.Errorf("IsEbb %v, IsLong %v", IsEbb(packet), IsLong(packet))
+			}
+			for n := range len(b) + TrailerSize {
+				if _, _, err := ParseHeader(packet[:n:n]); err != ErrTruncated && (n > 0 || err != ErrForeign) {
+					t.Errorf("%d bytes of header and trailer: error %v, want %v", n, err, ErrTruncated)
+				}
+			}
+		})
+	}
+}
+
+func TestShortOverhead(t *testing.T) {
+	if want := ShortHeaderLen(4) + TrailerSize; ShortOverhead != want {
+		t.Errorf("ShortOverhead is %d, want %d", ShortOverhead, want)
+	}
+}
+
+func TestIsEbb(t *testing.T) {
+	if IsEbb(nil) || IsLong(nil) {
+		t.Error("an empty datagram is taken for Ebb's")
+	}
+	for first := range 256 {
+		if got, want := IsEbb([]byte{byte(first)}), first >= 0x80 && first < 0xc0; got != want {
+			t.Errorf("IsEbb of first byte %#02x is %v", first, got)
+		}
+	}
+}
+
+func TestShortDst(t *testing.T) {
+	b := AppendHeader(nil, Header{Type: Short, Dst: serverID, NumberLen: 1})
+	for n := range len(b) + 1 {
+		want, wantOK := ID(0), n >= 9
+		if wantOK {
+			want = serverID
+		}
+		if id, ok := ShortDst(b[:n]); id != want || ok != wantOK {
+			t.Errorf("ShortDst of %d bytes is %v, %v", n, id, ok)
+		}
+	}
+}
+
+func TestInvariants(t *testing.T) {
+	const ids = "0102030405060708090a0b0c0d0e0f1011121314"
+	for _, tt := range []struct {
+		name     string
+		hex      string
+		version  uint32
+		dst, src string
+		ok       bool
+	}{
+		{"this version", "a0 45424201 08 5152535455565758 08 0102030405060708 00", Version, "5152535455565758", "0102030405060708", true},
+		{"longest IDs", "bf 12345678 14" + ids + "14" + ids, 0x12345678, ids, ids, true},
+		{"no IDs", "a0 ffffffff 00 00", 0xffffffff, "", "", true},
+		{"dst too long", "a0 12345678 15" + ids + "15 00", 0, "", "", false},
+		{"src too long", "a0 12345678 00 15" + ids + "15", 0, "", "", false},
+		{"dst cut", "a0 12345678 08 01020304050607", 0, "", "", false},
+		{"no src length", "a0 12345678 01 01", 0, "", "", false},
+		{"src cut", "a0 12345678 00 02 01", 0, "", "", false},
+		{"version cut", "a0 123456", 0, "", "", false},
+		{"short", "80 12345678 00 00", 0, "", "", false},
+		{"foreign", "e0 12345678 00 00", 0, "", "", false},
+		{"empty", "", 0, "", "", false},
+	} {
+		version, dst, src, ok := Invariants(unhex(t, tt.hex))
+		if ok != tt.ok {
+			t.Errorf("%s: ok is %v", tt.name, ok)
+		}
+		if ok && (version != tt.version || !bytes.Equal(dst, unhex(t, tt.dst)) || !bytes.Equal(src, unhex(t, tt.src))) {
+			t.Errorf("%s: %#x, %x, %x", tt.name, version, dst, src)
+		}
+	}
+}
+
+func TestVersions(t *testing.T) {
+	b := AppendVersions([]byte("before"), unhex(t, "5152535455565758"), unhex(t, "0102030405060708"))[len("before"):]
+	h, payload, err := ParseHeader(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (Header{Type: Versions, Dst: clientID, Src: firstDst}); h != want {
+		t.Errorf("header %+v, want %+v", h, want)
+	}
+	if !Verify(b, Seed(0, h.Dst, h.Src)) {
+		t.Error("the trailer is wrong")
+	}
+	if got := slices.Collect(ParseVersions(payload)); !slices.Equal(got, []uint32{Version}) {
+		t.Errorf("versions %x", got)
+	}
+	if len(b) >= MinInitialSize {
+		t.Errorf("the answer has %d bytes", len(b))
+	}
+
+	// Another version's IDs, of any length, come back as they were.
+	long := bytes.Repeat([]byte{9}, MaxIDSize)
+	b = AppendVersions(nil, long, nil)
+	version, dst, src, ok := Invariants(b)
+	if !ok || version != 0 || len(dst) != 0 || !bytes.Equal(src, long) {
+		t.Errorf("invariants %#x, %x, %x, %v", version, dst, src, ok)
+	}
+	if !Verify(b, seedBytes(0, nil, long)) {
+		t.Error("the trailer over long IDs is wrong")
+	}
+}
+
+func TestParseVersionsStops(t *testing.T) {
+	var got []uint32
+	for v := range ParseVersions(unhex(t, "00000001 00000002 00000003 0000")) {
+		if got = append(got, v); v == 2 {
+			break
+		}
+	}
+	if !slices.Equal(got, []uint32{1, 2}) {
+		t.Errorf("versions %x", got)
+	}
+}
+
+func TestAppendHeaderRefuses(t *testing.T) {
+	for name, h := range map[string]Header{
+		"no number length":  {Type: Short, Dst: 1},
+		"number of 5 bytes": {Type: Short, Dst: 1, NumberLen: 5},
+		"no version":        {Type: Initial, Dst: 1, Src: 2, NumberLen: 1},
+		"VERSIONS of one":   {Type: Versions, Version: Version, Dst: 1, Src: 2},
+		"no such type":      {Type: Versions + 1, Version: Version, Dst: 1, Src: 2},
+		"no dst":            {Type: Accept, Version: Version, Src: 2, NumberLen: 1},
+		"no src":            {Type: Accept, Version: Version, Dst: 2, NumberLen: 1},
+		"UNKNOWN with dst":  {Type: Unknown, Version: Version, Dst: 1, Src: 2},
+		"short with src":    {Type: Short, Dst: 1, Src: 2, NumberLen: 1},
+	} {
+		t.Run(name, func(t *testing.T) { wantBug(t, func() { AppendHeader(nil, h) }) })
+	}
+	t.Run("long IDs", func(t *testing.T) { wantBug(t, func() { AppendVersions(nil, make([]byte, 21), nil) }) })
+}
+
+// wantBug calls f, which must find a mistake of its caller.
+func wantBug(t *testing.T, f func()) {
+	t.Helper()
+	defer func() {
+		if s, _ := recover().(string); !strings.HasPrefix(s, "BUG: ") {
+			t.Errorf("panic %q, want one that begins with BUG", s)
+		}
+	}()
+	f()
+}
+
+func TestNames(t *testing.T) {
+	for _, tt := range []struct{ got, want string }{
+		{Short.String(), "SHORT"},
+		{Versions.String(), "VERSIONS"},
+		{PacketType(9).String(), "PacketType(9)"},
+		{ID(0xab).String(), "00000000000000ab"},
+		{CodeNone.String(), "NONE"},
+		{CodeTimeout.String(), "TIMEOUT"},
+		{Code(9).String(), "Code(9)"},
+		{FrameNewConnectionID.String(), "NEW_CONNECTION_ID"},
+		{FrameType(0x0f).String(), "FrameType(0x0f)"},
+		{FrameType(0x13).String(), "DATA"},
+		{FrameType(0x14).String(), "FrameType(0x14)"},
+		{FrameType(0x31).String(), "DATAGRAM"},
+		{Code(MaxOffset).String(), "Code(4611686018427387903)"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%q, want %q", tt.got, tt.want)
+		}
+	}
+}
