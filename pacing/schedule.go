@@ -1,0 +1,45 @@
+package pacing
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	minCapacity = 10_000   // bytes: the burst of a slow connection
+	maxTrain    = 64 << 10 // bytes: what segmentation offload takes at once
+)
+
+// Capacity is the bucket that a rate in bytes per second wants, in bytes: two
+// milliseconds of it, which covers a timer that fires a millisecond late, and at
+// least 10 KB. It is at most math.MaxInt32, and 10 KB for an unlimited rate.
+func Capacity(rate int64) int {
+	return int(min(max(minCapacity, rate/500), math.MaxInt32))
+}
+
+// TrainSize is how many bytes should leave back to back at a rate in bytes per
+// second: one millisecond of it, at least two packets of the given size, at
+// most 64 KB; and 64 KB if the rate is unlimited. The caller rounds down to
+// whole packets, and to what the socket accepts.
+func TrainSize(rate int64, packet int) int {
+	if rate <= Unlimited {
+		return maxTrain
+	}
+	packet = min(max(packet, 1), maxTrain)
+	return int(min(max(int64(2*packet), rate/1000), maxTrain))
+}
+
+// UpdateInterval is how often the rate of a connection with the given round
+// trip is worked out again: 50 ms below a round trip of 10 ms or without one,
+// 100 ms rising to 200 ms between 10 and 100 ms, 500 ms above.
+func UpdateInterval(rtt time.Duration) time.Duration {
+	const short, long = 10 * time.Millisecond, 100 * time.Millisecond
+	switch {
+	case rtt < short:
+		return 50 * time.Millisecond
+	case rtt <= long:
+		return 100*time.Millisecond + (rtt-short)*100/90
+	default:
+		return 500 * time.Millisecond
+	}
+}
