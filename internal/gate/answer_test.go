@@ -20,7 +20,9 @@ func TestRefuse(t *testing.T) {
 		t.Errorf("a reply of %d bytes to %d", len(v.Reply), len(b))
 	}
 	s.SetListening(true)
-	s.get(alice, b, Open)
+	if v := s.get(alice, b, Open); v.Proven {
+		t.Error("an address is proven without a cookie")
+	}
 	s.SetListening(false)
 	s.get(alice, b, Reply)
 
@@ -159,7 +161,11 @@ func TestRetry(t *testing.T) {
 	s.now += 10*time.Second + time.Millisecond
 	s.drops(bob, initial(dstOf(id), id, cookie), BadCookie)
 	s.now -= time.Millisecond
-	s.accepts(bob, s.get(bob, initial(dstOf(id), id, cookie), Open))
+	v = s.get(bob, initial(dstOf(id), id, cookie), Open)
+	if !v.Proven {
+		t.Error("a good cookie proves nothing")
+	}
+	s.accepts(bob, v)
 	if v := s.get(bob, initial(dstOf(id), id, cookie), Deliver); v.Conn == nil {
 		t.Error("a second use of the cookie made another connection")
 	}

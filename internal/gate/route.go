@@ -26,6 +26,7 @@ type Verdict[C comparable] struct {
 	Conn   C       // Deliver
 	Client wire.ID // Open: the client's ID
 	Dst    wire.ID // Open: the destination that the client made up
+	Proven bool    // Open: a cookie has proved the address
 	Reply  []byte  // Reply: the caller's buffer with the answer appended
 }
 
@@ -135,7 +136,8 @@ func (g *Gate[C]) initial(now time.Duration, remote netip.AddrPort, h wire.Heade
 	case !crossing && g.cfg.Backlog >= 0 && g.count.Queued >= g.cfg.Backlog:
 		return g.drop(BacklogFull)
 	}
-	if g.cfg.RetryAfter >= 0 && g.count.HalfOpen >= g.cfg.RetryAfter {
+	proven := g.cfg.RetryAfter >= 0 && g.count.HalfOpen >= g.cfg.RetryAfter
+	if proven {
 		if cookie == nil {
 			return g.retry(now, remote, h, reply)
 		}
@@ -147,7 +149,7 @@ func (g *Gate[C]) initial(now time.Duration, remote netip.AddrPort, h wire.Heade
 		g.yield(from)
 	}
 	g.count.Opened++
-	return Verdict[C]{Action: Open, Client: h.Src, Dst: h.Dst}
+	return Verdict[C]{Action: Open, Client: h.Src, Dst: h.Dst, Proven: proven}
 }
 
 // opening reports whether the payload can open a connection: whole, without
