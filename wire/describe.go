@@ -122,7 +122,7 @@ func (f Frame) String() string {
 	case FrameCookie:
 		return fmt.Sprintf("COOKIE %x", f.Data)
 	case FrameData:
-		return fmt.Sprintf("DATA offset=%d length=%d%s%s", f.Offset, len(f.Data), flag(f.Fin, " fin"), flag(f.ToEnd, " to-end"))
+		return fmt.Sprintf("DATA offset=%d length=%d%s%s", f.Offset, len(f.Data), wordIf(f.Fin, " fin"), wordIf(f.ToEnd, " to-end"))
 	}
 	return f.Type.String()
 }
@@ -158,7 +158,7 @@ func (p Parameters) String() string {
 		p.InitialWindow, p.MaxAckDelay, p.MaxDatagramSize, p.IdleTimeout)
 }
 
-func flag(set bool, name string) string {
+func wordIf(set bool, name string) string {
 	if set {
 		return name
 	}
