@@ -1,0 +1,310 @@
+package engine
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"example.com/ebb/wire"
+)
+
+const codeTimeout = wire.CodeTimeout
+
+// Kind says who or what ended a connection.
+type Kind uint8
+
+// The kinds of errors.
+const (
+	KindReset            Kind = iota + 1 // the peer reset it, or no longer knows it
+	KindRefused                          // nobody listens there
+	KindHandshakeTimeout                 // no answer to the dial
+	KindIdleTimeout                      // silence despite probes
+	KindLingerTimeout                    // closed, and what was written could not be delivered
+	KindProtocol                         // the peer broke the protocol
+	KindVersion                          // the peer speaks other versions
+	KindClosed                           // this side closed or aborted it
+	KindBrokenPipe                       // a write to a stream that this side or the peer has ended
+)
+
+// String names the kind.
+func (k Kind) String() string {
+	return [...]string{"no error", "reset by peer", "refused", "handshake timeout", "idle timeout",
+		"linger timeout", "protocol error", "version", "closed", "broken pipe"}[k]
+}
+
+// Error is why a connection, or one direction of it, ended.
+type Error struct {
+	Kind   Kind
+	Code   wire.Code // on the wire, sent or received
+	Reason string    // more of it, possibly the peer's words
+}
+
+func (e *Error) Error() string {
+	if e.Reason == "" {
+		return e.Kind.String()
+	}
+	return fmt.Sprintf("%v: %s", e.Kind, e.Reason)
+}
+
+var (
+	errClosed     = &Error{Kind: KindClosed}
+	errBrokenPipe = &Error{Kind: KindBrokenPipe}
+	errReset      = &Error{Kind: KindReset, Code: wire.CodeReset}
+)
+
+func protocolError(reason string) error {
+	return &Error{Kind: KindProtocol, Code: wire.CodeProtocol, Reason: reason}
+}
+
+// closeState is what is known of the end.
+type closeState struct {
+	readClosed  bool      // the application reads no more
+	closed      bool      // nor writes: Close was called
+	told        bool      // the application was told of a reset
+	stopCode    wire.Code // of the peer's STOP
+	code        wire.Code // of our CLOSE, or what a tombstone answers
+	reason      string
+	lingerUntil time.Duration // when the background delivery gives up; Never
+	delivered   bool          // everything written was acknowledged
+}
+
+// CloseWrite ends our direction behind what was written.
+func (c *Conn) CloseWrite() { c.send.fin = true }
+
+// CloseRead drops what was received and whatever comes; the peer is not told,
+// as in TCP.
+func (c *Conn) CloseRead() {
+	c.end.readClosed = true
+	c.recv.drop()
+	c.windowDue = c.windowDue || c.recv.renewable()
+}
+
+// Close ends both directions. What was written is still delivered, for as long
+// as the peer takes bytes at least once a linger time; Done tells when that is over.
+// Bytes that nobody has read, or that come later, turn the end into a reset.
+func (c *Conn) Close(now time.Duration) {
+	if c.end.closed || c.state >= stateClosing {
+		c.end.closed, c.end.readClosed = true, true
+		c.recv.drop()
+		return
+	}
+	unread := c.recv.highest() > c.recv.read
+	c.end.closed = true
+	c.CloseWrite()
+	c.CloseRead()
+	switch {
+	case c.state == stateHandshake:
+		c.finish(errClosed)
+		return
+	case unread:
+		c.resetStream()
+	case !c.recv.hasFinal:
+		c.stopFrame.wanted = true
+	}
+	if c.params.LingerTimeout > 0 {
+		c.end.lingerUntil = now + c.params.LingerTimeout
+	}
+	c.lastProgress = now
+	c.settle(now)
+}
+
+// resetStream makes our end an abnormal one: the peer learns that it wrote to
+// nobody. What was written is still delivered before it.
+func (c *Conn) resetStream() {
+	c.resetFrame.wanted, c.resetFrame.code = true, wire.CodeReset
+	if c.stopFrame.code != wire.CodeReset {
+		c.stopFrame = controlFrame{wanted: true, code: wire.CodeReset}
+	}
+}
+
+// Abort ends the connection at once; nothing more is delivered.
+func (c *Conn) Abort(now time.Duration) {
+	c.end.closed, c.end.readClosed = true, true
+	c.recv.drop()
+	if c.state == stateHandshake {
+		c.finish(errClosed)
+		return
+	}
+	c.fail(now, &Error{Kind: KindClosed, Code: wire.CodeReset, Reason: "aborted"})
+}
+
+// fail ends the connection with an error and tells the peer its code.
+func (c *Conn) fail(now time.Duration, err *Error) {
+	if c.state >= stateClosing {
+		return
+	}
+	if c.state == stateHandshake {
+		c.finish(err)
+		return
+	}
+	c.err = err
+	c.end.code, c.end.reason = err.Code, err.Reason
+	c.state = stateClosing
+	c.send.stop()
+}
+
+// finish ends the connection without a word.
+func (c *Conn) finish(err error) {
+	if c.state == stateDone {
+		return
+	}
+	c.state = stateDone
+	if c.err == nil {
+		c.err = err
+	}
+	c.send.stop()
+	c.sent.ring = nil
+	if c.end.readClosed {
+		c.recv.drop()
+	}
+}
+
+// settle ends a connection that has nothing left to do: the application has
+// closed it, the peer has all our bytes, and no more of its own will come.
+func (c *Conn) settle(now time.Duration) {
+	if c.state != stateEstablished {
+		return
+	}
+	sent := c.sendSettled()
+	if sent && c.send.fin && !c.send.dropped {
+		c.end.delivered = true
+	}
+	if !c.end.closed || !sent {
+		return
+	}
+	if !c.recv.complete() && !c.stopFrame.acked {
+		return
+	}
+	c.state = stateClosing
+	c.end.code = wire.CodeNone
+	if c.resetFrame.wanted {
+		c.end.code = wire.CodeReset
+	}
+}
+
+// sendSettled reports whether our direction is over: all delivered with its
+// end, or refused by the peer.
+func (c *Conn) sendSettled() bool {
+	if c.send.stopped {
+		return true
+	}
+	return c.send.done() && (!c.resetFrame.wanted || c.resetFrame.acked)
+}
+
+func (c *Conn) advanceLinger(now time.Duration) {
+	if c.state != stateEstablished || c.end.lingerUntil == Never {
+		return
+	}
+	until := c.lastProgress + c.params.LingerTimeout
+	if now < until {
+		c.end.lingerUntil = until
+		return
+	}
+	err := &Error{Kind: KindLingerTimeout, Code: wire.CodeReset, Reason: "the peer took nothing for " + c.params.LingerTimeout.String()}
+	c.end.lingerUntil = Never
+	c.fail(now, err)
+}
+
+// handleClose ends the connection as the peer says.
+func (c *Conn) handleClose(now time.Duration, code wire.Code, reason string) {
+	if code == wire.CodeNone && c.orderly() {
+		if c.send.fin && !c.send.dropped {
+			c.end.delivered = true
+		}
+		c.end.code = wire.CodeNone
+		c.finish(nil)
+		return
+	}
+	c.end.code = wire.CodeReset
+	kind := KindReset
+	if code == wire.CodeProtocol || code == wire.CodeFlowControl || code == wire.CodeFinalSize {
+		kind = KindProtocol
+	}
+	c.finish(&Error{Kind: kind, Code: code, Reason: reason})
+}
+
+// orderly reports whether a CLOSE without an error is plausible: the peer had
+// our end, and we have its.
+func (c *Conn) orderly() bool {
+	ours := c.send.stopped || c.send.fin && c.send.next == c.send.end
+	return ours && (c.recv.complete() && !c.recv.reset || c.end.closed)
+}
+
+// readError is what Read returns when no byte is ready; nil: wait.
+func (c *Conn) readError() error {
+	switch {
+	case c.end.closed:
+		return errClosed
+	case c.end.readClosed:
+		return io.EOF
+	case c.recv.ended() && c.recv.reset:
+		return errReset
+	case c.recv.ended():
+		return io.EOF
+	case c.state >= stateClosing && c.err != nil:
+		return c.err
+	case c.state >= stateClosing:
+		return io.EOF
+	}
+	return nil
+}
+
+// writeError is what Write returns; nil: it may go on. A reset is told once, by
+// Read or Write; from then on the pipe is broken, as in TCP.
+func (c *Conn) writeError() error {
+	var err error
+	switch {
+	case c.end.closed:
+		return errClosed
+	case c.send.fin:
+		return errBrokenPipe
+	case c.state >= stateClosing:
+		err = c.err
+	case c.send.stopped && c.end.stopCode == wire.CodeReset:
+		err = errReset
+	case !c.send.stopped:
+		return nil
+	}
+	if e, ok := err.(*Error); err == nil || ok && e.Kind == KindReset && c.end.told {
+		return errBrokenPipe
+	}
+	return err
+}
+
+// tell notes that the application learns of err, and returns it.
+func (c *Conn) tell(err error) error {
+	if e, ok := err.(*Error); ok && e.Kind == KindReset {
+		c.end.told = true
+	}
+	return err
+}
+
+// Done reports that the connection has nothing left to send or to wait for: its
+// owner may forget it, leaving its Epitaph. Bytes received before may still be
+// read.
+func (c *Conn) Done() bool { return c.state == stateDone }
+
+// Err is why the connection ended; nil while it lives and after an orderly end.
+func (c *Conn) Err() error { return c.err }
+
+// Delivered reports whether the peer has acknowledged everything written and the
+// end behind it.
+func (c *Conn) Delivered() bool { return c.end.delivered }
+
+// Epitaph is what a tombstone needs to answer for a connection.
+type Epitaph struct {
+	Code       wire.Code
+	NextNumber uint64        // first number not used
+	Hold       time.Duration // how long late packets may come
+}
+
+// minHold is the least time for which the end of a connection is remembered: if
+// our last packets were lost, the peer's next probes must still find an answer, and
+// they come no faster than every maxProbeWait.
+const minHold = 10 * time.Second
+
+// Epitaph says what to answer to packets that come after the end.
+func (c *Conn) Epitaph() Epitaph {
+	hold := max(3*c.rtt.pto(c.peer.MaxAckDelay), minHold)
+	return Epitaph{Code: c.end.code, NextNumber: c.sent.next, Hold: hold}
+}

@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"math"
+	"net/netip"
+	"time"
+
+	"example.com/ebb/congestion"
+	"example.com/ebb/pacing"
+	"example.com/ebb/wire"
+)
+
+// Never is a deadline that does not come.
+const Never = time.Duration(math.MaxInt64)
+
+const wireMinInitial = wire.MinInitialSize
+
+// ECN is the two bits of the IP header (RFC 3168 section 5).
+type ECN uint8
+
+// The four code points.
+const (
+	NotECT ECN = iota
+	ECT1
+	ECT0
+	CE
+)
+
+// Path is the two addresses that a packet travels between.
+type Path struct{ Local, Remote netip.AddrPort }
+
+// Train is where and how the segments that AppendSegments returns go: one path, all
+// of SegmentSize bytes but the last, which may be shorter.
+type Train struct {
+	Path
+	SegmentSize int
+	ECN         ECN
+}
+
+// Params is what a connection is made from. Durations of zero or less switch
+// off what they time.
+type Params struct {
+	Client bool
+	// Local is the ID that the peer will address. Peer is, for a client, the random
+	// destination of its first packet; for a server, the client's ID.
+	Local, Peer wire.ID
+	// OriginalDst is, for a server, the destination of the client's INITIAL.
+	OriginalDst wire.ID
+	Path        Path
+	// Validated says that the peer's address was proven by a cookie.
+	Validated bool
+
+	Controller congestion.Controller
+	Chunks     Allocator
+
+	SendBuffer, ReceiveBuffer int // bytes, upper bounds
+
+	KeepAlive        time.Duration // silence after which the client probes
+	IdleTimeout      time.Duration // silence despite probes that ends the connection
+	HandshakeTimeout time.Duration // bound on the handshake
+	LingerTimeout    time.Duration // after Close: bound on the time without progress
+
+	MaxDatagram int    // largest UDP payload to try; at least 1200
+	Rate        int64  // own limit in bytes/s; ≤ 0: unlimited
+	Stamp       uint32 // what the receive clock shows at time 0, µs
+}
+
+// state is where a connection is in its life.
+type state uint8
+
+const (
+	stateHandshake state = iota // no packet that proves the peer yet
+	stateEstablished
+	stateClosing // a CLOSE is to be sent, then nothing
+	stateDone
+)
+
+// String names the state.
+func (s state) String() string {
+	return [...]string{"handshake", "established", "closing", "done"}[s]
+}
+
+// Conn is one connection. See the package comment for the rules of its use.
+type Conn struct {
+	params Params
+	state  state
+	err    error // why it ended, nil after an orderly end
+	path   Path
+	cc     congestion.Controller
+	stats  Stats
+
+	sendSeed, recvSeed uint32          // trailers of short packets
+	peerID             wire.ID         // destination of our packets
+	peer               wire.Parameters // what the peer said of itself
+	confirmed          bool            // the peer acknowledged a short packet
+	hs                 handshakeState
+
+	send sendPipe
+	recv recvPipe
+	acks ackState
+	sent sentState
+	loss lossState
+	mtu  mtuState
+
+	rtt      rttState
+	oneWay   oneWayState
+	delivery deliveryState
+	peerCE   uint64
+
+	bucket     pacing.Bucket
+	rateLimit  int64         // own limit
+	rate       int64         // in force: the least of all
+	rateAt     time.Duration // when it was computed
+	rateWindow int           // the window it was computed from
+	pacedUntil time.Duration // data waits for the pacer; Never: it does not
+	appLimited bool          // nothing to send although the window would admit it
+	limit      Limit         // what held the last flush back
+
+	// Control frames to be sent.
+	windowDue  bool
+	pingDue    bool
+	responses  [4][8]byte
+	nResponses int
+	resetFrame controlFrame
+	stopFrame  controlFrame
+
+	ecn [4]uint64 // marks on packets received
+
+	end closeState
+
+	lastReceived time.Duration // of a valid packet
+	unanswered   time.Duration // first eliciting packet sent since; Never
+	lastProgress time.Duration // when the peer last acknowledged new bytes
+}
+
+// controlFrame is a frame that is repeated until acknowledged.
+type controlFrame struct {
+	wanted, sent, acked bool
+	code                wire.Code
+}
+
+func (f *controlFrame) due() bool { return f.wanted && !f.sent }
+
+// New makes a connection. A client has an INITIAL to send; a server waits for
+// HandleSegment with the client's.
+func New(now time.Duration, p Params) *Conn {
+	c := &Conn{
+		params: p, path: p.Path, cc: p.Controller, peerID: p.Peer,
+		peer: wire.DefaultParameters(), mtu: newMTU(p.MaxDatagram),
+		rateLimit: p.Rate, pacedUntil: Never, unanswered: Never,
+		lastReceived: now, lastProgress: now,
+	}
+	c.send.chunks.alloc = p.Chunks
+	c.recv.chunks.alloc = p.Chunks
+	c.recv.maxWindow = uint64(max(p.ReceiveBuffer, wireMinInitial))
+	c.recv.window = min(initialWindow, c.recv.maxWindow)
+	c.recv.limit = c.recv.window
+	c.acks.due, c.loss.due = Never, Never
+	c.loss.multiplier = 1
+	c.end.lingerUntil = Never
+	c.initHandshake(now)
+	c.setRate(now)
+	return c
+}
+
+// Established reports whether the handshake is done: a dial may return, an
+// accept may hand the connection out.
+func (c *Conn) Established() bool { return c.state >= stateEstablished && c.hs.done }
+
+// Read copies received bytes into p. (0, nil) means that there is none yet. At
+// the end of the stream the error is io.EOF, after a failure an *Error.
+func (c *Conn) Read(p []byte) (int, error) {
+	if n := c.recv.take(p); n > 0 {
+		c.windowDue = c.windowDue || c.recv.renewable()
+		return n, nil
+	}
+	if c.recv.ready > c.recv.read { // p is empty
+		return 0, nil
+	}
+	return 0, c.tell(c.readError())
+}
+
+// Readable reports whether Read would return something.
+func (c *Conn) Readable() bool { return c.recv.ready > c.recv.read || c.readError() != nil }
+
+// Write takes as much of p as the send buffer admits. (0, nil) means that it is
+// full.
+func (c *Conn) Write(p []byte) (int, error) {
+	if err := c.writeError(); err != nil {
+		return 0, c.tell(err)
+	}
+	n := min(c.room(), len(p))
+	if n > 0 {
+		c.send.write(p[:n])
+	}
+	return n, nil
+}
+
+// Writable reports whether Write would take a worthwhile part or fail.
+func (c *Conn) Writable() bool {
+	return c.room() >= c.sendLimit()/4 || c.writeError() != nil
+}
+
+// minSendBuffer is the least send buffer, in bytes.
+const minSendBuffer = 64 << 10
+
+// sendLimit is the size of the send buffer now: twice what may be in flight,
+// so that an ACK finds the next window's bytes waiting, within the bound.
+func (c *Conn) sendLimit() int {
+	return min(max(minSendBuffer, 2*c.cc.Window()), max(c.params.SendBuffer, 1))
+}
+
+func (c *Conn) room() int { return max(0, c.sendLimit()-c.send.buffered()) }
+
+// SetRate sets the own limit, in bytes per second; zero or less is none.
+func (c *Conn) SetRate(now time.Duration, rate int64) {
+	c.rateLimit = rate
+	c.setRate(now)
+}
+
+// SetKeepAlive sets the silence after which a probe is sent; zero or less is
+// none.
+func (c *Conn) SetKeepAlive(d time.Duration) { c.params.KeepAlive = d }
+
+// stamp is the receive clock: microseconds that wrap.
+func (c *Conn) stamp(t time.Duration) uint32 { return c.params.Stamp + uint32(t/time.Microsecond) }

@@ -1,0 +1,32 @@
+// Package engine is one connection as a state machine without input or output:
+// handshake, a stream of bytes each way, acknowledgements, loss recovery, flow
+// control, packet size and close.
+//
+// A Conn is told what arrived (HandleSegment), what the application wants
+// (Write, Read, Close and their kin) and what time it is (Advance). It
+// answers with packets to send (AppendSegments) and with the time at which it
+// wants to be called again (NextTimeout). It reads no clock, holds no lock,
+// starts no goroutine and allocates nothing once it is warm. Its caller
+// serialises the calls and passes a time that never goes backwards.
+//
+// Where to find what:
+//
+//	conn.go       Conn, its parameters, the application's calls
+//	handshake.go  INITIAL, ACCEPT, CONFIRM, and the answers that end a dial
+//	input.go      from a datagram to frames
+//	data.go       what the frames that touch the byte streams do
+//	output.go     what goes into the next packet
+//	handover.go   which data may leave now: window, pacer, flow control
+//	ack.go        numbers received, and when to acknowledge them
+//	sent.go       packets sent, until they are acknowledged or lost
+//	recovery.go   ACK processing, loss detection, probes
+//	rtt.go        round trip and one-way delay
+//	timer.go      the deadlines, in one place
+//	mtu.go        the size of a full packet
+//	sendpipe.go   bytes on their way out
+//	recvpipe.go   bytes on their way in, and the window offered for them
+//	chunks.go     the memory under both
+//	span.go       sets of numbers
+//	close.go      the ends of a connection
+//	info.go       numbers for people
+package engine

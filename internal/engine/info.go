@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"time"
+
+	"example.com/ebb/congestion"
+)
+
+// Stats counts what happened on a connection since it began.
+type Stats struct {
+	PacketsSent, BytesSent         uint64 // datagrams, and their UDP payload
+	PacketsReceived, BytesReceived uint64 // whatever became of them
+	StreamBytesSent                uint64 // bytes of the stream, repeated ones included
+	BytesRetransmitted             uint64 // of them, sent before
+	AcksSent                       uint64
+
+	PacketsLost          uint64 // declared lost
+	SpuriousLosses       uint64 // of them, acknowledged after all
+	Probes               uint64 // timeouts that sent a probe
+	PersistentCongestion uint64 // episodes
+	BlackHoles           uint64 // times that large packets seemed to vanish
+	IdleTimeouts         uint64
+	Retries              uint64 // RETRY packets answered
+
+	// Packets received and not used.
+	BadTrailers, Malformed, Duplicates, OtherPath, Unexpected, GapDrops uint64
+	BadAcks, ProtocolErrors                                             uint64
+
+	SendErrors uint64 // packets that the network refused
+}
+
+// Info is a connection in numbers. Sizes are bytes, rates bytes per second.
+type Info struct {
+	State       string
+	Established bool
+	Stats       Stats
+	Congestion  congestion.Stats
+
+	SmoothedRTT, RTTVariance, MinRTT, LatestRTT time.Duration // 0: no sample yet
+
+	Window          int   // congestion window
+	InFlight        int   //
+	Rate            int64 // at which packets leave; 0: unpaced
+	RateLimit       int64 // the own limit; ≤ 0: none
+	Limit           Limit // what held the last flush back
+	PacketSize      int   // UDP payload of a full packet
+	SendBuffered    int   // written, not acknowledged
+	SendBuffer      int   // size of the send buffer now
+	ReceiveBuffered int   // received, not read
+	ReceiveWindow   int   // size of the window offered
+	PeerWindow      int   // what the peer still admits beyond what was sent
+}
+
+// Info reports the connection's numbers.
+func (c *Conn) Info() Info {
+	held := c.recv.ahead.size() + c.recv.ready - c.recv.read
+	return Info{
+		State: c.state.String(), Established: c.Established(), Stats: c.stats, Congestion: c.cc.Stats(),
+		SmoothedRTT: c.rtt.smoothed, RTTVariance: c.rtt.variance, MinRTT: c.rtt.min, LatestRTT: c.rtt.latest,
+		Window: c.cc.Window(), InFlight: c.sent.inFlight, Rate: c.rate, RateLimit: c.rateLimit, Limit: c.limit,
+		PacketSize: c.mtu.size, SendBuffered: c.send.buffered(), SendBuffer: c.sendLimit(),
+		ReceiveBuffered: int(held), ReceiveWindow: int(c.recv.window), PeerWindow: int(c.send.credit()),
+	}
+}

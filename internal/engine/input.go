@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"time"
+
+	"example.com/ebb/wire"
+)
+
+// HandleSegment takes one datagram that arrived for the connection. seg is
+// borrowed. Whatever is wrong with it is counted; only a frame that breaks the
+// protocol inside a packet that is the peer's ends the connection.
+func (c *Conn) HandleSegment(now time.Duration, path Path, ecn ECN, seg []byte) {
+	c.stats.PacketsReceived++
+	c.stats.BytesReceived += uint64(len(seg))
+	if c.state == stateDone {
+		return
+	}
+	if wire.IsLong(seg) {
+		h, payload, err := wire.ParseHeader(seg)
+		if err != nil {
+			c.stats.Malformed++
+			return
+		}
+		if !wire.Verify(seg, wire.Seed(h.Version, h.Dst, h.Src)) {
+			c.stats.BadTrailers++
+			return
+		}
+		c.handleLong(now, path, h, payload, len(seg))
+		return
+	}
+	c.handleShort(now, path, ecn, seg)
+}
+
+// handleShort takes a short packet.
+func (c *Conn) handleShort(now time.Duration, path Path, ecn ECN, seg []byte) {
+	if c.sendSeed == 0 && c.recvSeed == 0 {
+		c.stats.Unexpected++ // the peer cannot know us yet
+		return
+	}
+	if !wire.Verify(seg, c.recvSeed) {
+		c.stats.BadTrailers++
+		return
+	}
+	if path.Remote != c.path.Remote {
+		c.stats.OtherPath++
+		return
+	}
+	h, payload, err := wire.ParseHeader(seg)
+	if err != nil || h.Dst != c.params.Local {
+		c.stats.Malformed++
+		return
+	}
+	number := wire.DecodeNumber(c.acks.largest, c.acks.any, h.Number, h.NumberLen)
+	if c.acks.duplicate(number) {
+		c.stats.Duplicates++
+		return
+	}
+	if c.state == stateHandshake {
+		if c.params.Client {
+			c.stats.Unexpected++
+			return
+		}
+		c.confirmServer(now)
+	}
+	c.path.Local = path.Local
+	c.lastReceived = now
+	c.unanswered = Never
+	c.ecn[ecn&3]++
+	c.handleFrames(now, number, payload)
+}
+
+// packetEffect is what the frames of a packet add up to.
+type packetEffect struct {
+	eliciting bool
+	urgent    bool // acknowledge at once
+	dropped   bool // do not acknowledge: something did not fit
+}
+
+// handleFrames processes a packet's frames and notes its number.
+func (c *Conn) handleFrames(now time.Duration, number uint64, payload []byte) {
+	var f wire.Frame
+	var e packetEffect
+	if len(payload) == 0 {
+		c.breach(now, protocolError("a packet without frames"))
+		return
+	}
+	for len(payload) > 0 && c.state == stateEstablished {
+		n, err := f.Parse(payload)
+		if err == nil && !f.Type.AllowedIn(wire.Short) {
+			err = wire.ErrMalformed
+		}
+		if err != nil {
+			c.breach(now, protocolError(err.Error()))
+			return
+		}
+		if err := c.handleFrame(now, &f, &e); err != nil {
+			c.breach(now, err)
+			return
+		}
+		payload = payload[n:]
+	}
+	if e.dropped {
+		c.stats.GapDrops++
+		return
+	}
+	c.acks.receive(now, number, e.eliciting, e.urgent, c.ackDelay())
+	c.settle(now)
+}
+
+// breach ends the connection because the peer broke the protocol.
+func (c *Conn) breach(now time.Duration, err error) {
+	c.stats.ProtocolErrors++
+	e, ok := err.(*Error)
+	if !ok {
+		panic("BUG: a breach without a kind: " + err.Error())
+	}
+	c.fail(now, e)
+}
+
+// ackDelay is how long an ACK may wait for company: a fraction of the round trip,
+// bounded by what we told the peer.
+func (c *Conn) ackDelay() time.Duration {
+	if c.rtt.smoothed == 0 {
+		return maxAckDelay
+	}
+	return min(max(c.rtt.smoothed/4, time.Millisecond), maxAckDelay)
+}
+
+func (c *Conn) handleFrame(now time.Duration, f *wire.Frame, e *packetEffect) error {
+	e.eliciting = e.eliciting || f.Type.AckEliciting()
+	switch f.Type {
+	case wire.FramePadding, wire.FramePing:
+	case wire.FrameAck, wire.FrameAckECN:
+		return c.handleAck(now, &f.Ack)
+	case wire.FrameData:
+		return c.handleData(f, e)
+	case wire.FrameWindow:
+		c.send.limit = max(c.send.limit, f.Limit)
+	case wire.FrameReset:
+		return c.handleReset(f, e)
+	case wire.FrameStop:
+		c.handleStop(f.Code)
+	case wire.FrameClose:
+		c.handleClose(now, f.Code, string(f.Data))
+	case wire.FramePathChallenge:
+		if c.nResponses < len(c.responses) {
+			c.responses[c.nResponses] = f.Token
+			c.nResponses++
+		}
+	case wire.FramePathResponse:
+		c.stats.Unexpected++ // we asked nothing
+	default:
+		return protocolError("unexpected frame " + f.Type.String())
+	}
+	return nil
+}

@@ -1,0 +1,258 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"example.com/ebb/congestion"
+	"example.com/ebb/wire"
+)
+
+// dataOverhead is what a short packet of data spends on everything else, at most.
+const dataOverhead = wire.ShortOverhead + 1 + 8
+
+// AppendSegments appends to dst what is to be sent now: at most max bytes of
+// packets of one size, the last of which may be shorter. Its caller sends them and
+// calls again until nothing is appended. max must hold a full packet.
+func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, Train) {
+	train := Train{Path: c.path}
+	start := len(dst)
+	if c.state == stateDone {
+		return dst, train
+	}
+	if c.state == stateEstablished {
+		c.refreshRate(now)
+	}
+	max = min(max, c.trainLimit())
+	for {
+		full := c.mtu.size
+		if len(dst)-start+full > max && len(dst) > start {
+			break
+		}
+		before := len(dst)
+		dst = c.appendPacket(now, dst)
+		n := len(dst) - before
+		if train.SegmentSize == 0 {
+			train.SegmentSize = n
+		}
+		if n != full || c.state != stateEstablished {
+			break
+		}
+	}
+	return dst, train
+}
+
+// appendPacket appends the next packet, if one is to be sent.
+func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
+	switch c.state {
+	case stateHandshake:
+		return c.appendHandshake(now, dst)
+	case stateClosing:
+		dst = c.appendClose(now, dst)
+		c.finish(c.err)
+		return dst
+	case stateDone:
+		return dst
+	}
+	if size := c.mtu.due(now); size > 0 && c.sent.inFlight+size <= c.cc.Window() && c.loss.ptoCount == 0 {
+		return c.appendSizeProbe(now, dst, size)
+	}
+	c.mtu.finish(now)
+	data := c.maySend(now, c.mtu.size)
+	if !data && c.loss.probes == 0 && c.acks.due > now && !c.controlDue() {
+		return dst
+	}
+	p := c.beginPacket(now, dst, c.mtu.size)
+	c.appendControl(now, &p)
+	if data || c.loss.probes > 0 {
+		c.appendData(&p)
+	}
+	if c.pingWanted(now, &p) {
+		p.b = wire.AppendPing(p.b)
+		p.record.flags |= eliciting
+		c.pingDue = false
+	}
+	return c.endPacket(now, &p)
+}
+
+// controlDue reports whether a frame other than DATA and ACK is to be sent.
+func (c *Conn) controlDue() bool {
+	return c.windowDue || c.pingDue || c.nResponses > 0 || c.resetFrame.due() || c.stopFrame.due()
+}
+
+// pingWanted reports whether the packet must be made eliciting: it is a probe, or
+// asks for news of our own ACKs.
+func (c *Conn) pingWanted(now time.Duration, p *packet) bool {
+	if p.record.has(eliciting) {
+		c.pingDue = false
+		return false
+	}
+	if c.pingDue || c.loss.probes > 0 {
+		return true
+	}
+	if p.record.has(carriesAck) && len(c.acks.ranges) > elicitAbove && now-c.sent.ackPings >= c.rtt.smoothed {
+		c.sent.ackPings = now
+		return true
+	}
+	return false
+}
+
+// packet is a short packet under construction.
+type packet struct {
+	b      []byte // everything so far, what was there before included
+	start  int    // where the packet begins
+	body   int    // where its frames begin
+	limit  int    // len(b) must not exceed this: the trailer follows
+	record sentPacket
+}
+
+func (p *packet) room() int { return p.limit - len(p.b) }
+
+func (c *Conn) beginPacket(now time.Duration, dst []byte, size int) packet {
+	p := packet{start: len(dst), limit: len(dst) + size - wire.TrailerSize}
+	p.b = wire.AppendHeader(dst, wire.Header{
+		Type: wire.Short, Version: wire.Version, Dst: c.peerID, Number: c.sent.next,
+		NumberLen: wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked),
+	})
+	p.body = len(p.b)
+	p.record.sentAt = now
+	return p
+}
+
+// appendControl appends the ACK, if one is owed, and the control frames that are
+// due.
+func (c *Conn) appendControl(now time.Duration, p *packet) {
+	if c.acks.owed > 0 || c.acks.due <= now {
+		before := len(p.b)
+		p.b = c.acks.append(now, p.b, p.room(), c.ackFrame())
+		if len(p.b) > before {
+			p.record.flags |= carriesAck
+			p.record.ackLargest = c.acks.largest
+		}
+	}
+	if c.windowDue && p.room() >= 16 {
+		p.b = wire.AppendWindow(p.b, c.recv.renew(now, c.rtt.smoothed))
+		p.record.flags |= carriesWindow | eliciting
+		c.windowDue = false
+	}
+	if c.resetFrame.due() && p.room() >= 24 {
+		p.b = wire.AppendReset(p.b, c.resetFrame.code, c.send.end)
+		p.record.flags |= carriesReset | eliciting
+		c.resetFrame.sent = true
+	}
+	if c.stopFrame.due() && p.room() >= 16 {
+		p.b = wire.AppendStop(p.b, c.stopFrame.code)
+		p.record.flags |= carriesStop | eliciting
+		c.stopFrame.sent = true
+	}
+	for c.nResponses > 0 && p.room() >= 16 {
+		c.nResponses--
+		p.b = wire.AppendPathResponse(p.b, c.responses[c.nResponses])
+		p.record.flags |= eliciting
+	}
+}
+
+// ackFrame is the part of an ACK that does not depend on numbers.
+func (c *Conn) ackFrame() wire.Ack {
+	return wire.Ack{
+		Received: c.stamp(c.acks.largestAt),
+		HasECN:   c.ecn[ECT0]|c.ecn[ECT1]|c.ecn[CE] != 0,
+		ECT0:     c.ecn[ECT0], ECT1: c.ecn[ECT1], CE: c.ecn[CE],
+	}
+}
+
+// appendData fills the packet with stream bytes.
+func (c *Conn) appendData(p *packet) {
+	offset, n, fin := c.send.sendable(p.room())
+	if n == 0 && !fin || p.room() < minDataPacket && n > p.room() {
+		return
+	}
+	toEnd := true
+	for n > 0 && wire.DataHeaderLen(offset, n, toEnd)+n > p.room() {
+		n = p.room() - wire.DataHeaderLen(offset, n, toEnd)
+		fin = false
+	}
+	if n < 0 || n == 0 && !fin {
+		return
+	}
+	p.b = wire.AppendDataHeader(p.b, offset, n, fin, toEnd)
+	at := len(p.b)
+	p.b = slices.Grow(p.b, n)[:at+n]
+	if n > 0 {
+		c.send.chunks.read(offset, p.b[at:])
+	}
+	if offset < c.send.next {
+		c.stats.BytesRetransmitted += uint64(n)
+	}
+	c.send.markSent(offset, n, fin)
+	p.record.offset, p.record.length = offset, uint32(n)
+	p.record.flags |= carriesData | eliciting
+	if fin {
+		p.record.flags |= carriesFin
+	}
+	c.stats.StreamBytesSent += uint64(n)
+}
+
+// endPacket closes the packet and notes it, or drops it if it stayed empty.
+func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
+	if len(p.b) == p.body {
+		return p.b[:p.start]
+	}
+	p.b = wire.AppendTrailer(p.b, p.start, c.sendSeed)
+	r := &p.record
+	r.size = uint32(len(p.b) - p.start)
+	c.bucket.Spend(now, int(r.size))
+	c.stats.PacketsSent++
+	c.stats.BytesSent += uint64(r.size)
+	if r.has(carriesAck) {
+		c.acks.sent()
+		c.stats.AcksSent++
+	}
+	if r.has(eliciting) {
+		c.noteEliciting(now, r)
+	}
+	number := c.sent.next
+	c.sent.push(*r)
+	if r.has(eliciting) {
+		c.cc.OnSend(now, congestion.SendEvent{Number: number, Bytes: int(r.size), InFlight: c.sent.inFlight, AppLimited: !c.send.hasWork()})
+	}
+	return p.b
+}
+
+// noteEliciting fills in what ACK processing will want to know of the packet.
+func (c *Conn) noteEliciting(now time.Duration, r *sentPacket) {
+	if c.sent.inFlight == 0 {
+		c.delivery.firstSentAt, c.delivery.deliveredAt = now, now
+	}
+	r.delivered, r.deliveredAt, r.firstSentAt = c.delivery.delivered, c.delivery.deliveredAt, c.delivery.firstSentAt
+	r.lostBefore, r.inFlight = c.delivery.lost, c.sent.inFlight
+	if c.delivery.delivered < c.delivery.limitedUntil {
+		r.flags |= whileLimited
+	}
+	if c.unanswered == Never {
+		c.unanswered = now
+	}
+	if c.loss.probes > 0 {
+		c.loss.probes--
+	}
+}
+
+// appendSizeProbe appends a packet that tests whether the path carries its size.
+func (c *Conn) appendSizeProbe(now time.Duration, dst []byte, size int) []byte {
+	p := c.beginPacket(now, dst, size)
+	p.b = wire.AppendPing(p.b)
+	p.b = wire.AppendPadding(p.b, p.room())
+	p.record.flags |= eliciting | isProbe
+	c.mtu.probing = size
+	return c.endPacket(now, &p)
+}
+
+// appendClose appends the last packet.
+func (c *Conn) appendClose(now time.Duration, dst []byte) []byte {
+	p := c.beginPacket(now, dst, basePacket)
+	if len(c.acks.ranges) > 0 {
+		p.b = c.acks.append(now, p.b, p.room()-(wire.MaxReason+32), c.ackFrame())
+	}
+	p.b = wire.AppendClose(p.b, c.end.code, c.end.reason)
+	return c.endPacket(now, &p)
+}

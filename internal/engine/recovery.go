@@ -1,0 +1,374 @@
+package engine
+
+import (
+	"time"
+
+	"example.com/ebb/congestion"
+	"example.com/ebb/wire"
+)
+
+const (
+	// packetThreshold is how many newer packets must have arrived for one to be
+	// lost, as long as no reordering was seen (RFC 9002 section 6.1.1, RFC 8985
+	// section 6.2).
+	packetThreshold = 3
+	// persistentPTOs is the length of persistent congestion (RFC 9002 section 7.6.1).
+	persistentPTOs = 3
+	// reorderResets is the number of recoveries without a false one after which
+	// the tolerance for reordering returns to its start (RFC 8985 section 6.2).
+	reorderResets = 16
+)
+
+// lossState is what loss detection remembers.
+type lossState struct {
+	due      time.Duration // when the next packet will have waited long enough; Never
+	ptoCount int           // probes since the last ACK of something new
+	probes   int           // packets to send whatever the window says
+
+	reordered  bool   // an ACK came late once: counting packets proves nothing
+	multiplier int    // of min RTT/4, for the reordering window
+	clean      int    // recoveries since the last false loss
+	recovery   uint64 // losses of packets below belong to the recovery in progress
+	raised     uint64 // the window was widened for losses below this number
+
+	persistent uint64 // persistent congestion was reported for packets below
+}
+
+// deliveryState counts for the delivery-rate samples (BBR draft, section 4.1.2).
+type deliveryState struct {
+	delivered    int64
+	deliveredAt  time.Duration
+	firstSentAt  time.Duration
+	lost         int64
+	limitedUntil int64 // samples up to this count were taken while application-limited
+}
+
+// ackResult gathers what one ACK frame newly says.
+type ackResult struct {
+	bytes    int
+	newest   sentPacket // the newest packet newly acknowledged
+	number   uint64
+	found    bool
+	spurious congestion.LossEvent
+	fresh    uint64 // stream bytes newly delivered
+}
+
+// handleAck processes an ACK of the data space.
+func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
+	if f.Largest >= c.sent.next {
+		c.stats.BadAcks++
+		return protocolError("ACK of a packet that was never sent")
+	}
+	prior := c.sent.inFlight
+	var r ackResult
+	for s := range f.Ranges() {
+		c.ackRange(now, s, &r)
+	}
+	if !r.found {
+		return nil
+	}
+	c.loss.ptoCount = 0
+	c.loss.probes = 0
+	if !c.sent.anyAcked || f.Largest > c.sent.largestAcked {
+		c.sent.largestAcked, c.sent.anyAcked = f.Largest, true
+	}
+	e := congestion.AckEvent{
+		Bytes: r.bytes, LargestAcked: c.sent.largestAcked, LargestSent: c.sent.next - 1,
+		PriorInFlight: prior, AppLimited: c.appLimited,
+	}
+	if r.number == f.Largest && r.newest.has(eliciting) {
+		c.sampleDelay(now, f, &r, &e)
+	}
+	if f.HasECN && f.CE > c.peerCE {
+		e.CE = int(min(f.CE-c.peerCE, 1<<20))
+		c.peerCE = f.CE
+	}
+	e.Delivery = c.sampleRate(now, &r.newest)
+	c.reportSpurious(now, r.spurious)
+	c.detectLosses(now)
+	e.SmoothedRTT, e.MinRTT, e.InFlight = c.rtt.smoothed, c.rtt.min, c.sent.inFlight
+	c.cc.OnAck(now, e)
+	c.sent.trim(now - 2*c.rtt.pto(c.peer.MaxAckDelay))
+	if r.fresh > 0 {
+		c.lastProgress = now
+	}
+	c.confirmed = true
+	return nil
+}
+
+// ackRange marks one range of an ACK.
+func (c *Conn) ackRange(now time.Duration, s wire.Range, r *ackResult) {
+	from, end := max(s.First, c.sent.base), s.Last+1
+	for from < end {
+		gap := c.sent.acked.nextMissing(from, end)
+		for n := gap.start; n < gap.end; n++ {
+			c.ackPacket(now, n, r)
+		}
+		c.sent.acked.add(gap.start, gap.end)
+		c.sent.settled.add(gap.start, gap.end)
+		from = gap.end
+	}
+}
+
+func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
+	p := c.sent.at(n)
+	if p.has(isLost) {
+		if p.has(eliciting) && !p.has(isProbe) {
+			r.spurious.Bytes += int(p.size)
+			r.spurious.Packets++
+			r.spurious.Largest = max(r.spurious.Largest, n)
+			r.spurious.SentAt = max(r.spurious.SentAt, p.sentAt)
+		}
+	} else if p.has(eliciting) {
+		r.bytes += int(p.size)
+	}
+	c.sent.leaveFlight(p)
+	p.flags |= isAcked
+	if p.has(eliciting) {
+		c.delivery.delivered += int64(p.size)
+		c.delivery.deliveredAt = now
+	}
+	if !r.found || n > r.number {
+		r.newest, r.number, r.found = *p, n, true
+	}
+	if p.has(carriesData | carriesFin) {
+		r.fresh += c.send.markAcked(p.offset, int(p.length), p.has(carriesFin))
+	}
+	if p.has(carriesAck) {
+		c.acks.forget(p.ackLargest)
+	}
+	if p.has(carriesReset) {
+		c.resetFrame.acked = true
+	}
+	if p.has(carriesStop) {
+		c.stopFrame.acked = true
+	}
+	if p.has(isProbe) {
+		c.mtuAcked(int(p.size))
+	}
+}
+
+// sampleDelay takes the round trip and the one-way delay of the newest packet.
+func (c *Conn) sampleDelay(now time.Duration, f *wire.Ack, r *ackResult, e *congestion.AckEvent) {
+	delay := min(f.Delay, c.peer.MaxAckDelay)
+	e.RTT = c.rtt.update(now-r.newest.sentAt, delay)
+	e.OneWay = c.oneWay.update(c.stamp(r.newest.sentAt), f.Received)
+	e.HasOneWay = true
+}
+
+// sampleRate computes the delivery rate over the life of the newest packet.
+func (c *Conn) sampleRate(now time.Duration, p *sentPacket) congestion.Delivery {
+	d := congestion.Delivery{
+		Delivered: c.delivery.delivered, PriorDelivered: p.delivered,
+		TxInFlight: p.inFlight, Lost: c.delivery.lost - p.lostBefore,
+		AppLimited: p.has(whileLimited),
+	}
+	if !p.has(eliciting) {
+		return d
+	}
+	c.delivery.firstSentAt = p.sentAt
+	d.Interval = max(p.sentAt-p.firstSentAt, now-p.deliveredAt)
+	if d.Interval < c.rtt.min {
+		d.Interval = 0
+	}
+	return d
+}
+
+// reportSpurious tells the controller of losses that were none, and widens the
+// reordering window once a round trip (RFC 8985 section 6.2).
+func (c *Conn) reportSpurious(now time.Duration, e congestion.LossEvent) {
+	if e.Packets == 0 {
+		return
+	}
+	c.stats.SpuriousLosses += uint64(e.Packets)
+	c.loss.reordered = true
+	c.loss.clean = 0
+	if e.Largest >= c.loss.raised {
+		c.loss.multiplier = min(c.loss.multiplier+1, 64)
+		c.loss.raised = c.sent.next
+	}
+	e.LargestSent, e.InFlight = c.sent.next-1, c.sent.inFlight
+	c.cc.OnSpuriousLoss(now, e)
+}
+
+// lossDelay is how long after its sending a packet is lost if a later one was
+// acknowledged (RFC 9002 section 6.1.2, widened as in RFC 8985 section 6.2).
+func (c *Conn) lossDelay() time.Duration {
+	rtt := max(c.rtt.smoothed, c.rtt.latest)
+	wait := rtt / 8
+	if c.loss.reordered {
+		wait = max(wait, min(time.Duration(c.loss.multiplier)*c.rtt.min/4, c.rtt.smoothed))
+	}
+	return rtt + max(wait, granularity)
+}
+
+// detectLosses declares lost what newer ACKs prove to be, and sets the time at
+// which to look again.
+func (c *Conn) detectLosses(now time.Duration) {
+	c.loss.due = Never
+	if !c.sent.anyAcked {
+		return
+	}
+	delay := c.lossDelay()
+	var lost congestion.LossEvent
+	from, end := c.sent.base, c.sent.largestAcked
+	for from < end {
+		gap := c.sent.settled.nextMissing(from, end)
+		n := gap.start
+		for ; n < gap.end; n++ {
+			p := c.sent.at(n)
+			counted := !c.loss.reordered && c.sent.largestAcked-n >= packetThreshold
+			if !counted && p.sentAt+delay > now {
+				c.loss.due = min(c.loss.due, p.sentAt+delay)
+				break // later packets were sent later
+			}
+			c.losePacket(n, p, &lost)
+		}
+		c.sent.settled.add(gap.start, n)
+		if n < gap.end {
+			break
+		}
+		from = gap.end
+	}
+	if lost.Packets > 0 {
+		c.reportLoss(now, lost)
+	}
+}
+
+// losePacket queues again what a lost packet carried.
+func (c *Conn) losePacket(n uint64, p *sentPacket, lost *congestion.LossEvent) {
+	c.sent.leaveFlight(p)
+	p.flags |= isLost
+	if p.has(carriesData | carriesFin) {
+		c.send.markLost(p.offset, int(p.length), p.has(carriesFin))
+	}
+	if p.has(carriesWindow) && !c.recv.hasFinal {
+		c.windowDue = true
+	}
+	if p.has(carriesReset) {
+		c.resetFrame.sent = c.resetFrame.acked
+	}
+	if p.has(carriesStop) {
+		c.stopFrame.sent = c.stopFrame.acked
+	}
+	if p.has(isProbe) {
+		c.mtuLost(int(p.size))
+		return
+	}
+	if p.has(eliciting) {
+		lost.Bytes += int(p.size)
+		lost.Packets++
+		lost.Largest = n
+		lost.SentAt = p.sentAt
+	}
+}
+
+func (c *Conn) reportLoss(now time.Duration, lost congestion.LossEvent) {
+	c.stats.PacketsLost += uint64(lost.Packets)
+	c.delivery.lost += int64(lost.Bytes)
+	if lost.Largest >= c.loss.recovery {
+		c.loss.recovery = c.sent.next
+		c.loss.clean++
+		if c.loss.clean > reorderResets {
+			c.loss.multiplier, c.loss.clean = 1, 0
+		}
+	}
+	lost.LargestSent, lost.InFlight = c.sent.next-1, c.sent.inFlight
+	c.cc.OnLoss(now, lost)
+	if c.persistentCongestion() {
+		c.loss.persistent = c.sent.next
+		c.stats.PersistentCongestion++
+		c.cc.OnTimeout(now)
+	}
+}
+
+// persistentCongestion reports whether the packets lost include two that left
+// more than three timeouts apart with nothing acknowledged between them (RFC 9002
+// section 7.6), and were not part of an episode reported before.
+func (c *Conn) persistentCongestion() bool {
+	if c.rtt.smoothed == 0 {
+		return false
+	}
+	period := persistentPTOs * c.rtt.pto(c.peer.MaxAckDelay)
+	from, end := max(c.sent.base, c.loss.persistent), c.sent.largestAcked
+	for from < end {
+		gap := c.sent.acked.nextMissing(from, end)
+		first := Never
+		for n := gap.start; n < gap.end; n++ {
+			p := c.sent.at(n)
+			if !p.has(isLost) {
+				break
+			}
+			if !p.has(eliciting) || p.has(isProbe) {
+				continue
+			}
+			if first == Never {
+				first = p.sentAt
+			}
+			if p.sentAt-first > period {
+				return true
+			}
+		}
+		from = gap.end
+	}
+	return false
+}
+
+// ptoTime is when the next probe is due: a tail probe first, then timeouts that
+// double (RFC 8985 section 7, RFC 9002 section 6.2).
+func (c *Conn) ptoTime() time.Duration {
+	if c.sent.outstanding == 0 {
+		return Never
+	}
+	wait := c.rtt.pto(c.peer.MaxAckDelay)
+	if c.loss.ptoCount == 0 {
+		wait = min(wait, c.rtt.tailProbe(c.peer.MaxAckDelay, c.sent.outstanding == 1))
+	} else {
+		wait = min(wait<<min(c.loss.ptoCount-1, maxBackoff), max(wait, maxProbeWait))
+	}
+	return c.sent.elicitedAt + wait
+}
+
+const (
+	// maxBackoff bounds the doublings of a timeout.
+	maxBackoff = 6
+	// maxProbeWait bounds what they add up to, so that a path that comes back is
+	// found well before the idle timeout: two packets in this time harm nobody.
+	maxProbeWait = 4 * time.Second
+)
+
+// lossTimer handles the timer of loss detection: a packet has waited long enough,
+// or a probe is due.
+func (c *Conn) lossTimer(now time.Duration) {
+	if c.loss.due <= now {
+		c.detectLosses(now)
+		return
+	}
+	if c.loss.due != Never || c.ptoTime() > now {
+		return
+	}
+	c.loss.ptoCount++
+	c.stats.Probes++
+	c.loss.probes = min(c.loss.ptoCount, 2)
+	c.mtuTimeout()
+	if c.send.hasWork() {
+		return // new data, or what is known to be lost, serves as the probe
+	}
+	c.requeueOldest()
+}
+
+// requeueOldest queues the oldest data in flight again, without declaring it
+// lost.
+func (c *Conn) requeueOldest() {
+	from := c.sent.base
+	for from < c.sent.next {
+		gap := c.sent.settled.nextMissing(from, c.sent.next)
+		for n := gap.start; n < gap.end; n++ {
+			if p := c.sent.at(n); p.has(carriesData | carriesFin) {
+				c.send.markLost(p.offset, int(p.length), p.has(carriesFin))
+				return
+			}
+		}
+		from = gap.end
+	}
+}

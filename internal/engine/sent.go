@@ -1,0 +1,115 @@
+package engine
+
+import "time"
+
+// packetFlags is what a packet carried and what became of it.
+type packetFlags uint16
+
+const (
+	carriesData packetFlags = 1 << iota // DATA: offset, length
+	carriesFin
+	carriesAck // ACK: ackLargest
+	carriesWindow
+	carriesReset
+	carriesStop
+	eliciting // counts in flight, waits for an ACK
+	isProbe   // tests a packet size: its loss means nothing else
+	isAcked
+	isLost
+	whileLimited // sent while the application had no more: a poor rate sample
+)
+
+// sentPacket is the record of a packet until it is acknowledged or lost. The
+// bytes it carried are in the sendPipe; a retransmission reads them again.
+type sentPacket struct {
+	sentAt     time.Duration
+	offset     uint64
+	ackLargest uint64
+	length     uint32
+	size       uint32
+	flags      packetFlags
+
+	// For the delivery-rate sample (BBR draft, section 4.1.2).
+	delivered   int64
+	deliveredAt time.Duration
+	firstSentAt time.Duration
+	lostBefore  int64
+	inFlight    int
+}
+
+func (p *sentPacket) has(f packetFlags) bool { return p.flags&f != 0 }
+
+// sentState is the numbers sent in the data space and their records, in a ring
+// that covers [base, next).
+type sentState struct {
+	ring []sentPacket // length a power of two
+	base uint64
+	next uint64
+
+	// acked and settled are spans of numbers at or above base: acknowledged;
+	// and acknowledged or declared lost.
+	acked   spanSet
+	settled spanSet
+
+	largestAcked uint64
+	anyAcked     bool
+	inFlight     int // bytes: always the sum over eliciting packets that are not settled
+	outstanding  int // packets, likewise
+	elicitedAt   time.Duration
+	ackPings     time.Duration // when an ACK was last made eliciting
+}
+
+// at returns the record of number n, which must be covered.
+func (s *sentState) at(n uint64) *sentPacket {
+	if n < s.base || n >= s.next {
+		panic("BUG: packet number without a record")
+	}
+	return &s.ring[n&uint64(len(s.ring)-1)]
+}
+
+// push appends a record for the next number.
+func (s *sentState) push(p sentPacket) {
+	if s.next-s.base == uint64(len(s.ring)) {
+		s.grow(max(16, 2*len(s.ring)))
+	}
+	s.ring[s.next&uint64(len(s.ring)-1)] = p
+	s.next++
+	if p.has(eliciting) {
+		s.inFlight += int(p.size)
+		s.outstanding++
+		s.elicitedAt = p.sentAt
+	}
+}
+
+func (s *sentState) grow(size int) {
+	ring := make([]sentPacket, size)
+	for n := s.base; n < s.next; n++ {
+		ring[n&uint64(size-1)] = *s.at(n)
+	}
+	s.ring = ring
+}
+
+// leaveFlight takes a packet out of flight.
+func (s *sentState) leaveFlight(p *sentPacket) {
+	if p.has(eliciting) && !p.has(isAcked|isLost) {
+		s.inFlight -= int(p.size)
+		s.outstanding--
+	}
+}
+
+// trim forgets settled packets from the lower end. Lost ones stay until
+// keepSince, so that a late ACK shows a loss that was none.
+func (s *sentState) trim(keepSince time.Duration) {
+	for s.base < s.next {
+		p := s.at(s.base)
+		if !p.has(isAcked) && !(p.has(isLost) && p.sentAt < keepSince) {
+			break
+		}
+		s.base++
+	}
+	s.acked.remove(0, s.base)
+	s.settled.remove(0, s.base)
+	if s.base == s.next && len(s.ring) > keepSlots {
+		s.ring = nil
+	}
+}

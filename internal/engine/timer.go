@@ -1,0 +1,69 @@
+package engine
+
+import "time"
+
+// NextTimeout is when Advance wants to be called, if nothing else happens
+// first; Never if at no time.
+func (c *Conn) NextTimeout() time.Duration {
+	switch c.state {
+	case stateDone, stateClosing:
+		return Never
+	case stateHandshake:
+		return min(c.hs.resendAt, c.hs.deadline, c.end.lingerUntil)
+	}
+	t := min(c.acks.due, c.pacedUntil, c.idleTime(), c.end.lingerUntil)
+	if c.loss.due != Never {
+		return min(t, c.loss.due)
+	}
+	return min(t, c.ptoTime())
+}
+
+// Advance handles what is due by now. Packets may be ready afterwards.
+func (c *Conn) Advance(now time.Duration) {
+	switch c.state {
+	case stateDone, stateClosing:
+		return
+	case stateHandshake:
+		c.advanceHandshake(now)
+		return
+	}
+	c.lossTimer(now)
+	c.advanceIdle(now)
+	c.advanceLinger(now)
+}
+
+// idleTime is when silence calls for a probe or has lasted too long. A
+// connection whose probes are answered lives for ever.
+func (c *Conn) idleTime() time.Duration {
+	if c.unanswered != Never {
+		if c.params.IdleTimeout <= 0 {
+			return Never
+		}
+		return max(c.unanswered, c.lastReceived) + c.params.IdleTimeout
+	}
+	if quiet := c.quietLimit(); quiet > 0 {
+		return c.lastReceived + quiet
+	}
+	return Never
+}
+
+// quietLimit is the silence after which a probe is sent: the client keeps the
+// path's bindings open, the server only asks whether the client is still there.
+func (c *Conn) quietLimit() time.Duration {
+	if c.params.Client && c.params.KeepAlive > 0 {
+		return c.params.KeepAlive
+	}
+	return c.params.IdleTimeout
+}
+
+func (c *Conn) advanceIdle(now time.Duration) {
+	if c.state != stateEstablished || now < c.idleTime() {
+		return
+	}
+	if c.unanswered == Never {
+		c.pingDue = true
+		return
+	}
+	c.stats.IdleTimeouts++
+	c.fail(now, &Error{Kind: KindIdleTimeout, Code: codeTimeout, Reason: "the peer has been silent for " + c.params.IdleTimeout.String() + " despite probes"})
+}

@@ -1,0 +1,341 @@
+package simnet
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"example.com/ebb/congestion"
+	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/gate"
+	"example.com/ebb/wire"
+)
+
+// Sim runs engines over links in virtual time on one goroutine. Equal seeds and
+// calls give equal results, bit for bit.
+type Sim struct {
+	now    time.Duration
+	events queue[func()]
+	seed   uint64
+	made   uint64 // stations, for their seeds
+}
+
+// NewSim returns a simulation at time 0.
+func NewSim(seed uint64) *Sim { return &Sim{seed: seed} }
+
+// Now is the virtual time.
+func (s *Sim) Now() time.Duration { return s.now }
+
+// At runs f at time t, or at once if that has passed. Functions of one time run
+// in the order of the calls.
+func (s *Sim) At(t time.Duration, f func()) { s.events.push(max(t, s.now), f) }
+
+// After runs f when d has passed.
+func (s *Sim) After(d time.Duration, f func()) { s.At(s.now+d, f) }
+
+// Run lets d pass.
+func (s *Sim) Run(d time.Duration) {
+	end := s.now + d
+	for s.step(end) {
+	}
+	s.now = end
+}
+
+// RunUntil lets time pass until cond holds, at most d, and reports whether it does.
+func (s *Sim) RunUntil(d time.Duration, cond func() bool) bool {
+	end := s.now + d
+	for !cond() {
+		if !s.step(end) {
+			s.now = end
+			return cond()
+		}
+	}
+	return true
+}
+
+// Idle reports whether nothing is left to happen.
+func (s *Sim) Idle() bool { return s.events.len() == 0 }
+
+func (s *Sim) step(end time.Duration) bool {
+	at, f, ok := s.events.pop(end)
+	if !ok {
+		return false
+	}
+	s.now = at
+	f()
+	return true
+}
+
+// Station is a host in a Sim: a gate and the connections behind it.
+type Station struct {
+	Addr  netip.AddrPort
+	Clock Clock
+	// Accept is called with every connection that a peer has made; nil: there is
+	// no listener.
+	Accept func(*Flow)
+	// Adjust, if not nil, changes the parameters of a connection before it is
+	// made.
+	Adjust func(*engine.Params)
+	// Controller makes the congestion controllers.
+	Controller congestion.Factory
+
+	sim    *Sim
+	gate   *gate.Gate[*Flow]
+	config gate.Config
+	routes map[netip.AddrPort]route
+	rng    *rand.Rand
+	chunks chunkHeap
+}
+
+type route struct {
+	link *Link
+	to   *Station
+}
+
+// Flow is one connection of a Station. After any use of Conn call Flush.
+type Flow struct {
+	Conn *engine.Conn
+	// OnChange, if not nil, is called after every event of the connection: the
+	// place for an application.
+	OnChange func()
+	// Instead is, for a dial that crossed the peer's and lost to it, the
+	// connection that takes its place.
+	Instead *Flow
+	Removed bool // the connection is over, and a tombstone is in its place
+
+	station  *Station
+	local    wire.ID
+	remote   netip.AddrPort
+	armed    time.Duration // true time of the timer that is set
+	accepted bool
+	busy     bool
+}
+
+// NewStation adds a host that makes its controllers with factory.
+func (s *Sim) NewStation(addr string, factory congestion.Factory) *Station {
+	s.made++
+	st := &Station{Addr: netip.MustParseAddrPort(addr), Controller: factory, sim: s, routes: make(map[netip.AddrPort]route)}
+	st.rng = rand.New(rand.NewPCG(s.seed, s.made))
+	st.Restart()
+	return st
+}
+
+// GateConfig replaces the configuration of the station's gate and restarts it. The
+// seed is the station's own.
+func (st *Station) GateConfig(c gate.Config) {
+	st.config = c
+	st.Restart()
+}
+
+// Restart forgets everything, as a process that was killed and started again.
+func (st *Station) Restart() {
+	for i := range 4 {
+		binary.LittleEndian.PutUint64(st.config.Seed[8*i:], st.rng.Uint64())
+	}
+	st.gate = gate.New[*Flow](st.config)
+}
+
+// Gate is what answers for the station.
+func (st *Station) Gate() *gate.Gate[*Flow] { return st.gate }
+
+// Chunks is the number of chunks of memory that the connections hold now.
+func (st *Station) Chunks() int { return st.chunks.lent }
+
+// Route sends what goes to a station over a link. Several may share one.
+func (st *Station) Route(to *Station, l *Link) { st.routes[to.Addr] = route{l, to} }
+
+// Join connects two stations by a link each way.
+func (s *Sim) Join(a, b *Station, ab, ba LinkConfig) (*Link, *Link) {
+	x, y := NewLink(ab, s.seed*2+1), NewLink(ba, s.seed*2+2)
+	a.Route(b, x)
+	b.Route(a, y)
+	return x, y
+}
+
+// clock is the station's time.
+func (st *Station) clock() time.Duration { return st.Clock.Show(st.sim.now) }
+
+// Dial starts a connection.
+func (st *Station) Dial(to *Station) *Flow {
+	f := &Flow{station: st, local: st.gate.NewID(), remote: to.Addr, armed: engine.Never, accepted: true}
+	p := st.params(to.Addr)
+	p.Client, p.Local, p.Peer = true, f.local, st.gate.NewID()
+	f.Conn = engine.New(st.clock(), p)
+	st.gate.Dial(f.local, to.Addr, f)
+	f.Flush()
+	return f
+}
+
+// params is what every connection of a station begins with.
+func (st *Station) params(remote netip.AddrPort) engine.Params {
+	p := engine.Params{
+		Path:       engine.Path{Local: st.Addr, Remote: remote},
+		Chunks:     &st.chunks,
+		SendBuffer: 16 << 20, ReceiveBuffer: 16 << 20,
+		KeepAlive: 15 * time.Second, IdleTimeout: 30 * time.Second,
+		HandshakeTimeout: 10 * time.Second, LingerTimeout: 30 * time.Second,
+		MaxDatagram: 1472, Stamp: st.rng.Uint32(),
+	}
+	if st.Adjust != nil {
+		st.Adjust(&p)
+	}
+	if p.Controller == nil {
+		p.Controller = st.Controller(congestion.Params{MaxDatagramSize: wire.MinInitialSize, Seed: st.rng.Uint64()})
+	}
+	return p
+}
+
+// Inject hands the station a datagram as if it had come from there.
+func (st *Station) Inject(from netip.AddrPort, b []byte) { st.receive(from, b) }
+
+func (st *Station) receive(from netip.AddrPort, b []byte) {
+	now := st.clock()
+	st.gate.SetListening(st.Accept != nil)
+	v := st.gate.Route(now, from, b, nil)
+	switch v.Action {
+	case gate.Reply:
+		st.send(from, v.Reply)
+		return
+	case gate.Open:
+		v.Conn = st.open(from, v)
+	case gate.Deliver:
+	default:
+		return
+	}
+	f := v.Conn
+	f.Conn.HandleSegment(now, engine.Path{Local: st.Addr, Remote: from}, engine.NotECT, b)
+	f.Flush()
+}
+
+func (st *Station) open(from netip.AddrPort, v gate.Verdict[*Flow]) *Flow {
+	f := &Flow{station: st, local: st.gate.NewID(), remote: from, armed: engine.Never}
+	p := st.params(from)
+	p.Local, p.Peer, p.OriginalDst = f.local, v.Client, v.Dst
+	f.Conn = engine.New(st.clock(), p)
+	st.gate.Accept(f.local, from, v.Client, f)
+	return f
+}
+
+// send puts a datagram on the way.
+func (st *Station) send(to netip.AddrPort, b []byte) {
+	r, ok := st.routes[to]
+	if !ok {
+		return
+	}
+	arrivals, n := r.link.Send(st.sim.now, b)
+	for _, a := range arrivals[:n] {
+		p := append([]byte(nil), b...)
+		a.Apply(p)
+		from := st.Addr
+		st.sim.At(a.At, func() { r.to.receive(from, p) })
+	}
+}
+
+// Flush lets the application look, sends what is to be sent and sets the timer.
+func (f *Flow) Flush() {
+	if f.busy || f.Removed {
+		return
+	}
+	f.busy = true
+	f.announce()
+	if f.OnChange != nil {
+		f.OnChange()
+	}
+	now := f.station.clock()
+	var buf [64 << 10]byte
+	for {
+		b, train := f.Conn.AppendSegments(now, buf[:0], len(buf))
+		if len(b) == 0 {
+			break
+		}
+		for len(b) > 0 {
+			n := min(train.SegmentSize, len(b))
+			f.station.send(f.remote, b[:n])
+			b = b[n:]
+		}
+	}
+	f.busy = false
+	if f.Conn.Done() {
+		f.remove(now)
+		return
+	}
+	f.arm()
+}
+
+// announce tells the gate and the listener of a handshake that is complete.
+func (f *Flow) announce() {
+	if !f.Conn.Established() {
+		return
+	}
+	st := f.station
+	dial, crossed := st.gate.Establish(st.clock(), f.local)
+	if f.accepted {
+		return
+	}
+	f.accepted = true
+	switch {
+	case crossed:
+		dial.Instead = f
+		dial.Conn.Abort(st.clock())
+		dial.Flush()
+	case st.Accept != nil:
+		st.Accept(f)
+		st.gate.Accepted(f.local)
+	default:
+		f.Conn.Abort(st.clock())
+	}
+}
+
+func (f *Flow) remove(now time.Duration) {
+	e := f.Conn.Epitaph()
+	f.Removed = true
+	f.station.gate.Remove(now, f.local, gate.Epitaph(e))
+	if f.OnChange != nil {
+		f.OnChange()
+	}
+}
+
+// arm sets the timer if the deadline is earlier than the one set.
+func (f *Flow) arm() {
+	next := f.Conn.NextTimeout()
+	if next == engine.Never {
+		return
+	}
+	at := max(f.station.Clock.When(next), f.station.sim.now)
+	if at >= f.armed {
+		return
+	}
+	f.armed = at
+	f.station.sim.At(at, func() {
+		if f.armed != at || f.Removed {
+			return
+		}
+		f.armed = engine.Never
+		f.Conn.Advance(f.station.clock())
+		f.Flush()
+	})
+}
+
+// chunkHeap is an engine.Allocator that counts.
+type chunkHeap struct {
+	free [][]byte
+	lent int
+}
+
+// Chunk implements engine.Allocator.
+func (h *chunkHeap) Chunk() []byte {
+	h.lent++
+	if n := len(h.free); n > 0 {
+		b := h.free[n-1]
+		h.free = h.free[:n-1]
+		return b
+	}
+	return make([]byte, engine.ChunkSize)
+}
+
+// Free implements engine.Allocator.
+func (h *chunkHeap) Free(b []byte) {
+	h.lent--
+	h.free = append(h.free, b)
+}
