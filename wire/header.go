@@ -220,7 +220,8 @@ func parseShort(b []byte) (h Header, payload []byte, err error) {
 		return h, nil, ErrID
 	}
 	h.Number = parseNumber(b[idOffset+IDSize : n])
-	return h, b[n : len(b)-TrailerSize], nil
+	end := len(b) - TrailerSize
+	return h, b[n:end:end], nil
 }
 
 func parseLong(b []byte) (h Header, payload []byte, err error) {
@@ -257,7 +258,8 @@ func parseLong(b []byte) (h Header, payload []byte, err error) {
 		return h, nil, ErrTruncated
 	}
 	h.Number = parseNumber(rest[:h.NumberLen])
-	return h, rest[h.NumberLen : len(rest)-TrailerSize], nil
+	end := len(rest) - TrailerSize
+	return h, rest[h.NumberLen:end:end], nil
 }
 
 // parseInvariants returns the parts of a long header that are the same in all
