@@ -1,0 +1,118 @@
+package ebb
+
+import (
+	"net/netip"
+	"sync"
+
+	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/udp"
+)
+
+const (
+	// batchBytes is how much a flush hands to the socket at once.
+	batchBytes = 64 << 10
+	// batchTrains is how many trains it may consist of.
+	batchTrains = 32
+	// intakeMessages is how many datagrams are read at once.
+	intakeMessages = 32
+	// intakeSize is the room for each: what any path of today carries. An
+	// endpoint that admits larger ones has its own.
+	intakeSize = 2048
+)
+
+// batch is what a flush hands to the socket: trains in one buffer. A socket that
+// has no room leaves the rest in it.
+type batch struct {
+	buf      []byte
+	messages []udp.Message
+	next     int // first message with something left to send
+}
+
+var batches = sync.Pool{New: func() any {
+	return &batch{
+		buf:      make([]byte, 0, batchBytes),
+		messages: make([]udp.Message, 0, batchTrains),
+	}
+}}
+
+func borrowBatch() *batch { return batches.Get().(*batch) }
+
+func (b *batch) release() {
+	clear(b.messages)
+	b.buf, b.messages, b.next = b.buf[:0], b.messages[:0], 0
+	batches.Put(b)
+}
+
+// add appends what the engine has appended to the buffer: buf is b.buf, longer
+// by one train.
+func (b *batch) add(buf []byte, train engine.Train) {
+	start := len(b.buf)
+	b.buf = buf
+	m := udp.Message{
+		Buf: buf[start:], N: len(buf) - start, SegmentSize: train.SegmentSize,
+		Remote: train.Remote, ECN: uint8(train.ECN),
+	}
+	if a := train.Local.Addr(); a.IsValid() && !a.IsUnspecified() {
+		m.Local = a
+	}
+	b.messages = append(b.messages, m)
+}
+
+// intake is what a read of the socket fills. It is borrowed while there is
+// something to read.
+type intake struct {
+	messages []udp.Message
+	arrivals []arrival
+	replies  batch
+	foreign  []int // messages that are not Ebb's
+}
+
+// arrival is a datagram and the connection it belongs to.
+type arrival struct {
+	conn *Conn
+	path engine.Path
+	ecn  engine.ECN
+	seg  []byte
+}
+
+var intakes = sync.Pool{New: func() any { return newIntake(intakeMessages, intakeSize) }}
+
+func newIntake(messages, size int) *intake {
+	in := &intake{messages: make([]udp.Message, messages)}
+	buf := make([]byte, messages*size)
+	for i := range in.messages {
+		in.messages[i].Buf = buf[i*size : (i+1)*size : (i+1)*size]
+	}
+	return in
+}
+
+// reset forgets what was read, references to connections included.
+func (in *intake) reset() {
+	clear(in.arrivals)
+	in.arrivals, in.foreign = in.arrivals[:0], in.foreign[:0]
+	clear(in.replies.messages)
+	in.replies.buf, in.replies.messages, in.replies.next = in.replies.buf[:0], in.replies.messages[:0], 0
+}
+
+// reply notes the answer to a message: buf is the buffer of the replies, longer
+// by one datagram.
+func (in *intake) reply(buf []byte, to netip.AddrPort, from netip.Addr) {
+	start := len(in.replies.buf)
+	in.replies.buf = buf
+	in.replies.messages = append(in.replies.messages, udp.Message{
+		Buf: buf[start:], N: len(buf) - start, Remote: to, Local: from,
+	})
+}
+
+// chunkPool lends the memory under the byte streams of all connections.
+type chunkPool struct{}
+
+type chunk [engine.ChunkSize]byte
+
+var chunks = sync.Pool{New: func() any { return new(chunk) }}
+
+// Chunk returns memory with any content.
+func (chunkPool) Chunk() []byte { return chunks.Get().(*chunk)[:] }
+
+// Free takes back what Chunk returned.
+func (chunkPool) Free(b []byte) { chunks.Put((*chunk)(b)) }

@@ -1,0 +1,178 @@
+package ebb
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"example.com/ebb/congestion"
+	"example.com/ebb/internal/gate"
+	"example.com/ebb/ledbat"
+	"example.com/ebb/wire"
+)
+
+const (
+	// DefaultBandwidthLimit is the rate of a connection whose Config sets none,
+	// in bytes per second.
+	DefaultBandwidthLimit int64 = 10_000_000
+	// Unlimited is the BandwidthLimit of a connection that only its congestion
+	// controller holds back.
+	Unlimited int64 = -1
+)
+
+// What the zero values of a Config stand for.
+const (
+	defaultKeepAlive        = 15 * time.Second
+	defaultIdleTimeout      = 30 * time.Second
+	defaultHandshakeTimeout = 10 * time.Second
+	defaultLingerTimeout    = 30 * time.Second
+	defaultBuffer           = 16 << 20
+	defaultDatagram4        = 1472 // Ethernet's 1500 bytes less the headers of IPv4 and UDP
+	defaultDatagram6        = 1452 // the same with IPv6
+	largestDatagram4        = 65507
+	largestDatagram6        = 65527
+)
+
+// Config is the settings of connections and of the endpoints they live on. The
+// zero value, and a nil *Config, are the defaults; a negative number or duration
+// means none. A Config is copied where it is given and may be changed
+// afterwards, to no effect on what was made from it.
+type Config struct {
+	// BandwidthLimit bounds the rate of each connection, in bytes of UDP
+	// payload per second, retransmissions included. 0: DefaultBandwidthLimit.
+	BandwidthLimit int64
+
+	// Congestion makes the congestion controller of each connection. nil:
+	// LEDBAT++ with the settings in LEDBAT.
+	Congestion congestion.Factory
+	// LEDBAT is the settings of the default controller.
+	LEDBAT ledbat.Config
+
+	// KeepAlive is the silence after which the side that dialled probes, so
+	// that NATs on the way keep their bindings. 0: 15 s. Negative: it
+	// probes only after IdleTimeout, as the other side does.
+	KeepAlive time.Duration
+	// IdleTimeout is how long a silence goes on despite probes until the
+	// connection ends with ErrIdleTimeout. A connection whose probes are
+	// answered lives for ever. 0: 30 s. Negative: it is never given up
+	// for silence.
+	IdleTimeout time.Duration
+	// HandshakeTimeout bounds the handshake, of a dial and of what a listener
+	// was sent. 0: 10 s. Negative: only the dial's context bounds it.
+	HandshakeTimeout time.Duration
+	// LingerTimeout is how long a closed connection goes on without any
+	// progress in delivering what was written to it. 0: 30 s. Negative:
+	// until IdleTimeout ends it.
+	LingerTimeout time.Duration
+
+	// SendBuffer and ReceiveBuffer bound what a connection holds that the peer
+	// has not acknowledged, or the application not read, in bytes. Both start
+	// small and grow as the path needs. 0: 16 MiB.
+	SendBuffer, ReceiveBuffer int
+
+	// MaxDatagramSize is the largest UDP payload that is tried on a path, in
+	// bytes. Every connection starts at 1200 and probes upwards. 0: 1472
+	// over IPv4 and 1452 over IPv6, which is Ethernet's packet of 1500.
+	// Negative: 1200 always.
+	MaxDatagramSize int
+
+	// Backlog is how many established connections may wait for Accept before
+	// the listener ignores new ones. 0: 1024. Negative: no bound.
+	Backlog int
+	// RetryThreshold is the number of unproven connections from which a dialler
+	// has to prove its address, at the cost of a round trip, before the
+	// listener spends memory on it. 0: 256. Negative: never.
+	RetryThreshold int
+
+	// Foreign gets what arrives and is not Ebb's, so that another protocol
+	// can share the socket: STUN, a DHT. b is valid during the call, which
+	// is made by the goroutine that reads the socket: it must return soon
+	// and not close the endpoint. nil: such datagrams are counted.
+	Foreign func(b []byte, from net.Addr)
+
+	// Logger gets the beginnings and ends of connections at level Debug, and
+	// trouble with the socket at Warn. nil: silent.
+	Logger *slog.Logger
+}
+
+// resolved returns a copy of c in which every 0 has become its default, or
+// says what is wrong with c.
+func (c *Config) resolved() (Config, error) {
+	var r Config
+	if c != nil {
+		r = *c
+	}
+	setDefault(&r.BandwidthLimit, DefaultBandwidthLimit)
+	setDefault(&r.KeepAlive, defaultKeepAlive)
+	setDefault(&r.IdleTimeout, defaultIdleTimeout)
+	setDefault(&r.HandshakeTimeout, defaultHandshakeTimeout)
+	setDefault(&r.LingerTimeout, defaultLingerTimeout)
+	setDefault(&r.SendBuffer, defaultBuffer)
+	setDefault(&r.ReceiveBuffer, defaultBuffer)
+	setDefault(&r.Backlog, gate.DefaultBacklog)
+	setDefault(&r.RetryThreshold, gate.DefaultRetryAfter)
+	if r.Logger == nil {
+		r.Logger = slog.New(slog.DiscardHandler)
+	}
+	return r, r.validate()
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.BandwidthLimit < 0 && c.BandwidthLimit != Unlimited:
+		return fmt.Errorf("ebb: Config.BandwidthLimit is %d: want bytes per second, 0 for the default or -1 for no limit", c.BandwidthLimit)
+	case c.SendBuffer < 0:
+		return fmt.Errorf("ebb: Config.SendBuffer is %d: a connection needs a buffer", c.SendBuffer)
+	case c.ReceiveBuffer < 0:
+		return fmt.Errorf("ebb: Config.ReceiveBuffer is %d: a connection needs a buffer", c.ReceiveBuffer)
+	case c.MaxDatagramSize > 0 && c.MaxDatagramSize < wire.MinInitialSize:
+		return fmt.Errorf("ebb: Config.MaxDatagramSize is %d: the least is %d", c.MaxDatagramSize, wire.MinInitialSize)
+	case c.MaxDatagramSize > largestDatagram6:
+		return fmt.Errorf("ebb: Config.MaxDatagramSize is %d: UDP carries at most %d", c.MaxDatagramSize, largestDatagram6)
+	}
+	if c.Congestion == nil {
+		if err := c.LEDBAT.Validate(); err != nil {
+			return fmt.Errorf("ebb: Config.LEDBAT: %w", err)
+		}
+	}
+	return nil
+}
+
+// controller makes the congestion controller of one connection.
+func (c *Config) controller(p congestion.Params) congestion.Controller {
+	if c.Congestion != nil {
+		return c.Congestion(p)
+	}
+	settings := c.LEDBAT
+	settings.MaxDatagramSize, settings.Seed = p.MaxDatagramSize, p.Seed
+	controller, err := ledbat.New(settings)
+	if err != nil {
+		panic("BUG: settings that were validated: " + err.Error())
+	}
+	return controller
+}
+
+// maxDatagram is the largest UDP payload to try on the way to an address.
+func (c *Config) maxDatagram(remote netip.Addr) int {
+	size, bound := c.MaxDatagramSize, largestDatagram6
+	if remote.Is4() {
+		bound = largestDatagram4
+	}
+	switch {
+	case size > 0:
+		return min(size, bound)
+	case size < 0:
+		return wire.MinInitialSize
+	case remote.Is4():
+		return defaultDatagram4
+	}
+	return defaultDatagram6
+}
+
+func setDefault[T int | int64 | time.Duration](v *T, d T) {
+	if *v == 0 {
+		*v = d
+	}
+}

@@ -1,0 +1,289 @@
+package ebb
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/gate"
+	"example.com/ebb/wire"
+)
+
+// Conn is a reliable, ordered stream of bytes in each direction, over UDP. It
+// implements net.Conn, io.ReaderFrom and io.WriterTo; its methods may be called
+// by any number of goroutines. Reads take turns with each other, and so do
+// writes.
+//
+// Errors are *net.OpError around values that match what TCP's would: see the
+// package's Err variables. The end of the stream is a bare io.EOF.
+type Conn struct {
+	endpoint *Endpoint
+	network  string
+	id       wire.ID
+	client   bool
+	local    *net.UDPAddr
+	remote   *net.UDPAddr
+
+	dial dialling // guarded by endpoint.mu
+
+	mu     sync.Mutex // guards everything below, and the engine
+	engine *engine.Conn
+	read   turn
+	write  turn
+	drive  driveState
+
+	linger  linger
+	closed  bool          // the application has closed it
+	parting bool          // it is on the list of Drain
+	over    chan struct{} // closed when a lingering Close need not wait; nil: nobody waits
+	opened  bool          // the handshake is complete, and it was reported
+	settled bool          // what was written is delivered or given up, and it was reported
+	ended   bool          // nothing is left to do, and it was reported
+	epitaph gate.Epitaph  // once ended
+}
+
+// linger is what Close does with what was not delivered yet.
+type linger struct {
+	set  bool
+	wait time.Duration // 0: it is discarded
+}
+
+// newConn makes a connection around the engine's parameters, which it
+// completes.
+func newConn(e *Endpoint, now time.Duration, p engine.Params) *Conn {
+	c := &Conn{
+		endpoint: e,
+		network:  e.network,
+		id:       p.Local,
+		client:   p.Client,
+		local:    e.sock.LocalAddr(),
+		remote:   net.UDPAddrFromAddrPort(p.Path.Remote),
+		dial:     dialling{ready: make(chan struct{})},
+	}
+	if a := p.Path.Local; a.Addr().IsValid() && !a.Addr().IsUnspecified() {
+		c.local = net.UDPAddrFromAddrPort(a)
+	}
+	c.read, c.write = newTurn(&c.mu), newTurn(&c.mu)
+	c.drive.due = engine.Never
+	c.engine = engine.New(now, e.params(p))
+	return c
+}
+
+// Read reads what has arrived into b, at least one byte unless b is empty, and
+// waits for it if necessary. At the end of the peer's stream the error is
+// io.EOF.
+func (c *Conn) Read(b []byte) (int, error) {
+	c.read.take()
+	defer c.read.giveUp()
+	for {
+		c.mu.Lock()
+		if err := c.unusable(&c.read); err != nil || len(b) == 0 {
+			c.mu.Unlock()
+			return 0, c.opError("read", err)
+		}
+		n, err := c.engine.Read(b)
+		if n > 0 || err != nil {
+			c.proceed()
+			return n, c.opError("read", explained(err))
+		}
+		c.read.waiting = true
+		c.mu.Unlock()
+		c.read.await()
+	}
+}
+
+// Write writes all of b. It returns when the last of it is in the send buffer,
+// which is not to say that the peer has it; Close and Drain are.
+func (c *Conn) Write(b []byte) (int, error) {
+	c.write.take()
+	defer c.write.giveUp()
+	written := 0
+	for {
+		c.mu.Lock()
+		if err := c.unusable(&c.write); err != nil {
+			c.mu.Unlock()
+			return written, c.opError("write", err)
+		}
+		n, err := c.engine.Write(b[written:])
+		written += n
+		if n > 0 || err != nil || written == len(b) {
+			c.proceed()
+			if err != nil || written == len(b) {
+				return written, c.opError("write", explained(err))
+			}
+			continue
+		}
+		c.write.waiting = true
+		c.mu.Unlock()
+		c.write.await()
+	}
+}
+
+// Close closes both directions and returns at once. What was written is
+// delivered in the background, which Drain waits for, unless SetLinger says
+// otherwise. What arrives from now on is answered with a reset.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return c.opError("close", net.ErrClosed)
+	}
+	c.closed = true
+	c.read.poke()
+	c.write.poke()
+	how := c.linger
+	if how.set && how.wait <= 0 {
+		c.engine.Abort(c.endpoint.now())
+		c.proceed()
+		return nil
+	}
+	if how.set {
+		c.over = make(chan struct{})
+	}
+	over := c.over
+	c.mu.Unlock()
+
+	departures.add(c)
+	c.mu.Lock()
+	c.parting = true
+	c.engine.Close(c.endpoint.now())
+	c.proceed()
+	if how.set {
+		limit := time.NewTimer(how.wait)
+		defer limit.Stop()
+		select {
+		case <-over:
+		case <-limit.C:
+		}
+	}
+	return nil
+}
+
+// CloseWrite ends the stream to the peer, which reads io.EOF behind what was
+// written. Reading goes on.
+func (c *Conn) CloseWrite() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return c.opError("close", net.ErrClosed)
+	}
+	c.engine.CloseWrite()
+	c.write.poke()
+	c.proceed()
+	return nil
+}
+
+// CloseRead discards what has arrived and whatever else does. Reads return
+// io.EOF; the peer is not told.
+func (c *Conn) CloseRead() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return c.opError("close", net.ErrClosed)
+	}
+	c.engine.CloseRead()
+	c.read.poke()
+	c.proceed()
+	return nil
+}
+
+// Abort closes the connection at once. What was not delivered is discarded, and
+// the peer gets ECONNRESET. It may follow Close, to cut the delivery short.
+func (c *Conn) Abort() error {
+	c.mu.Lock()
+	c.closed = true
+	c.read.poke()
+	c.write.poke()
+	c.engine.Abort(c.endpoint.now())
+	c.proceed()
+	return nil
+}
+
+// SetLinger says what Close does with bytes that the peer has not acknowledged:
+// with sec < 0, the default, they are delivered in the background; with 0
+// they are discarded and the connection is aborted; with sec > 0 Close
+// waits up to so many seconds, and the background has the rest.
+func (c *Conn) SetLinger(sec int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return c.opError("set", net.ErrClosed)
+	}
+	c.linger = linger{set: sec >= 0, wait: time.Duration(sec) * time.Second}
+	return nil
+}
+
+// SetBandwidthLimit changes the connection's own limit, in bytes per second; see
+// Config.BandwidthLimit.
+func (c *Conn) SetBandwidthLimit(limit int64) error {
+	cfg, err := (&Config{BandwidthLimit: limit}).resolved()
+	if err != nil {
+		return c.opError("set", err)
+	}
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return c.opError("set", net.ErrClosed)
+	}
+	c.engine.SetRate(c.endpoint.now(), cfg.BandwidthLimit)
+	c.proceed()
+	return nil
+}
+
+// LocalAddr returns this side's address, a *net.UDPAddr.
+func (c *Conn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr returns the peer's address, a *net.UDPAddr.
+func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+
+// SetDeadline sets the time after which reads and writes fail with
+// os.ErrDeadlineExceeded, those that wait already included. The zero time is no
+// deadline.
+func (c *Conn) SetDeadline(t time.Time) error { return c.setDeadlines(t, &c.read, &c.write) }
+
+// SetReadDeadline is SetDeadline for reads.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, &c.read) }
+
+// SetWriteDeadline is SetDeadline for writes. A write that fails may have
+// written a part.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, &c.write) }
+
+func (c *Conn) setDeadlines(t time.Time, directions ...*turn) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return c.opError("set", net.ErrClosed)
+	}
+	for _, d := range directions {
+		d.setDeadline(t)
+	}
+	return nil
+}
+
+// unusable is why a direction cannot be used whatever the engine says. Conn.mu
+// is held.
+func (c *Conn) unusable(t *turn) error {
+	switch {
+	case c.closed:
+		return net.ErrClosed
+	case t.expired:
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+// opError says of an error what was done and to whom. nil and io.EOF stay what
+// they are.
+func (c *Conn) opError(op string, err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	return &net.OpError{Op: op, Net: c.network, Source: c.local, Addr: c.remote, Err: err}
+}
+
+// remoteAddrPort is the peer's address as package netip has it.
+func (c *Conn) remoteAddrPort() netip.AddrPort { return c.remote.AddrPort() }

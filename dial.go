@@ -1,0 +1,330 @@
+package ebb
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/udp"
+)
+
+// Dial connects to an address, as net.Dial does. Networks are udp, udp4, udp6
+// and, meaning the same, tcp, tcp4 and tcp6. The connection is a *Conn and has
+// a socket of its own.
+func Dial(network, address string) (net.Conn, error) {
+	return new(Dialer).Dial(network, address)
+}
+
+// DialTimeout is Dial with a bound on the time it takes.
+func DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
+	d := Dialer{Timeout: timeout}
+	return d.Dial(network, address)
+}
+
+// DialContext is Dial until the context is done; the connection does not
+// depend on it. The function fits http.Transport.DialContext.
+func DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return new(Dialer).DialContext(ctx, network, address)
+}
+
+// Dialer is the options of Dial. It may be used by any number of goroutines.
+type Dialer struct {
+	// Config is the settings of the connections; nil for the defaults. With
+	// Endpoint it is ignored: an endpoint's connections have its own.
+	Config *Config
+	// LocalAddr is where to dial from, a *net.UDPAddr or *net.TCPAddr; nil for
+	// any address and port. With Endpoint it is ignored.
+	LocalAddr net.Addr
+	// Timeout bounds a dial, all addresses of a name together; 0 for none.
+	// Config.HandshakeTimeout bounds each address.
+	Timeout time.Duration
+	// Endpoint is the socket to dial from. nil: each connection has its own,
+	// which closes with it.
+	Endpoint *Endpoint
+}
+
+// Dial connects to an address.
+func (d *Dialer) Dial(network, address string) (net.Conn, error) {
+	return d.DialContext(context.Background(), network, address)
+}
+
+// DialContext connects to an address until the context is done. The addresses
+// of a name are tried in turn, each for its share of the time that is left.
+func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if d.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.Timeout)
+		defer cancel()
+	}
+	udpNetwork, err := networkOf(network)
+	if err != nil {
+		return nil, d.opError(network, err)
+	}
+	cfg, err := d.Config.resolved()
+	if err != nil {
+		return nil, d.opError(network, err)
+	}
+	local, err := d.localAddr()
+	if err != nil {
+		return nil, d.opError(network, err)
+	}
+	addrs, err := resolveRemote(ctx, udpNetwork, address, local)
+	if err != nil {
+		return nil, d.opError(network, err)
+	}
+	var first error
+	for i, remote := range addrs {
+		c, err := d.dialOne(share(ctx, len(addrs)-i), network, udpNetwork, local, remote, cfg)
+		if err == nil {
+			return c, nil
+		}
+		if first == nil {
+			first = err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, first
+}
+
+// dialOne tries one address.
+func (d *Dialer) dialOne(s sharedContext, network, udpNetwork string, local *net.UDPAddr, remote netip.AddrPort, cfg Config) (net.Conn, error) {
+	defer s.cancel()
+	if s.Err() != nil {
+		return nil, d.opError(network, cancelled(s))
+	}
+	e := d.Endpoint
+	if e == nil {
+		addr := net.UDPAddrFromAddrPort(remote)
+		sock, err := udp.Dial(udpNetwork, local, addr, udp.Options{})
+		if err != nil {
+			return nil, renamed(err, "dial", network, addr)
+		}
+		e = startEndpoint(sock, network, cfg, true)
+	}
+	c, err := e.dial(s, network, remote)
+	if err != nil {
+		if e != d.Endpoint {
+			e.Close() // if it has not closed itself
+			e.group.Wait()
+		}
+		return nil, err
+	}
+	return c, nil
+}
+
+func (d *Dialer) localAddr() (*net.UDPAddr, error) {
+	switch a := d.LocalAddr.(type) {
+	case nil:
+		return nil, nil
+	case *net.UDPAddr:
+		return a, nil
+	case *net.TCPAddr:
+		if a == nil {
+			return nil, nil
+		}
+		return &net.UDPAddr{IP: a.IP, Port: a.Port, Zone: a.Zone}, nil
+	}
+	return nil, &net.AddrError{Err: "Dialer.LocalAddr is not a *net.UDPAddr", Addr: d.LocalAddr.String()}
+}
+
+func (d *Dialer) opError(network string, err error) error {
+	return &net.OpError{Op: "dial", Net: network, Source: d.LocalAddr, Err: err}
+}
+
+// sharedContext is a context with the end of one attempt.
+type sharedContext struct {
+	context.Context
+	cancel context.CancelFunc
+}
+
+// share bounds one of n attempts that have to be made in the time left. Two
+// seconds are tried in any case: a shorter attempt fails too often.
+func share(ctx context.Context, n int) sharedContext {
+	if deadline, ok := ctx.Deadline(); ok && n > 1 {
+		attempt, cancel := context.WithTimeout(ctx, max(time.Until(deadline)/time.Duration(n), 2*time.Second))
+		return sharedContext{attempt, cancel}
+	}
+	return sharedContext{ctx, func() {}}
+}
+
+// dialling is a dial that somebody waits for. It is guarded by Endpoint.mu.
+type dialling struct {
+	ready    chan struct{} // closed once resolved
+	resolved bool
+	conn     *Conn // what the dial returns; nil: it failed, or was given up
+}
+
+// resolve ends the wait with a connection, or with nil for none, and reports if
+// it did: only the first call does.
+func (d *dialling) resolve(c *Conn) bool {
+	if d.resolved {
+		return false
+	}
+	d.resolved, d.conn = true, c
+	close(d.ready)
+	return true
+}
+
+// dial connects to an address and waits for the handshake. Its network is what
+// errors call it.
+func (e *Endpoint) dial(ctx context.Context, network string, remote netip.AddrPort) (*Conn, error) {
+	failed := func(err error) error {
+		return &net.OpError{Op: "dial", Net: network, Source: e.Addr(), Addr: net.UDPAddrFromAddrPort(remote), Err: err}
+	}
+	c, err := e.startDial(network, remote)
+	if err != nil {
+		return nil, failed(err)
+	}
+	select {
+	case <-c.dial.ready:
+	case <-ctx.Done():
+	}
+	e.mu.Lock()
+	gaveUp := c.dial.resolve(nil)
+	got := c.dial.conn
+	e.mu.Unlock()
+	switch {
+	case got != nil:
+		return got, nil
+	case gaveUp:
+		c.Abort()
+		return nil, failed(cancelled(ctx))
+	}
+	c.mu.Lock()
+	err = c.engine.Err()
+	c.mu.Unlock()
+	return nil, failed(explained(err))
+}
+
+// startDial makes a connection and sends its INITIAL.
+func (e *Endpoint) startDial(network string, remote netip.AddrPort) (*Conn, error) {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil, net.ErrClosed
+	}
+	id := e.gate.NewID()
+	c := newConn(e, e.now(), engine.Params{
+		Client: true, Local: id, Peer: e.randomID(), Path: engine.Path{Local: e.local, Remote: remote},
+	})
+	c.network = network
+	e.gate.Dial(id, remote, c)
+	e.conns[c] = struct{}{}
+	e.mu.Unlock()
+	c.mu.Lock()
+	c.proceed()
+	return c, nil
+}
+
+// connectedDial ends the wait of a dial that was answered.
+func (e *Endpoint) connectedDial(c *Conn) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.gate.Establish(e.now(), c.id)
+	c.dial.resolve(c)
+}
+
+var errNotUDP = errors.New("the address is not a *net.UDPAddr")
+
+// networkOf is the UDP network that a network name means.
+func networkOf(network string) (string, error) {
+	switch network {
+	case "udp", "udp4", "udp6":
+		return network, nil
+	case "tcp", "tcp4", "tcp6":
+		return "udp" + network[len("tcp"):], nil
+	}
+	return "", net.UnknownNetworkError(network)
+}
+
+// resolveLocal is the address to listen on; no host means all of them.
+func resolveLocal(ctx context.Context, udpNetwork, address string) (*net.UDPAddr, error) {
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	port, err := net.DefaultResolver.LookupPort(ctx, udpNetwork, service)
+	if err != nil {
+		return nil, err
+	}
+	if host == "" {
+		return &net.UDPAddr{Port: port}, nil
+	}
+	addrs, err := lookUp(ctx, udpNetwork, host)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range addrs { // as net.Listen does, IPv4 if there is a choice
+		if a.Is4() {
+			return net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, uint16(port))), nil
+		}
+	}
+	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(addrs[0], uint16(port))), nil
+}
+
+// resolveRemote is the addresses to dial, in order, at least one. No host, or an
+// unspecified one, means this machine.
+func resolveRemote(ctx context.Context, udpNetwork, address string, local *net.UDPAddr) ([]netip.AddrPort, error) {
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	port, err := net.DefaultResolver.LookupPort(ctx, udpNetwork, service)
+	if err != nil {
+		return nil, err
+	}
+	if port == 0 {
+		return nil, &net.AddrError{Err: "no port to connect to", Addr: address}
+	}
+	if host == "" {
+		host = "127.0.0.1"
+		if strings.HasSuffix(udpNetwork, "6") {
+			host = "::1"
+		}
+	}
+	addrs, err := lookUp(ctx, udpNetwork, host)
+	if err != nil {
+		return nil, err
+	}
+	var remotes []netip.AddrPort
+	for _, a := range addrs {
+		switch {
+		case a == netip.IPv4Unspecified():
+			a = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		case a == netip.IPv6Unspecified():
+			a = netip.IPv6Loopback()
+		}
+		if local == nil || local.IP == nil || local.IP.IsUnspecified() || a.Is4() == (local.IP.To4() != nil) {
+			remotes = append(remotes, netip.AddrPortFrom(a, uint16(port)))
+		}
+	}
+	if len(remotes) == 0 {
+		return nil, &net.AddrError{Err: "no address of the family of Dialer.LocalAddr", Addr: address}
+	}
+	return remotes, nil
+}
+
+// lookUp is the addresses of a host that the network can reach, at least one.
+func lookUp(ctx context.Context, udpNetwork, host string) ([]netip.Addr, error) {
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	var addrs []netip.Addr
+	for _, a := range found {
+		a = a.Unmap()
+		if udpNetwork == "udp" || a.Is4() == strings.HasSuffix(udpNetwork, "4") {
+			addrs = append(addrs, a)
+		}
+	}
+	if len(addrs) == 0 {
+		return nil, &net.AddrError{Err: "no suitable address for " + udpNetwork, Addr: host}
+	}
+	return addrs, nil
+}

@@ -1,0 +1,51 @@
+// Package ebb is a reliable transport over UDP in the shape of package net: Dial
+// returns a net.Conn, Listen a net.Listener, and a program that speaks TCP
+// needs no other change. It gives way to other traffic on the path (LEDBAT++),
+// paces every packet, and keeps each connection within a limit of its own. It
+// does not encrypt: crypto/tls runs over it as over TCP.
+//
+// # Layers
+//
+// From the application down:
+//
+//   - Conn, Listener and Endpoint are the surface. They wait, on behalf of the
+//     caller, outside every lock, until a deadline.
+//   - The drive (drive.go) is the one caller of a connection's engine. It
+//     has the clock, the timer and the lock; it feeds the engine what arrived,
+//     and sends what the engine wants sent.
+//   - The engine (internal/engine) is a connection as a state machine. It
+//     knows no clock and no socket, and so can be tested with a scripted one.
+//   - The gate (internal/gate) knows all connections of an endpoint. It finds
+//     the one that a datagram belongs to, and answers those that have none.
+//   - The socket (internal/udp) moves datagrams, many at a time.
+//
+// # Who owns what
+//
+// A connection belongs to an Endpoint, which owns the socket and one goroutine
+// that reads it. A connection has no goroutine: a mutex, an engine and a timer.
+// Dial makes an Endpoint for each connection, whose socket is connected to the
+// peer and closes with it; Listen makes one for the listener and all that it
+// accepts; NewEndpoint makes one that a program keeps.
+//
+// The package has one piece of state that is not reached from there: the
+// connections that were closed and are still delivering, for Drain.
+//
+// # The life of a packet
+//
+// Write copies bytes into the engine's send buffer, and flushes: as far as
+// the window, the pacer and the peer allow, the engine encodes packets, all of
+// one size, into a borrowed batch. The lock is let go, and the socket
+// sends the batch with few system calls. What is held back leaves later: when
+// an ACK arrives, or the timer says that the pacer has credit. The bytes stay
+// in the buffer until they are acknowledged; a retransmission encodes them again.
+//
+// At the other end the reader borrows buffers when the socket is readable,
+// reads a batch, and asks the gate about every datagram. Those of one
+// connection that follow each other enter its engine under one lock. The
+// engine verifies the trailer, copies the bytes to their place in the receive
+// window, and notes what to acknowledge; a Read that waits is woken, and
+// one flush sends the ACK with whatever else is due.
+//
+// docs/design.md tells the same at length, docs/wire.md specifies the packets,
+// and docs/security.md says against what the protocol does not protect.
+package ebb

@@ -1,0 +1,84 @@
+package ebb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// departures is the connections of the process that were closed and still have
+// something to deliver. Its lock is taken with no other held.
+var departures = departureSet{open: make(map[*Conn]*departure)}
+
+type departureSet struct {
+	mu   sync.Mutex
+	open map[*Conn]*departure
+}
+
+// departure is one of them, until done is closed.
+type departure struct {
+	done chan struct{}
+	err  error // why it gave up; nil: all was delivered. Valid once done.
+}
+
+func (s *departureSet) add(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[c] = &departure{done: make(chan struct{})}
+}
+
+func (s *departureSet) settle(c *Conn, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.open[c]
+	if d == nil {
+		panic("BUG: a connection settled that was not closed")
+	}
+	d.err = err
+	close(d.done)
+	delete(s.open, c)
+}
+
+func (s *departureSet) all() []*departure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*departure, 0, len(s.open))
+	for _, d := range s.open {
+		all = append(all, d)
+	}
+	return all
+}
+
+// Drain waits until every connection that was closed so far has delivered what
+// was written to it, or has given up. A program that ends right after Close calls
+// it. Its error is the context's, or else joins those of the connections that
+// gave up while it waited.
+func Drain(ctx context.Context) error {
+	var errs []error
+	for _, d := range departures.all() {
+		select {
+		case <-d.done:
+		case <-ctx.Done():
+			return fmt.Errorf("ebb: closed connections are still delivering: %w", context.Cause(ctx))
+		}
+		if d.err != nil {
+			errs = append(errs, d.err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// undelivered is why a closed connection gave up; nil if it did not.
+func (c *Conn) undelivered() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.engine.Delivered() {
+		return nil
+	}
+	err := explained(c.engine.Err())
+	if err == nil {
+		err = ErrNotDelivered
+	}
+	return c.opError("close", err)
+}

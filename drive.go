@@ -1,0 +1,277 @@
+package ebb
+
+import (
+	"errors"
+	"time"
+
+	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/udp"
+)
+
+// This file is the only caller of the engine besides the application's own calls
+// in conn.go. There are three ways in, the socket's reader (input), the timer
+// (expire) and the application, and all end in proceed: tell who waits, send
+// what is due, set the timer, report to the endpoint.
+//
+// Conn.mu is held from the way in to the end of proceed, except while the socket
+// sends. One flusher at a time does that; whoever comes meanwhile leaves it
+// what there is to send. Endpoint.mu and Conn.mu are never held together: what
+// the endpoint has to know is collected under Conn.mu and reported after.
+
+// flushRounds is how many batches a flush sends before others get their turn.
+const flushRounds = 8
+
+// driveState is a connection's timer and what is on its way to the socket.
+type driveState struct {
+	timer    *time.Timer   // nil: never armed
+	due      time.Duration // when the timer fires; engine.Never: it does not
+	flushing bool          // a flusher is at work, or waits for the socket
+	unsent   *batch        // what the socket had no room for
+}
+
+// news is what the endpoint has to know of a connection.
+type news uint8
+
+const (
+	newsOpened  news = 1 << iota // the handshake is complete
+	newsSettled                  // closed, and what was written is delivered or given up
+	newsEnded                    // nothing is left to do
+)
+
+// minHold is the least time for which an ID that ended is remembered.
+const minHold = 100 * time.Millisecond
+
+// input feeds a run of datagrams to the engine.
+func (c *Conn) input(run []arrival) {
+	c.mu.Lock()
+	now := c.endpoint.now()
+	for i := range run {
+		c.engine.HandleSegment(now, run[i].path, run[i].ecn, run[i].seg)
+	}
+	c.proceed()
+}
+
+// expire is the timer. It may be early, because it is set anew only to fire
+// earlier.
+func (c *Conn) expire() {
+	c.mu.Lock()
+	c.drive.due = engine.Never
+	if now := c.endpoint.now(); c.engine.NextTimeout() <= now {
+		c.engine.Advance(now)
+	}
+	c.proceed()
+}
+
+// refused tells the engine that the network refused a packet.
+func (c *Conn) refused(err error) {
+	c.mu.Lock()
+	c.engine.SendError(err)
+	c.proceed()
+}
+
+// proceed does what follows from a change of the engine's state. It takes over
+// Conn.mu and unlocks it.
+func (c *Conn) proceed() {
+	c.rouse()
+	if !c.drive.flushing {
+		c.drive.flushing = true
+		c.flush()
+	}
+	c.conclude()
+}
+
+// resume goes on with a flush that the socket had no room for.
+func (c *Conn) resume() {
+	c.mu.Lock()
+	c.flush()
+	c.rouse()
+	c.conclude()
+}
+
+// conclude sets the timer, unlocks Conn.mu and reports.
+func (c *Conn) conclude() {
+	n := c.news()
+	c.arm(c.engine.NextTimeout())
+	c.mu.Unlock()
+	if n != 0 {
+		c.endpoint.report(c, n)
+	}
+}
+
+// rouse wakes the callers whose wait is over.
+func (c *Conn) rouse() {
+	if c.read.waiting && c.engine.Readable() {
+		c.read.waiting = false
+		c.read.poke()
+	}
+	if c.write.waiting && c.engine.Writable() {
+		c.write.waiting = false
+		c.write.poke()
+	}
+}
+
+// flush sends what is due. It is called by the one flusher, with Conn.mu held,
+// and returns with it held, but unlocks it to send.
+func (c *Conn) flush() {
+	for range flushRounds {
+		b := c.drive.unsent
+		c.drive.unsent = nil
+		if b == nil {
+			b = c.fill()
+		}
+		if b == nil {
+			c.drive.flushing = false
+			return
+		}
+		c.mu.Unlock()
+		refusal, full := c.endpoint.send(b)
+		c.mu.Lock()
+		if refusal != nil {
+			c.engine.SendError(refusal)
+		}
+		if full {
+			c.drive.unsent = b
+			c.mu.Unlock()
+			parked := c.endpoint.park(c)
+			c.mu.Lock()
+			if parked {
+				return // the flush is resume's, and may be over already
+			}
+			c.drive.unsent = nil
+		}
+		b.release()
+	}
+	c.drive.flushing = false
+	c.arm(0) // there may be more, but it is others' turn
+}
+
+// fill takes a batch of what is due from the engine; nil if nothing is.
+func (c *Conn) fill() *batch {
+	now := c.endpoint.now()
+	var b *batch
+	for room := batchBytes; room >= c.endpoint.largest; room = batchBytes - len(b.buf) {
+		if b == nil {
+			b = borrowBatch()
+		}
+		buf, train := c.engine.AppendSegments(now, b.buf, room)
+		if len(buf) == len(b.buf) {
+			break
+		}
+		b.add(buf, train)
+		if len(b.messages) == batchTrains {
+			break
+		}
+	}
+	if len(b.messages) == 0 {
+		b.release()
+		return nil
+	}
+	return b
+}
+
+// arm makes the timer fire at a time, in the past perhaps, or earlier.
+func (c *Conn) arm(at time.Duration) {
+	if at >= c.drive.due || c.ended {
+		return
+	}
+	c.drive.due = at
+	wait := at - c.endpoint.now()
+	if c.drive.timer == nil {
+		c.drive.timer = time.AfterFunc(wait, c.expire)
+		return
+	}
+	c.drive.timer.Reset(wait)
+}
+
+// news returns what has to be reported, each thing once. Conn.mu is held.
+func (c *Conn) news() (n news) {
+	done := c.engine.Done()
+	if !c.opened && c.engine.Established() {
+		c.opened = true
+		n |= newsOpened
+	}
+	if c.parting && !c.settled && (done || c.engine.Delivered()) {
+		c.settled = true
+		if c.over != nil {
+			close(c.over)
+		}
+		n |= newsSettled
+	}
+	// A flusher may have the last packet in its hands still.
+	if done && !c.ended && !c.drive.flushing {
+		c.ended = true
+		e := c.engine.Epitaph()
+		c.epitaph = gate.Epitaph{Code: e.Code, NextNumber: e.NextNumber, Hold: max(e.Hold, minHold)}
+		if c.drive.timer != nil {
+			c.drive.timer.Stop()
+		}
+		n |= newsEnded
+	}
+	return n
+}
+
+// send hands a batch to the socket. full says that it has no room for the rest. A
+// datagram that the network refuses is lost, as it might be anywhere else on
+// its way; only ICMP's word that nobody listens is returned.
+func (e *Endpoint) send(b *batch) (refusal error, full bool) {
+	for b.next < len(b.messages) {
+		n, err := e.sock.Write(b.messages[b.next:])
+		b.next += n
+		switch {
+		case err == nil:
+		case errors.Is(err, udp.ErrWouldBlock):
+			return refusal, true
+		case e.connected && isRefusal(err) && refusal == nil:
+			// It concerns an earlier datagram, not this one.
+			refusal = err
+		case udp.IsTemporary(err):
+			if !b.messages[b.next].Skip() {
+				b.next++
+			}
+		default:
+			b.next = len(b.messages) // the socket is closed
+		}
+	}
+	return refusal, false
+}
+
+// park puts a connection on the list of those that the socket had no room for,
+// unless the endpoint is closed. One goroutine, while there are any, waits for
+// the socket and resumes them in turn.
+func (e *Endpoint) park(c *Conn) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return false
+	}
+	e.blocked = append(e.blocked, c)
+	if !e.resuming {
+		e.resuming = true
+		e.group.Go(e.resumeBlocked)
+	}
+	return true
+}
+
+func (e *Endpoint) resumeBlocked() {
+	for {
+		err := e.sock.WaitWritable()
+		e.mu.Lock()
+		if err != nil || len(e.blocked) == 0 {
+			e.resuming = false
+			e.mu.Unlock()
+			return
+		}
+		c := e.nextBlocked()
+		e.mu.Unlock()
+		c.resume()
+	}
+}
+
+// nextBlocked takes the first connection off the list. Endpoint.mu is held.
+func (e *Endpoint) nextBlocked() *Conn {
+	c := e.blocked[0]
+	e.blocked[0] = nil
+	e.blocked = e.blocked[1:]
+	return c
+}

@@ -1,0 +1,293 @@
+package ebb
+
+import (
+	"context"
+	crand "crypto/rand"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"example.com/ebb/congestion"
+	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/udp"
+	"example.com/ebb/wire"
+)
+
+// Endpoint is one socket that dials and listens, both at once, and is shared by
+// any number of connections. It is for peers, which know each other by the
+// address that they also dial from, and for programs with thousands of
+// connections: none has a goroutine of its own. Dial and Listen make one
+// behind the scenes.
+//
+// Its methods may be called by any number of goroutines.
+type Endpoint struct {
+	config  Config
+	network string
+	sock    *udp.Socket
+	local   netip.AddrPort // of the socket
+	epoch   time.Time      // the engines' time 0
+	largest int            // no packet of ours is larger, in bytes of UDP payload
+
+	connected bool // the socket has one peer
+	private   bool // nobody has a handle: it closes itself when it has nothing left to do
+
+	group sync.WaitGroup // its goroutines: the reader, and while there is need the one that resumes
+	done  chan struct{}  // closed when the socket is about to be
+
+	mu       sync.Mutex // guards everything below; never held together with a Conn's
+	gate     *gate.Gate[*Conn]
+	random   *rand.ChaCha8
+	conns    map[*Conn]struct{} // those that have not ended
+	listener *Listener          // nil: nobody listens
+	blocked  []*Conn            // those that the socket had no room for
+	resuming bool
+	closed   bool
+}
+
+// NewEndpoint makes an endpoint of a socket, which it owns from here on, unless
+// it returns an error. Any net.PacketConn will do whose addresses are
+// *net.UDPAddr; a *net.UDPConn is the fastest. config may be nil.
+func NewEndpoint(pc net.PacketConn, config *Config) (*Endpoint, error) {
+	cfg, err := config.resolved()
+	if err != nil {
+		return nil, err
+	}
+	sock, err := udp.New(pc, udp.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return startEndpoint(sock, "udp", cfg, false), nil
+}
+
+// startEndpoint makes an endpoint and starts its reader. cfg is resolved.
+func startEndpoint(sock *udp.Socket, network string, cfg Config, private bool) *Endpoint {
+	var seed [32]byte
+	crand.Read(seed[:])
+	random := rand.NewChaCha8(seed)
+	crand.Read(seed[:])
+	e := &Endpoint{
+		config:    cfg,
+		network:   network,
+		sock:      sock,
+		local:     unmapped(sock.LocalAddr().AddrPort()),
+		epoch:     time.Now(),
+		largest:   max(defaultDatagram4, cfg.MaxDatagramSize),
+		connected: sock.Remote().IsValid(),
+		private:   private,
+		done:      make(chan struct{}),
+		gate:      gate.New[*Conn](gate.Config{Seed: seed, RetryAfter: cfg.RetryThreshold, Backlog: cfg.Backlog}),
+		random:    random,
+		conns:     make(map[*Conn]struct{}),
+	}
+	e.group.Go(e.readLoop)
+	return e
+}
+
+// Addr returns the address of the socket, a *net.UDPAddr.
+func (e *Endpoint) Addr() net.Addr { return e.sock.LocalAddr() }
+
+// DialContext connects to addr, a *net.UDPAddr, from the endpoint's own address.
+// If the peer dials this endpoint at the same time, both dials return one
+// connection. The context bounds the dial, not the connection.
+func (e *Endpoint) DialContext(ctx context.Context, addr net.Addr) (*Conn, error) {
+	remote, err := addrPortOf(addr)
+	if err != nil {
+		return nil, &net.OpError{Op: "dial", Net: e.network, Source: e.Addr(), Addr: addr, Err: err}
+	}
+	return e.dial(ctx, e.network, remote)
+}
+
+// Listen makes the endpoint accept connections. It fails while another listener
+// of the endpoint is open.
+func (e *Endpoint) Listen() (*Listener, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.closed:
+		return nil, &net.OpError{Op: "listen", Net: e.network, Addr: e.Addr(), Err: net.ErrClosed}
+	case e.listener != nil:
+		return nil, &net.OpError{Op: "listen", Net: e.network, Addr: e.Addr(), Err: errListening}
+	}
+	e.listener = newListener(e)
+	e.gate.SetListening(true)
+	return e.listener, nil
+}
+
+// Close aborts all connections, those too that are still delivering what was
+// written before their Close, and closes the socket. It waits for the
+// endpoint's goroutines.
+func (e *Endpoint) Close() error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return &net.OpError{Op: "close", Net: e.network, Addr: e.Addr(), Err: net.ErrClosed}
+	}
+	e.closed = true
+	close(e.done)
+	conns := make([]*Conn, 0, len(e.conns))
+	for c := range e.conns {
+		conns = append(conns, c)
+	}
+	l := e.listener
+	e.mu.Unlock()
+
+	if l != nil {
+		l.Close()
+	}
+	for _, c := range conns {
+		c.Abort()
+	}
+	err := e.sock.Close()
+	e.group.Wait()
+	e.finishBlocked()
+	if err != nil {
+		return &net.OpError{Op: "close", Net: e.network, Addr: e.Addr(), Err: err}
+	}
+	return nil
+}
+
+// finishBlocked lets the connections end that waited for the socket.
+func (e *Endpoint) finishBlocked() {
+	for {
+		e.mu.Lock()
+		if len(e.blocked) == 0 {
+			e.mu.Unlock()
+			return
+		}
+		c := e.nextBlocked()
+		e.mu.Unlock()
+		c.resume()
+	}
+}
+
+// now is the engines' time.
+func (e *Endpoint) now() time.Duration { return time.Since(e.epoch) }
+
+// report takes note of what has become of a connection. No lock is held.
+func (e *Endpoint) report(c *Conn, n news) {
+	if n&newsOpened != 0 {
+		e.config.Logger.Debug("connection established", "local", c.local, "remote", c.remote, "dialled", c.client)
+		if c.client {
+			e.connectedDial(c)
+		} else {
+			e.admit(c)
+		}
+	}
+	if n&newsSettled != 0 {
+		departures.settle(c, c.undelivered())
+	}
+	if n&newsEnded != 0 {
+		e.forget(c)
+	}
+}
+
+// admit hands a connection that was made to us to whom it belongs: a dial that
+// it crossed, or the listener. It is aborted if there is neither.
+func (e *Endpoint) admit(c *Conn) {
+	e.mu.Lock()
+	lost, crossed := e.gate.Establish(e.now(), c.id)
+	if crossed && lost.dial.resolve(c) {
+		e.mu.Unlock()
+		lost.Abort()
+		return
+	}
+	l := e.listener
+	if l != nil {
+		l.queue = append(l.queue, c)
+		l.accept.poke()
+	}
+	e.mu.Unlock()
+	if l == nil {
+		c.Abort()
+	}
+}
+
+// forget takes a connection that has ended off the tables. An endpoint that
+// nobody has a handle to ends with its last connection.
+func (e *Endpoint) forget(c *Conn) {
+	c.mu.Lock()
+	epitaph, err := c.epitaph, c.engine.Err()
+	c.mu.Unlock()
+	e.config.Logger.Debug("connection over", "local", c.local, "remote", c.remote, "error", err)
+
+	e.mu.Lock()
+	e.gate.Remove(e.now(), c.id, epitaph)
+	delete(e.conns, c)
+	c.dial.resolve(nil)
+	e.mu.Unlock()
+	e.closeIfIdle()
+}
+
+// closeIfIdle closes the socket of an endpoint that nobody can use any more.
+func (e *Endpoint) closeIfIdle() {
+	e.mu.Lock()
+	idle := e.private && !e.closed && e.listener == nil && len(e.conns) == 0
+	if idle {
+		e.closed = true
+		close(e.done)
+	}
+	e.mu.Unlock()
+	if idle {
+		e.sock.Close()
+	}
+}
+
+// open makes the connection that a datagram opens. Endpoint.mu is held.
+func (e *Endpoint) open(path engine.Path, v gate.Verdict[*Conn]) *Conn {
+	id := e.gate.NewID()
+	c := newConn(e, e.now(), engine.Params{
+		Local: id, Peer: v.Client, OriginalDst: v.Dst, Path: path, Validated: v.Proven,
+	})
+	e.gate.Accept(id, path.Remote, v.Client, c)
+	e.conns[c] = struct{}{}
+	return c
+}
+
+// params completes the parameters of a connection that has IDs and a path.
+// Endpoint.mu is held.
+func (e *Endpoint) params(p engine.Params) engine.Params {
+	cfg := &e.config
+	p.MaxDatagram = cfg.maxDatagram(p.Path.Remote.Addr())
+	p.Controller = cfg.controller(congestion.Params{MaxDatagramSize: wire.MinInitialSize, Seed: e.random.Uint64()})
+	p.Chunks = chunkPool{}
+	p.SendBuffer, p.ReceiveBuffer = cfg.SendBuffer, cfg.ReceiveBuffer
+	p.KeepAlive, p.IdleTimeout = cfg.KeepAlive, cfg.IdleTimeout
+	p.HandshakeTimeout, p.LingerTimeout = cfg.HandshakeTimeout, cfg.LingerTimeout
+	p.Rate = cfg.BandwidthLimit
+	p.Stamp = uint32(e.random.Uint64())
+	return p
+}
+
+// randomID is an ID that nobody can predict and nobody has to know.
+func (e *Endpoint) randomID() wire.ID {
+	for {
+		var b [wire.IDSize]byte
+		e.random.Read(b[:])
+		if id := wire.ID(binary.BigEndian.Uint64(b[:])); id != 0 {
+			return id
+		}
+	}
+}
+
+// addrPortOf is a UDP address as package netip has it, an IPv4 one never in its
+// IPv6-mapped form.
+func addrPortOf(a net.Addr) (netip.AddrPort, error) {
+	u, ok := a.(*net.UDPAddr)
+	if !ok || u == nil {
+		return netip.AddrPort{}, errNotUDP
+	}
+	ap := unmapped(u.AddrPort())
+	if !ap.IsValid() || ap.Port() == 0 {
+		return ap, errors.New("no address and port to connect to")
+	}
+	return ap, nil
+}
+
+func unmapped(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}

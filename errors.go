@@ -1,0 +1,99 @@
+package ebb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"example.com/ebb/internal/engine"
+)
+
+// Ways for a connection to end that have no name in package syscall. Errors of
+// this package match them, besides the errno that TCP would have reported.
+var (
+	// ErrHandshakeTimeout: the dial was not answered. Matches ETIMEDOUT too.
+	ErrHandshakeTimeout = errors.New("ebb: handshake timeout")
+	// ErrIdleTimeout: the peer was silent, despite probes, for
+	// Config.IdleTimeout. Matches ETIMEDOUT too.
+	ErrIdleTimeout = errors.New("ebb: idle timeout")
+	// ErrNotDelivered: the connection was closed, and the peer took nothing for
+	// Config.LingerTimeout. Matches ETIMEDOUT too.
+	ErrNotDelivered = errors.New("ebb: not delivered")
+	// ErrProtocol: one side broke the rules of the protocol. Matches ECONNRESET
+	// too.
+	ErrProtocol = errors.New("ebb: protocol error")
+	// ErrVersion: the peer speaks no version of the protocol that we do.
+	// Matches ECONNREFUSED too.
+	ErrVersion = errors.New("ebb: no common version")
+)
+
+// fault is an error with its meaning in words for people and in values for
+// errors.Is.
+type fault struct {
+	text string
+	is   []error
+}
+
+func (f *fault) Error() string   { return f.text }
+func (f *fault) Unwrap() []error { return f.is }
+
+// Timeout reports whether the fault is a net.Error's timeout.
+func (f *fault) Timeout() bool {
+	return errors.Is(f, syscall.ETIMEDOUT) || errors.Is(f, os.ErrDeadlineExceeded)
+}
+
+// Temporary is for net.Error; no fault goes away by itself.
+func (f *fault) Temporary() bool { return false }
+
+// explained is an error of the engine as package net would put it. io.EOF
+// stays as it is.
+func explained(err error) error {
+	var e *engine.Error
+	if err == nil || err == io.EOF || !errors.As(err, &e) {
+		return err
+	}
+	with := func(text string, is ...error) error {
+		if e.Reason != "" {
+			text += ": " + e.Reason
+		}
+		return &fault{text: text, is: is}
+	}
+	switch e.Kind {
+	case engine.KindReset:
+		return with("connection reset by peer", syscall.ECONNRESET)
+	case engine.KindRefused:
+		return with("connection refused", syscall.ECONNREFUSED)
+	case engine.KindHandshakeTimeout:
+		return with("handshake timed out (is an Ebb listener there, and do firewalls let UDP pass?)", syscall.ETIMEDOUT, ErrHandshakeTimeout)
+	case engine.KindIdleTimeout:
+		return with("connection timed out", syscall.ETIMEDOUT, ErrIdleTimeout)
+	case engine.KindLingerTimeout:
+		return with("closed before everything was delivered", syscall.ETIMEDOUT, ErrNotDelivered)
+	case engine.KindProtocol:
+		return with("protocol error", syscall.ECONNRESET, ErrProtocol)
+	case engine.KindVersion:
+		return with("no common version of the protocol", syscall.ECONNREFUSED, ErrVersion)
+	case engine.KindBrokenPipe:
+		return with("broken pipe", syscall.EPIPE)
+	case engine.KindClosed:
+		return net.ErrClosed
+	}
+	panic(fmt.Sprintf("BUG: an error of kind %v", e.Kind))
+}
+
+// cancelled is why a dial's context ended it.
+func cancelled(ctx context.Context) error {
+	err := context.Cause(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &fault{text: "i/o timeout", is: []error{os.ErrDeadlineExceeded, context.DeadlineExceeded}}
+	}
+	return &fault{text: "operation was canceled", is: []error{err, ctx.Err()}}
+}
+
+// isRefusal reports whether the system said that nobody listens at the far
+// end.
+func isRefusal(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }

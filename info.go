@@ -1,0 +1,171 @@
+package ebb
+
+import (
+	"time"
+
+	"example.com/ebb/congestion"
+	"example.com/ebb/internal/gate"
+)
+
+// ConnInfo is a connection in numbers, as TCP_INFO is for TCP. Sizes are bytes,
+// rates bytes per second of UDP payload; counts are since the connection began.
+type ConnInfo struct {
+	State   string // handshake, established, closing or done
+	Dialled bool   // by this side
+
+	SmoothedRTT, RTTVariance, MinRTT, LatestRTT time.Duration // 0: no sample yet
+
+	Congestion       congestion.Stats // the congestion controller's own
+	CongestionWindow int
+	InFlight         int
+	Rate             int64  // at which packets leave; 0: as fast as the window admits
+	BandwidthLimit   int64  // Config.BandwidthLimit, or what SetBandwidthLimit has made of it
+	LimitedBy        string // what holds the sender back now
+	PacketSize       int    // UDP payload of a full packet
+
+	SendBuffered, SendBuffer       int // written and not acknowledged; bound on it now
+	ReceiveBuffered, ReceiveWindow int // received and not read; bound on it now
+	PeerWindow                     int // what the peer still admits
+
+	PacketsSent, PacketsReceived uint64
+	BytesSent, BytesReceived     uint64 // of UDP payload
+	StreamBytesSent              uint64 // of the application's bytes, repeated ones included
+	BytesRetransmitted           uint64 // of these, those sent before
+	AcksSent                     uint64
+
+	PacketsLost    uint64 // declared lost
+	SpuriousLosses uint64 // of these, acknowledged after all
+	Probes         uint64 // timeouts that sent a probe
+	Timeouts       uint64 // episodes of persistent congestion
+	BlackHoles     uint64 // times the packet size fell back to 1200
+	SendErrors     uint64 // packets that the network refused
+
+	// Dropped counts packets received and not used, by reason.
+	Dropped map[string]uint64
+}
+
+// Info describes the connection as of now; after its end, as of then.
+func (c *Conn) Info() ConnInfo {
+	c.mu.Lock()
+	in := c.engine.Info()
+	c.mu.Unlock()
+	limit := in.RateLimit
+	if limit <= 0 {
+		limit = Unlimited
+	}
+	return ConnInfo{
+		State: in.State, Dialled: c.client,
+		SmoothedRTT: in.SmoothedRTT, RTTVariance: in.RTTVariance, MinRTT: in.MinRTT, LatestRTT: in.LatestRTT,
+		Congestion: in.Congestion, CongestionWindow: in.Window, InFlight: in.InFlight,
+		Rate: in.Rate, BandwidthLimit: limit, LimitedBy: in.Limit.String(), PacketSize: in.PacketSize,
+		SendBuffered: in.SendBuffered, SendBuffer: in.SendBuffer,
+		ReceiveBuffered: in.ReceiveBuffered, ReceiveWindow: in.ReceiveWindow, PeerWindow: in.PeerWindow,
+		PacketsSent: in.Stats.PacketsSent, PacketsReceived: in.Stats.PacketsReceived,
+		BytesSent: in.Stats.BytesSent, BytesReceived: in.Stats.BytesReceived,
+		StreamBytesSent: in.Stats.StreamBytesSent, BytesRetransmitted: in.Stats.BytesRetransmitted,
+		AcksSent: in.Stats.AcksSent, PacketsLost: in.Stats.PacketsLost, SpuriousLosses: in.Stats.SpuriousLosses,
+		Probes: in.Stats.Probes, Timeouts: in.Stats.PersistentCongestion, BlackHoles: in.Stats.BlackHoles,
+		SendErrors: in.Stats.SendErrors,
+		Dropped: counted(map[string]uint64{
+			"bad trailer": in.Stats.BadTrailers,
+			"malformed":   in.Stats.Malformed,
+			"duplicate":   in.Stats.Duplicates,
+			"other path":  in.Stats.OtherPath,
+			"unexpected":  in.Stats.Unexpected,
+			"no room":     in.Stats.GapDrops,
+			"bad ack":     in.Stats.BadAcks,
+		}),
+	}
+}
+
+// EndpointInfo is an endpoint in numbers. Counts are since it was made.
+type EndpointInfo struct {
+	Connections int // alive, those that are still delivering after Close included
+	HalfOpen    int // of these: made to us, address not proved yet
+	Queued      int // of these: waiting for Accept
+	Tombstones  int // connections that ended and are remembered for a while
+	Blocked     int // connections that the socket has no room for at the moment
+
+	Delivered uint64 // datagrams handed to a connection
+	Opened    uint64 // datagrams that opened one
+	Foreign   uint64 // datagrams that were not Ebb's
+
+	// Answers given without a connection.
+	Retries, Refusals, Unknowns, Versions, Closes uint64
+	// Evicted counts tombstones that were replaced before their time.
+	Evicted uint64
+	// Dropped counts datagrams that no connection got, by reason.
+	Dropped map[string]uint64
+
+	Socket SocketInfo
+}
+
+// SocketInfo is what the system granted to a socket, and its counts.
+type SocketInfo struct {
+	Batch        bool // a system call moves many datagrams
+	DontFragment bool // datagrams leave whole or not at all
+	ECN          bool // marks of the IP header are read and written
+	PacketInfo   bool // a wildcard socket answers from the address it was spoken to
+
+	ReceiveBuffer, SendBuffer int // granted, in bytes; 0: unknown
+
+	DatagramsReceived, DatagramsSent uint64
+	BytesReceived, BytesSent         uint64
+	CallsReceived, CallsSent         uint64 // system calls
+
+	Overflows     uint64 // datagrams that the system dropped for want of receive buffer
+	Truncated     uint64 // datagrams longer than our buffer
+	ReceiveErrors uint64
+	SendErrors    map[string]uint64 // by kind
+}
+
+// Info describes the endpoint as of now.
+func (e *Endpoint) Info() EndpointInfo {
+	e.mu.Lock()
+	g, blocked := e.gate.Counters(), len(e.blocked)
+	e.mu.Unlock()
+	dropped := make(map[string]uint64)
+	for r := range gate.Reasons {
+		dropped[r.String()] = g.Dropped[r]
+	}
+	return EndpointInfo{
+		Connections: g.Connections, HalfOpen: g.HalfOpen, Queued: g.Queued,
+		Tombstones: g.Tombstones, Blocked: blocked,
+		Delivered: g.Delivered, Opened: g.Opened, Foreign: g.Foreign,
+		Retries: g.Retries, Refusals: g.Refusals, Unknowns: g.Unknowns,
+		Versions: g.Versions, Closes: g.Closes, Evicted: g.Evicted,
+		Dropped: counted(dropped),
+		Socket:  e.socketInfo(),
+	}
+}
+
+func (e *Endpoint) socketInfo() SocketInfo {
+	s := e.sock.Info()
+	return SocketInfo{
+		Batch: s.Batch, DontFragment: s.DontFragment, ECN: s.ECN, PacketInfo: s.PacketInfo,
+		ReceiveBuffer: s.ReceiveBuffer, SendBuffer: s.SendBuffer,
+		DatagramsReceived: s.Received.Datagrams, DatagramsSent: s.Sent.Datagrams,
+		BytesReceived: s.Received.Bytes, BytesSent: s.Sent.Bytes,
+		CallsReceived: s.Received.Calls, CallsSent: s.Sent.Calls,
+		Overflows: s.Dropped, Truncated: s.Truncated, ReceiveErrors: s.ReceiveErrors,
+		SendErrors: counted(map[string]uint64{
+			"would block": s.SendErrors.WouldBlock,
+			"no buffers":  s.SendErrors.NoBuffers,
+			"unreachable": s.SendErrors.Unreachable,
+			"refused":     s.SendErrors.Refused,
+			"too big":     s.SendErrors.TooBig,
+			"forbidden":   s.SendErrors.Forbidden,
+			"other":       s.SendErrors.Other,
+		}),
+	}
+}
+
+// counted leaves out what did not happen.
+func counted(m map[string]uint64) map[string]uint64 {
+	for k, n := range m {
+		if n == 0 {
+			delete(m, k)
+		}
+	}
+	return m
+}

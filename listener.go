@@ -1,0 +1,163 @@
+package ebb
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"example.com/ebb/internal/udp"
+)
+
+var errListening error = &fault{text: "the endpoint has a listener already: close it first", is: []error{syscall.EADDRINUSE}}
+
+// Listen announces on a local address, as net.Listen does. Networks are udp,
+// udp4, udp6 and, meaning the same, tcp, tcp4 and tcp6.
+func Listen(network, address string) (net.Listener, error) {
+	return new(ListenConfig).Listen(context.Background(), network, address)
+}
+
+// ListenConfig is the options of Listen.
+type ListenConfig struct {
+	// Config is the settings of the connections; nil for the defaults.
+	Config *Config
+}
+
+// Listen announces on a local address, as net.ListenConfig.Listen does. The
+// context bounds the look-up of the address. The listener is a *Listener.
+func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (net.Listener, error) {
+	udpNetwork, err := networkOf(network)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	cfg, err := lc.Config.resolved()
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	local, err := resolveLocal(ctx, udpNetwork, address)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	sock, err := udp.Listen(udpNetwork, local, udp.Options{})
+	if err != nil {
+		return nil, renamed(err, "listen", network, local)
+	}
+	l, err := startEndpoint(sock, network, cfg, true).Listen()
+	if err != nil {
+		panic("BUG: a new endpoint does not listen: " + err.Error())
+	}
+	return l, nil
+}
+
+// renamed is an error of package net under the name of the network that the
+// caller knows.
+func renamed(err error, op, network string, addr *net.UDPAddr) error {
+	var inner *net.OpError
+	if errors.As(err, &inner) {
+		err = inner.Err
+	}
+	e := &net.OpError{Op: op, Net: network, Err: err}
+	if addr != nil {
+		e.Addr = addr
+	}
+	return e
+}
+
+// Listener is the part of an endpoint that accepts connections. It implements
+// net.Listener.
+type Listener struct {
+	endpoint *Endpoint
+
+	// Guarded by endpoint.mu.
+	accept turn
+	queue  []*Conn
+	closed bool
+}
+
+func newListener(e *Endpoint) *Listener {
+	return &Listener{endpoint: e, accept: newTurn(&e.mu)}
+}
+
+// Accept waits for a connection and returns it, a *Conn.
+func (l *Listener) Accept() (net.Conn, error) {
+	c, err := l.AcceptConn()
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// AcceptConn is Accept without the need for a type assertion.
+func (l *Listener) AcceptConn() (*Conn, error) {
+	l.accept.take()
+	defer l.accept.giveUp()
+	e := l.endpoint
+	for {
+		e.mu.Lock()
+		switch {
+		case l.closed:
+			e.mu.Unlock()
+			return nil, l.opError("accept", net.ErrClosed)
+		case l.accept.expired:
+			e.mu.Unlock()
+			return nil, l.opError("accept", os.ErrDeadlineExceeded)
+		case len(l.queue) > 0:
+			c := l.queue[0]
+			l.queue[0] = nil
+			l.queue = l.queue[1:]
+			e.gate.Accepted(c.id)
+			e.mu.Unlock()
+			return c, nil
+		}
+		e.mu.Unlock()
+		l.accept.await()
+	}
+}
+
+// SetDeadline sets the time after which Accept fails with
+// os.ErrDeadlineExceeded; the zero time is none.
+func (l *Listener) SetDeadline(t time.Time) error {
+	l.endpoint.mu.Lock()
+	defer l.endpoint.mu.Unlock()
+	if l.closed {
+		return l.opError("set", net.ErrClosed)
+	}
+	l.accept.setDeadline(t)
+	return nil
+}
+
+// Close stops accepting. Connections that were accepted live on, and the socket
+// with them; those that still waited for Accept are aborted.
+func (l *Listener) Close() error {
+	e := l.endpoint
+	e.mu.Lock()
+	if l.closed {
+		e.mu.Unlock()
+		return l.opError("close", net.ErrClosed)
+	}
+	l.closed = true
+	e.listener = nil
+	e.gate.SetListening(false)
+	waiting := l.queue
+	l.queue = nil
+	l.accept.poke()
+	e.mu.Unlock()
+	for _, c := range waiting {
+		c.Abort()
+	}
+	e.closeIfIdle()
+	return nil
+}
+
+// Addr returns the address of the listener's socket, a *net.UDPAddr.
+func (l *Listener) Addr() net.Addr { return l.endpoint.Addr() }
+
+// Endpoint returns the endpoint that the listener belongs to: for its Info, or
+// to dial from the listener's address.
+func (l *Listener) Endpoint() *Endpoint { return l.endpoint }
+
+func (l *Listener) opError(op string, err error) error {
+	return &net.OpError{Op: op, Net: l.endpoint.network, Addr: l.Addr(), Err: err}
+}

@@ -1,0 +1,156 @@
+package ebb
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+
+	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/udp"
+)
+
+// readLoop is the goroutine that reads the socket until it is closed.
+func (e *Endpoint) readLoop() {
+	var trouble backoff
+	for {
+		err := e.sock.WaitReadable()
+		if err == nil {
+			in := e.borrowIntake()
+			err = e.readOnce(in)
+			e.returnIntake(in)
+		}
+		switch {
+		case err == nil:
+			trouble = backoff{}
+		case errors.Is(err, net.ErrClosed):
+			return
+		case e.connected && isRefusal(err):
+			e.refused(err)
+		default:
+			pause := trouble.next()
+			e.config.Logger.Warn("reading the socket failed", "local", e.local, "error", err, "again in", pause)
+			select {
+			case <-e.done:
+				return
+			case <-time.After(pause):
+			}
+		}
+	}
+}
+
+// backoff spaces the attempts at something that keeps failing.
+type backoff struct{ last time.Duration }
+
+func (b *backoff) next() time.Duration {
+	b.last = min(max(2*b.last, 5*time.Millisecond), time.Second)
+	return b.last
+}
+
+// readOnce reads a batch and gives every datagram where it belongs.
+func (e *Endpoint) readOnce(in *intake) error {
+	n, err := e.sock.Read(in.messages)
+	if n == 0 {
+		return err
+	}
+	e.route(in, in.messages[:n])
+	for i := 0; i < len(in.arrivals); {
+		j := i + 1
+		for j < len(in.arrivals) && in.arrivals[j].conn == in.arrivals[i].conn {
+			j++
+		}
+		in.arrivals[i].conn.input(in.arrivals[i:j])
+		i = j
+	}
+	e.answer(in)
+	for _, i := range in.foreign {
+		m := &in.messages[i]
+		e.config.Foreign(m.Buf[:m.N], net.UDPAddrFromAddrPort(m.Remote))
+	}
+	return nil
+}
+
+// route asks the gate about every datagram of a batch.
+func (e *Endpoint) route(in *intake, ms []udp.Message) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return
+	}
+	now := e.now()
+	for i := range ms {
+		m := &ms[i]
+		size := m.SegmentSize
+		if size <= 0 || size > m.N {
+			size = m.N
+		}
+		path := engine.Path{Local: e.localOf(m), Remote: m.Remote}
+		for rest := m.Buf[:m.N]; ; {
+			seg := rest[:min(size, len(rest))]
+			rest = rest[len(seg):]
+			v := e.gate.Route(now, m.Remote, seg, in.replies.buf)
+			switch v.Action {
+			case gate.Open:
+				v.Conn = e.open(path, v)
+				fallthrough
+			case gate.Deliver:
+				in.arrivals = append(in.arrivals, arrival{conn: v.Conn, path: path, ecn: engine.ECN(m.ECN), seg: seg})
+			case gate.Reply:
+				in.reply(v.Reply, m.Remote, m.Local)
+			case gate.Foreign:
+				if e.config.Foreign != nil && len(in.foreign) < len(ms) {
+					in.foreign = append(in.foreign, i)
+				}
+			}
+			if len(rest) == 0 {
+				break
+			}
+		}
+	}
+}
+
+// localOf is the address that a message was sent to, as far as that is known.
+func (e *Endpoint) localOf(m *udp.Message) netip.AddrPort {
+	if m.Local.IsValid() {
+		return netip.AddrPortFrom(m.Local, e.local.Port())
+	}
+	return e.local
+}
+
+// answer sends what the gate has answered. What the socket has no room for, or
+// refuses, is lost: whoever needs it asks again.
+func (e *Endpoint) answer(in *intake) {
+	if len(in.replies.messages) > 0 {
+		e.send(&in.replies)
+	}
+}
+
+// refused tells the dial of a connected socket that nobody listens.
+func (e *Endpoint) refused(err error) {
+	e.mu.Lock()
+	conns := make([]*Conn, 0, 1)
+	for c := range e.conns {
+		conns = append(conns, c)
+	}
+	e.mu.Unlock()
+	for _, c := range conns {
+		c.refused(err)
+	}
+}
+
+// borrowIntake returns what a read fills: from the pool, or, for datagrams
+// larger than its, the endpoint's own size.
+func (e *Endpoint) borrowIntake() *intake {
+	if e.largest > intakeSize {
+		return newIntake(4, e.largest)
+	}
+	return intakes.Get().(*intake)
+}
+
+func (e *Endpoint) returnIntake(in *intake) {
+	in.reset()
+	if e.largest <= intakeSize {
+		intakes.Put(in)
+	}
+}
