@@ -13,85 +13,90 @@ import (
 // ignoreRaw leaves the borrowed ranges out of a comparison; TestAck looks at them.
 var ignoreRaw = cmpopts.IgnoreUnexported(Ack{})
 
+var testToken = [8]byte{1, 2, 3, 4, 5, 6, 7, 8}
+
+// frameCases has each frame, as it is written and described, and the encoder that
+// senders use for it, if there is one.
+var frameCases = []struct {
+	name string
+	hex  string
+	want Frame
+	text string
+	send func(dst []byte) []byte
+}{
+	{"padding", "00", Frame{Type: FramePadding, Data: []byte{0}}, "PADDING length=1",
+		func(b []byte) []byte { return AppendPadding(b, 1) }},
+	{"padding run", "0000000000", Frame{Type: FramePadding, Data: make([]byte, 5)}, "PADDING length=5",
+		func(b []byte) []byte { return AppendPadding(b, 5) }},
+	{"ping", "01", Frame{Type: FramePing}, "PING", AppendPing},
+	{"ack", "02 05 4064 01020304 00 05",
+		Frame{Type: FrameAck, Ack: Ack{Largest: 5, Delay: 100 * time.Microsecond, Received: 0x01020304}},
+		"ACK largest=5 delay=100µs received=16909060 ranges=[0-5]",
+		func(b []byte) []byte {
+			a := Ack{Delay: 100 * time.Microsecond, Received: 0x01020304}
+			return AppendAck(b, &a, []Range{{0, 5}}, 100)
+		}},
+	{"ack of three ranges", "02 4065 00 ffffffff 02 01 00 02 30 00",
+		Frame{Type: FrameAck, Ack: Ack{Largest: 101, Received: 0xffffffff}},
+		"ACK largest=101 delay=0s received=4294967295 ranges=[100-101 96-98 46]",
+		func(b []byte) []byte {
+			return AppendAck(b, &Ack{Received: 0xffffffff}, []Range{{46, 46}, {96, 98}, {100, 101}}, 100)
+		}},
+	{"ack with ecn", "03 00 00 00000000 00 00 01 4080 3f",
+		Frame{Type: FrameAckECN, Ack: Ack{HasECN: true, ECT0: 1, ECT1: 128, CE: 63}},
+		"ACK_ECN largest=0 delay=0s received=0 ranges=[0] ect0=1 ect1=128 ce=63",
+		func(b []byte) []byte {
+			return AppendAck(b, &Ack{HasECN: true, ECT0: 1, ECT1: 128, CE: 63}, []Range{{0, 0}}, 100)
+		}},
+	{"window", "04 80010000", Frame{Type: FrameWindow, Limit: 65536}, "WINDOW limit=65536",
+		func(b []byte) []byte { return AppendWindow(b, 65536) }},
+	{"window max", "04 ffffffffffffffff", Frame{Type: FrameWindow, Limit: MaxOffset}, "WINDOW limit=4611686018427387903",
+		func(b []byte) []byte { return AppendWindow(b, MaxOffset) }},
+	{"reset", "05 01 43e8", Frame{Type: FrameReset, Code: CodeReset, Final: 1000}, "RESET code=RESET final=1000",
+		func(b []byte) []byte { return AppendReset(b, CodeReset, 1000) }},
+	{"stop", "06 00", Frame{Type: FrameStop}, "STOP code=NONE",
+		func(b []byte) []byte { return AppendStop(b, CodeNone) }},
+	{"stop with a code of its own", "06 4100", Frame{Type: FrameStop, Code: 256}, "STOP code=Code(256)",
+		func(b []byte) []byte { return AppendStop(b, 256) }},
+	{"close", "07 03 06 c3a8 207a0a22", Frame{Type: FrameClose, Code: CodeProtocol, Data: []byte("è z\n\"")},
+		`CLOSE code=PROTOCOL reason="è z\n\""`,
+		func(b []byte) []byte { return AppendClose(b, CodeProtocol, "è z\n\"") }},
+	{"close without a word", "07 00 00", Frame{Type: FrameClose, Data: []byte{}}, `CLOSE code=NONE reason=""`,
+		func(b []byte) []byte { return AppendClose(b, CodeNone, "") }},
+	{"path challenge", "08 0102030405060708", Frame{Type: FramePathChallenge, Token: testToken},
+		"PATH_CHALLENGE token=0102030405060708",
+		func(b []byte) []byte { return AppendPathChallenge(b, testToken) }},
+	{"path response", "09 0102030405060708", Frame{Type: FramePathResponse, Token: testToken},
+		"PATH_RESPONSE token=0102030405060708",
+		func(b []byte) []byte { return AppendPathResponse(b, testToken) }},
+	{"parameters", "0a 04 03 02 44b0", Frame{Type: FrameParameters, Data: []byte{3, 2, 0x44, 0xb0}},
+		"PARAMETERS initial-window=65536 max-ack-delay=25ms max-datagram-size=1200 idle-timeout=0s", nil},
+	{"parameters, none", "0a 00", Frame{Type: FrameParameters, Data: []byte{}},
+		"PARAMETERS initial-window=65536 max-ack-delay=25ms max-datagram-size=65527 idle-timeout=0s", nil},
+	{"parameters, bad", "0a 01 03", Frame{Type: FrameParameters, Data: []byte{3}}, "PARAMETERS list=03", nil},
+	{"cookie", "0b 03 deadbe", Frame{Type: FrameCookie, Data: []byte{0xde, 0xad, 0xbe}}, "COOKIE deadbe",
+		func(b []byte) []byte { return AppendCookie(b, []byte{0xde, 0xad, 0xbe}) }},
+	{"data", "12 00 02 6869", Frame{Type: FrameData, Data: []byte("hi")}, "DATA offset=0 length=2",
+		func(b []byte) []byte { return append(AppendDataHeader(b, 0, 2, false, false), "hi"...) }},
+	{"data to the end", "10 4400 6869", Frame{Type: FrameData, ToEnd: true, Offset: 1024, Data: []byte("hi")},
+		"DATA offset=1024 length=2 to-end",
+		func(b []byte) []byte { return append(AppendDataHeader(b, 1024, 2, false, true), "hi"...) }},
+	{"last data", "13 01 01 68", Frame{Type: FrameData, Fin: true, Offset: 1, Data: []byte("h")},
+		"DATA offset=1 length=1 fin",
+		func(b []byte) []byte { return append(AppendDataHeader(b, 1, 1, true, false), 'h') }},
+	{"only the end", "13 07 00", Frame{Type: FrameData, Fin: true, Offset: 7, Data: []byte{}},
+		"DATA offset=7 length=0 fin",
+		func(b []byte) []byte { return AppendDataHeader(b, 7, 0, true, false) }},
+	{"only the end, to the end", "11 07", Frame{Type: FrameData, Fin: true, ToEnd: true, Offset: 7, Data: []byte{}},
+		"DATA offset=7 length=0 fin to-end",
+		func(b []byte) []byte { return AppendDataHeader(b, 7, 0, true, true) }},
+	{"the last byte there can be", "12 fffffffffffffffe 01 68",
+		Frame{Type: FrameData, Offset: MaxOffset - 1, Data: []byte("h")}, "DATA offset=4611686018427387902 length=1",
+		func(b []byte) []byte { return append(AppendDataHeader(b, MaxOffset-1, 1, false, false), 'h') }},
+}
+
 func TestFrame(t *testing.T) {
-	token := [8]byte{1, 2, 3, 4, 5, 6, 7, 8}
-	for _, tt := range []struct {
-		name string
-		hex  string
-		want Frame
-		text string
-		send func(dst []byte) []byte // the encoder that senders use, if there is one
-	}{
-		{"padding", "00", Frame{Type: FramePadding, Data: []byte{0}}, "PADDING length=1",
-			func(b []byte) []byte { return AppendPadding(b, 1) }},
-		{"padding run", "0000000000", Frame{Type: FramePadding, Data: make([]byte, 5)}, "PADDING length=5",
-			func(b []byte) []byte { return AppendPadding(b, 5) }},
-		{"ping", "01", Frame{Type: FramePing}, "PING", AppendPing},
-		{"ack", "02 05 4064 01020304 00 05",
-			Frame{Type: FrameAck, Ack: Ack{Largest: 5, Delay: 100 * time.Microsecond, Received: 0x01020304}},
-			"ACK largest=5 delay=100µs received=16909060 ranges=[0-5]",
-			func(b []byte) []byte {
-				a := Ack{Delay: 100 * time.Microsecond, Received: 0x01020304}
-				return AppendAck(b, &a, []Range{{0, 5}}, 100)
-			}},
-		{"ack of three ranges", "02 4065 00 ffffffff 02 01 00 02 30 00",
-			Frame{Type: FrameAck, Ack: Ack{Largest: 101, Received: 0xffffffff}},
-			"ACK largest=101 delay=0s received=4294967295 ranges=[100-101 96-98 46]",
-			func(b []byte) []byte {
-				return AppendAck(b, &Ack{Received: 0xffffffff}, []Range{{46, 46}, {96, 98}, {100, 101}}, 100)
-			}},
-		{"ack with ecn", "03 00 00 00000000 00 00 01 4080 3f",
-			Frame{Type: FrameAckECN, Ack: Ack{HasECN: true, ECT0: 1, ECT1: 128, CE: 63}},
-			"ACK_ECN largest=0 delay=0s received=0 ranges=[0] ect0=1 ect1=128 ce=63",
-			func(b []byte) []byte {
-				return AppendAck(b, &Ack{HasECN: true, ECT0: 1, ECT1: 128, CE: 63}, []Range{{0, 0}}, 100)
-			}},
-		{"window", "04 80010000", Frame{Type: FrameWindow, Limit: 65536}, "WINDOW limit=65536",
-			func(b []byte) []byte { return AppendWindow(b, 65536) }},
-		{"window max", "04 ffffffffffffffff", Frame{Type: FrameWindow, Limit: MaxOffset}, "WINDOW limit=4611686018427387903",
-			func(b []byte) []byte { return AppendWindow(b, MaxOffset) }},
-		{"reset", "05 01 43e8", Frame{Type: FrameReset, Code: CodeReset, Final: 1000}, "RESET code=RESET final=1000",
-			func(b []byte) []byte { return AppendReset(b, CodeReset, 1000) }},
-		{"stop", "06 00", Frame{Type: FrameStop}, "STOP code=NONE",
-			func(b []byte) []byte { return AppendStop(b, CodeNone) }},
-		{"stop with a code of its own", "06 4100", Frame{Type: FrameStop, Code: 256}, "STOP code=Code(256)",
-			func(b []byte) []byte { return AppendStop(b, 256) }},
-		{"close", "07 03 06 c3a8 207a0a22", Frame{Type: FrameClose, Code: CodeProtocol, Data: []byte("è z\n\"")},
-			`CLOSE code=PROTOCOL reason="è z\n\""`,
-			func(b []byte) []byte { return AppendClose(b, CodeProtocol, "è z\n\"") }},
-		{"close without a word", "07 00 00", Frame{Type: FrameClose, Data: []byte{}}, `CLOSE code=NONE reason=""`,
-			func(b []byte) []byte { return AppendClose(b, CodeNone, "") }},
-		{"path challenge", "08 0102030405060708", Frame{Type: FramePathChallenge, Token: token},
-			"PATH_CHALLENGE token=0102030405060708",
-			func(b []byte) []byte { return AppendPathChallenge(b, token) }},
-		{"path response", "09 0102030405060708", Frame{Type: FramePathResponse, Token: token},
-			"PATH_RESPONSE token=0102030405060708",
-			func(b []byte) []byte { return AppendPathResponse(b, token) }},
-		{"parameters", "0a 04 03 02 44b0", Frame{Type: FrameParameters, Data: []byte{3, 2, 0x44, 0xb0}},
-			"PARAMETERS initial-window=65536 max-ack-delay=25ms max-datagram-size=1200 idle-timeout=0s", nil},
-		{"parameters, none", "0a 00", Frame{Type: FrameParameters, Data: []byte{}},
-			"PARAMETERS initial-window=65536 max-ack-delay=25ms max-datagram-size=65527 idle-timeout=0s", nil},
-		{"parameters, bad", "0a 01 03", Frame{Type: FrameParameters, Data: []byte{3}}, "PARAMETERS list=03", nil},
-		{"cookie", "0b 03 deadbe", Frame{Type: FrameCookie, Data: []byte{0xde, 0xad, 0xbe}}, "COOKIE deadbe",
-			func(b []byte) []byte { return AppendCookie(b, []byte{0xde, 0xad, 0xbe}) }},
-		{"data", "12 00 02 6869", Frame{Type: FrameData, Data: []byte("hi")}, "DATA offset=0 length=2",
-			func(b []byte) []byte { return append(AppendDataHeader(b, 0, 2, false, false), "hi"...) }},
-		{"data to the end", "10 4400 6869", Frame{Type: FrameData, ToEnd: true, Offset: 1024, Data: []byte("hi")},
-			"DATA offset=1024 length=2 to-end",
-			func(b []byte) []byte { return append(AppendDataHeader(b, 1024, 2, false, true), "hi"...) }},
-		{"last data", "13 01 01 68", Frame{Type: FrameData, Fin: true, Offset: 1, Data: []byte("h")},
-			"DATA offset=1 length=1 fin",
-			func(b []byte) []byte { return append(AppendDataHeader(b, 1, 1, true, false), 'h') }},
-		{"only the end", "13 07 00", Frame{Type: FrameData, Fin: true, Offset: 7, Data: []byte{}},
-			"DATA offset=7 length=0 fin",
-			func(b []byte) []byte { return AppendDataHeader(b, 7, 0, true, false) }},
-		{"only the end, to the end", "11 07", Frame{Type: FrameData, Fin: true, ToEnd: true, Offset: 7, Data: []byte{}},
-			"DATA offset=7 length=0 fin to-end",
-			func(b []byte) []byte { return AppendDataHeader(b, 7, 0, true, true) }},
-		{"the last byte there can be", "12 fffffffffffffffe 01 68",
-			Frame{Type: FrameData, Offset: MaxOffset - 1, Data: []byte("h")}, "DATA offset=4611686018427387902 length=1",
-			func(b []byte) []byte { return append(AppendDataHeader(b, MaxOffset-1, 1, false, false), 'h') }},
-	} {
+	for _, tt := range frameCases {
 		t.Run(tt.name, func(t *testing.T) {
 			b := unhex(t, tt.hex)
 			size := len(b)

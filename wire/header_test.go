@@ -15,36 +15,39 @@ const (
 	firstDst ID = 0x5152535455565758
 )
 
+// headerCases has a header of each type, as it is written, and a payload for it.
+var headerCases = []struct {
+	name    string
+	header  Header
+	hex     string
+	payload string
+}{
+	{"short, 1 byte", Header{Type: Short, Dst: serverID, Number: 0xfe, NumberLen: 1},
+		"80 f1f2f3f4f5f6f7f8 fe", "01"},
+	{"short, 2 bytes", Header{Type: Short, Dst: serverID, Number: 0xfedc, NumberLen: 2},
+		"81 f1f2f3f4f5f6f7f8 fedc", "01"},
+	{"short, 3 bytes", Header{Type: Short, Dst: serverID, Number: 0xfedcba, NumberLen: 3},
+		"82 f1f2f3f4f5f6f7f8 fedcba", "01"},
+	{"short, 4 bytes", Header{Type: Short, Dst: serverID, Number: 0xfedcba98, NumberLen: 4},
+		"83 f1f2f3f4f5f6f7f8 fedcba98", "01"},
+	{"initial", Header{Type: Initial, Version: Version, Dst: firstDst, Src: clientID, Number: 0, NumberLen: 1},
+		"a0 45424201 08 5152535455565758 08 0102030405060708 00", "01" + strings.Repeat("00", 1200)},
+	{"initial, 4 bytes", Header{Type: Initial, Version: Version, Dst: firstDst, Src: clientID, Number: 5, NumberLen: 4},
+		"a3 45424201 08 5152535455565758 08 0102030405060708 00000005", "01" + strings.Repeat("00", 1200)},
+	{"accept", Header{Type: Accept, Version: Version, Dst: clientID, Src: serverID, Number: 0x102, NumberLen: 2},
+		"a5 45424201 08 0102030405060708 08 f1f2f3f4f5f6f7f8 0102", "01"},
+	{"retry", Header{Type: Retry, Version: Version, Dst: clientID, Src: firstDst},
+		"a8 45424201 08 0102030405060708 08 5152535455565758", "0b0101"},
+	{"refuse", Header{Type: Refuse, Version: Version, Dst: clientID, Src: firstDst},
+		"ac 45424201 08 0102030405060708 08 5152535455565758", "070200"},
+	{"unknown", Header{Type: Unknown, Version: Version, Src: serverID},
+		"b0 45424201 00 08 f1f2f3f4f5f6f7f8", ""},
+	{"versions", Header{Type: Versions, Dst: clientID, Src: firstDst},
+		"bc 00000000 08 0102030405060708 08 5152535455565758", "45424201"},
+}
+
 func TestHeader(t *testing.T) {
-	for _, tt := range []struct {
-		name    string
-		header  Header
-		hex     string
-		payload string
-	}{
-		{"short, 1 byte", Header{Type: Short, Dst: serverID, Number: 0xfe, NumberLen: 1},
-			"80 f1f2f3f4f5f6f7f8 fe", "01"},
-		{"short, 2 bytes", Header{Type: Short, Dst: serverID, Number: 0xfedc, NumberLen: 2},
-			"81 f1f2f3f4f5f6f7f8 fedc", "01"},
-		{"short, 3 bytes", Header{Type: Short, Dst: serverID, Number: 0xfedcba, NumberLen: 3},
-			"82 f1f2f3f4f5f6f7f8 fedcba", "01"},
-		{"short, 4 bytes", Header{Type: Short, Dst: serverID, Number: 0xfedcba98, NumberLen: 4},
-			"83 f1f2f3f4f5f6f7f8 fedcba98", "01"},
-		{"initial", Header{Type: Initial, Version: Version, Dst: firstDst, Src: clientID, Number: 0, NumberLen: 1},
-			"a0 45424201 08 5152535455565758 08 0102030405060708 00", "01" + strings.Repeat("00", 1200)},
-		{"initial, 4 bytes", Header{Type: Initial, Version: Version, Dst: firstDst, Src: clientID, Number: 5, NumberLen: 4},
-			"a3 45424201 08 5152535455565758 08 0102030405060708 00000005", "01" + strings.Repeat("00", 1200)},
-		{"accept", Header{Type: Accept, Version: Version, Dst: clientID, Src: serverID, Number: 0x102, NumberLen: 2},
-			"a5 45424201 08 0102030405060708 08 f1f2f3f4f5f6f7f8 0102", "01"},
-		{"retry", Header{Type: Retry, Version: Version, Dst: clientID, Src: firstDst},
-			"a8 45424201 08 0102030405060708 08 5152535455565758", "0b0101"},
-		{"refuse", Header{Type: Refuse, Version: Version, Dst: clientID, Src: firstDst},
-			"ac 45424201 08 0102030405060708 08 5152535455565758", "070200"},
-		{"unknown", Header{Type: Unknown, Version: Version, Src: serverID},
-			"b0 45424201 00 08 f1f2f3f4f5f6f7f8", ""},
-		{"versions", Header{Type: Versions, Dst: clientID, Src: firstDst},
-			"bc 00000000 08 0102030405060708 08 5152535455565758", "45424201"},
-	} {
+	for _, tt := range headerCases {
 		t.Run(tt.name, func(t *testing.T) {
 			h := tt.header
 			h.Number |= 1 << 40 // what is above the length is not sent
