@@ -1,0 +1,18 @@
+package udp
+
+import "golang.org/x/sys/unix"
+
+// IPv4's control messages. Instead of packet information there is a bare
+// address.
+const (
+	receivedTOS       = unix.IP_RECVTOS
+	tosSize           = 1
+	receivedInfo4     = unix.IP_RECVDSTADDR
+	info4Offset       = 0
+	sentInfo4         = unix.IP_SENDSRCADDR
+	info4Size         = 4
+	info4SourceOffset = 0
+)
+
+// parseDropped finds nothing: the system does not say.
+func parseDropped(int32, []byte) (uint32, bool) { return 0, false }

@@ -1,0 +1,97 @@
+package udp
+
+import (
+	"errors"
+	"net/netip"
+)
+
+// A Message is one datagram, or a train: datagrams of one size, all but the
+// last, laid end to end in one buffer, to or from one address.
+type Message struct {
+	// Buf holds the payload, Buf[:N]. A Read fills all of Buf if it can; a
+	// longer datagram is cut off, and counted in Info.Truncated.
+	Buf []byte
+	// N is the number of bytes in Buf that count.
+	N int
+	// SegmentSize is the size in bytes of every datagram of a train but the
+	// last, which may be shorter. 0, or anything from N up, is a single
+	// datagram.
+	SegmentSize int
+	// Sent is how many bytes of Buf[:N] have left already. Write starts there
+	// and moves it, so that a Write cut short is continued by passing
+	// the same message again. It is 0 in a new message, and after a Read.
+	Sent int
+	// Remote is the peer. IPv4 addresses are never in their IPv6-mapped form
+	// after a Read, and a link-local address has its zone. On a connected
+	// socket a Write needs none, and accepts no other than the socket's
+	// peer.
+	Remote netip.AddrPort
+	// Local is the address of this machine that the peer spoke to, and on a
+	// Write the one to answer from. It is invalid after a Read if the
+	// system does not tell, and has no zone. On a socket bound to one
+	// address Write ignores it.
+	Local netip.Addr
+	// ECN is the codepoint of the IP header, 0 to 3 (RFC 3168 section 5).
+	// Where Info.ECN is false it is 0 after a Read and ignored by a Write.
+	ECN uint8
+}
+
+var (
+	errMessage   = errors.New("udp: message with a size out of range")
+	errECN       = errors.New("udp: no such ECN codepoint")
+	errNoRemote  = errors.New("udp: message without a remote address")
+	errNotRemote = errors.New("udp: message to another address than the connected one")
+)
+
+// Skip passes over the datagram at Sent, one that the network refused, and
+// reports whether the message still has something to send.
+func (m *Message) Skip() bool {
+	m.Sent += len(m.segment(m.Sent))
+	return m.Sent < m.N
+}
+
+// segment returns the datagram that begins at offset off, empty at the end.
+func (m *Message) segment(off int) []byte {
+	end := m.N
+	if m.SegmentSize > 0 && m.N-off > m.SegmentSize {
+		end = off + m.SegmentSize
+	}
+	return m.Buf[off:end]
+}
+
+// check says what is wrong with a message to be sent on a socket connected to
+// remote, if that is valid.
+func (m *Message) check(remote netip.AddrPort) error {
+	switch {
+	case m.N < 0 || m.N > len(m.Buf) || m.Sent < 0 || m.Sent > m.N || m.SegmentSize < 0:
+		return errMessage
+	case m.ECN > 3:
+		return errECN
+	case remote.IsValid():
+		if m.Remote.IsValid() && m.Remote != remote {
+			return errNotRemote
+		}
+	case !m.Remote.IsValid():
+		return errNoRemote
+	}
+	return nil
+}
+
+// received describes a message just read. Local and ECN are whatever the
+// control messages say, and are set after this.
+func (m *Message) received(n int, remote netip.AddrPort, local netip.Addr) {
+	m.N = min(n, len(m.Buf))
+	m.SegmentSize = 0
+	m.Sent = 0
+	m.Remote = unmap(remote)
+	m.Local = local
+	m.ECN = 0
+}
+
+// unmap returns the address with an IPv4 address in its own form.
+func unmap(a netip.AddrPort) netip.AddrPort {
+	if a.Addr().Is4In6() {
+		return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	}
+	return a
+}

@@ -1,0 +1,302 @@
+// Package udp is a UDP socket that moves batches.
+//
+// A Socket reads and writes slices of Messages. Beneath it is the best that the
+// system and the socket allow: on Linux many datagrams a system call
+// (recvmmsg and sendmmsg), on other systems one, and any net.PacketConn will do,
+// a simulated one included. Which it is shows in Info, not in the interface.
+//
+// A Message may be a train, several datagrams of one size in one buffer. Here
+// the socket cuts it up; one that can leave this to the kernel needs no other
+// interface.
+package udp
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// DefaultBuffer is what is asked of the system for each of the socket's
+// buffers, in bytes, unless Options say otherwise.
+const DefaultBuffer = 4 << 20
+
+// Options are a socket's settings. The zero value is good.
+type Options struct {
+	// ReadBuffer and WriteBuffer are the sizes, in bytes, to ask of the
+	// system for the socket's buffers. 0 asks for DefaultBuffer and
+	// never makes a buffer smaller; a negative number leaves it alone. The
+	// system may grant less: see Info.
+	ReadBuffer, WriteBuffer int
+	// NoBatch moves one datagram a system call, by the portable path, even
+	// where there is a better one. On that path a Write may wait for room,
+	// where the system has sends that wait.
+	NoBatch bool
+}
+
+// A Socket is a UDP socket. Its methods may be called by any number of
+// goroutines; reads take turns with each other, and so do writes.
+type Socket struct {
+	pc       net.PacketConn
+	raw      syscall.RawConn // nil unless pc is a *net.UDPConn
+	link     link
+	local    netip.AddrPort
+	remote   netip.AddrPort // invalid unless connected
+	features features
+	batch    bool
+	counters counters
+	closed   atomic.Bool
+
+	readMu  sync.Mutex // held over a read
+	writeMu sync.Mutex // held over a write, not over a wait
+	// waiters is the number of calls in WaitWritable, guarded by
+	// writeMu. Each holds the descriptor's write lock, on which a
+	// system call to send would wait.
+	waiters int
+}
+
+// A link moves messages, complete and valid ones, by one way or another.
+// The socket makes its calls one at a time in each direction.
+type link interface {
+	// read fills one message or more, having waited for the first.
+	read(ms []Message) (n int, err error)
+	// write sends what it can, moves Sent of each message, and returns the
+	// number of messages it completed.
+	write(ms []Message) (n int, err error)
+}
+
+// features is what the system agreed to do for a socket.
+type features struct {
+	dontFragment bool // datagrams leave whole or not at all
+	ecn          bool // ECN codepoints are told and set
+	packetInfo   bool // local addresses are told and set
+	is6          bool // the socket is of the IPv6 family
+	loose4       bool // an IPv6 socket takes IPv4's control messages to an IPv4 peer
+}
+
+// Listen opens a socket bound to a local address, any if nil. Network is udp,
+// udp4 or udp6; udp and a wildcard address make one socket for IPv4 and IPv6, as
+// net.ListenUDP does.
+func Listen(network string, local *net.UDPAddr, opt Options) (*Socket, error) {
+	c, err := net.ListenUDP(network, local)
+	if err != nil {
+		return nil, err
+	}
+	return own(c, opt)
+}
+
+// Dial opens a socket connected to remote: it receives from there alone, and
+// the system reports on it what ICMP says, such as ECONNREFUSED.
+func Dial(network string, local, remote *net.UDPAddr, opt Options) (*Socket, error) {
+	c, err := net.DialUDP(network, local, remote)
+	if err != nil {
+		return nil, err
+	}
+	return own(c, opt)
+}
+
+// own makes a socket of a connection that nobody else will close.
+func own(c *net.UDPConn, opt Options) (*Socket, error) {
+	s, err := New(c, opt)
+	if err != nil {
+		c.Close()
+	}
+	return s, err
+}
+
+// New makes a socket of a net.PacketConn whose addresses are those of UDP. The
+// socket owns pc from here on, unless New fails. A *net.UDPConn has everything
+// that the system offers; another is read and written a datagram at a time,
+// and its WriteTo should not wait.
+func New(pc net.PacketConn, opt Options) (*Socket, error) {
+	s := &Socket{pc: pc}
+	var err error
+	if s.local, err = addrPort(pc.LocalAddr()); err != nil {
+		return nil, fmt.Errorf("udp: local address: %w", err)
+	}
+	if c, ok := pc.(net.Conn); ok {
+		if a := c.RemoteAddr(); a != nil {
+			if s.remote, err = addrPort(a); err != nil {
+				return nil, fmt.Errorf("udp: remote address: %w", err)
+			}
+		}
+	}
+	uc, ok := pc.(*net.UDPConn)
+	if !ok {
+		s.link = &packetLink{socket: s}
+		resizePacketConn(pc, opt)
+		return s, nil
+	}
+	if s.raw, err = uc.SyscallConn(); err != nil {
+		return nil, err
+	}
+	if s.features, err = configure(s.raw, s.wildcard()); err != nil {
+		return nil, err
+	}
+	resize(uc, s.raw, opt)
+	if !opt.NoBatch {
+		s.link = newBatchLink(s, uc)
+	}
+	if s.batch = s.link != nil; !s.batch {
+		s.link = &singleLink{socket: s, conn: uc}
+	}
+	return s, nil
+}
+
+// Read waits for datagrams and describes them in ms[:n]; n is at least 1
+// unless there is an error. On a connected socket an error may be what ICMP
+// said of an earlier send: if IsTemporary says so, the socket reads on.
+// After Close the error is net.ErrClosed.
+func (s *Socket) Read(ms []Message) (n int, err error) {
+	if len(ms) == 0 {
+		return 0, nil
+	}
+	s.readMu.Lock()
+	defer s.readMu.Unlock()
+	n, err = s.link.read(ms)
+	if err != nil {
+		err = s.sanitize(err)
+		if err != net.ErrClosed {
+			s.counters.receiveErrors.Add(1)
+		}
+	}
+	return n, err
+}
+
+// Write sends messages in order without waiting, and returns how many are
+// complete. If that is not all of them, err says why, ms[n].Sent points to the
+// datagram that did not leave, and Write(ms[n:]) continues exactly there. With
+// ErrWouldBlock the socket has no room for now. Other errors that
+// IsTemporary accepts concern that datagram or, on a connected socket,
+// an earlier one; whoever gives the datagram up calls Skip. A message
+// with nothing left to send counts as complete.
+func (s *Socket) Write(ms []Message) (n int, err error) {
+	good := len(ms)
+	var bad error
+	for i := range ms {
+		if bad = ms[i].check(s.remote); bad != nil {
+			good = i
+			break
+		}
+	}
+	s.writeMu.Lock()
+	defer s.writeMu.Unlock()
+	if s.closed.Load() {
+		return 0, net.ErrClosed
+	}
+	if s.waiters > 0 {
+		err = ErrWouldBlock
+	} else {
+		n, err = s.link.write(ms[:good])
+	}
+	if err != nil {
+		err = s.sanitize(err)
+		s.counters.sendErrors.add(err)
+		return n, err
+	}
+	return n, bad
+}
+
+// WaitReadable waits until a Read has something to return, so that whoever
+// reads needs no buffers until then. Where that cannot be known beforehand
+// it returns at once. After Close the error is net.ErrClosed.
+func (s *Socket) WaitReadable() error {
+	if s.closed.Load() {
+		return net.ErrClosed
+	}
+	if s.raw == nil {
+		return nil
+	}
+	if err := waitReadable(s.raw); err != nil {
+		return s.sanitize(err)
+	}
+	return nil
+}
+
+// WaitWritable waits until there is room after ErrWouldBlock. Until it
+// returns, every Write ends in ErrWouldBlock. After Close the error is
+// net.ErrClosed.
+func (s *Socket) WaitWritable() error {
+	if s.closed.Load() {
+		return net.ErrClosed
+	}
+	if s.raw == nil {
+		return nil
+	}
+	s.writeMu.Lock()
+	s.waiters++
+	s.writeMu.Unlock()
+	err := waitWritable(s.raw)
+	s.writeMu.Lock()
+	s.waiters--
+	s.writeMu.Unlock()
+	if err != nil {
+		return s.sanitize(err)
+	}
+	return nil
+}
+
+// LocalAddr returns the address that the socket is bound to.
+func (s *Socket) LocalAddr() *net.UDPAddr { return net.UDPAddrFromAddrPort(s.local) }
+
+// Remote returns the address that the socket is connected to; it is invalid if
+// the socket is not connected.
+func (s *Socket) Remote() netip.AddrPort { return s.remote }
+
+// Close closes the socket and wakes whoever waits in it. A second Close
+// returns net.ErrClosed.
+func (s *Socket) Close() error {
+	if s.closed.Swap(true) {
+		return net.ErrClosed
+	}
+	return s.pc.Close()
+}
+
+// wildcard reports whether datagrams to any address of the machine arrive.
+func (s *Socket) wildcard() bool { return s.local.Addr().IsUnspecified() }
+
+// ownAddr returns the address that every datagram was sent to, if there is only
+// one.
+func (s *Socket) ownAddr() netip.Addr {
+	if s.wildcard() {
+		return netip.Addr{}
+	}
+	return s.local.Addr().WithZone("")
+}
+
+// sanitize reduces an error to what callers may rely on: net.ErrClosed once
+// the socket is closed, and no net.OpError, which they put around it
+// themselves.
+func (s *Socket) sanitize(err error) error {
+	if s.closed.Load() || errors.Is(err, net.ErrClosed) {
+		return net.ErrClosed
+	}
+	for {
+		op, ok := err.(*net.OpError)
+		if !ok {
+			return err
+		}
+		err = op.Err
+	}
+}
+
+// addrPort returns a UDP address as a value.
+func addrPort(a net.Addr) (netip.AddrPort, error) {
+	switch a := a.(type) {
+	case *net.UDPAddr:
+		if ap := unmap(a.AddrPort()); ap.IsValid() {
+			return ap, nil
+		}
+		// A UDPAddr without an address stands for any.
+		return netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(a.Port)), nil
+	case interface{ AddrPort() netip.AddrPort }:
+		return unmap(a.AddrPort()), nil
+	case nil:
+		return netip.AddrPort{}, errors.New("none")
+	}
+	ap, err := netip.ParseAddrPort(a.String())
+	return unmap(ap), err
+}
