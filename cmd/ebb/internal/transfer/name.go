@@ -30,6 +30,8 @@ func CheckName(name string) error {
 		return errors.New("the name is a directory's")
 	case len(name) >= 2 && name[1] == ':' && isASCIILetter(name[0]):
 		return errors.New("the name begins with a drive")
+	case strings.HasSuffix(name, PartialSuffix):
+		return errors.New("the name is one of a file that is still being received")
 	case isDevice(name):
 		return errors.New("the name is a device's on Windows")
 	case runtime.GOOS == "windows" && !windowsAllows(name):

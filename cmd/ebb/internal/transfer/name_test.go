@@ -18,7 +18,7 @@ func TestCheckName(t *testing.T) {
 	refused := []string{
 		"", ".", "..", "/", "/etc/passwd", "../x", "a/b", "a/", `a\b`, `\\host\share`, `..\x`, "C:", "c:x", "a\x00b", "a\nb",
 		"\x1b[2J", "a\u0085b", "\xff", "a\xc0\xafb", strings.Repeat("x", 256),
-		"NUL", "nul.txt", "Con", "aux.tar.gz", "prn ", "COM1", "com9.log", "LPT0", "COM²", "conin$", "NUL:x",
+		"NUL", "nul.txt", "Con", "aux.tar.gz", "prn ", "COM1", "com9.log", "LPT0", "COM²", "conin$", "NUL:x", "a" + PartialSuffix,
 	}
 	for _, name := range refused {
 		if CheckName(name) == nil {

@@ -12,10 +12,6 @@ import (
 	"time"
 )
 
-// lastWords is how long a receiver that ends a session waits for the sender to
-// notice, so that its reason is not lost with the connection.
-const lastWords = 5 * time.Second
-
 // Receiver stores the files of senders in one directory. Its fields must not
 // change while it is used; any number of sessions may run at once.
 type Receiver struct {
@@ -31,11 +27,11 @@ type Receiver struct {
 
 // Receive serves the sender at the other end of conn until it ends the session.
 // The error is not nil if the session broke, if ctx ended (its cause, then) or if
-// any file was not stored; it matches ErrGreeting if the peer was no sender.
+// any file was not stored (an IncompleteError); it matches ErrGreeting if the peer was no sender.
 // Whatever happens, no incomplete file is left behind. Receive does not close
-// conn unless ctx ends.
+// conn unless ctx ends; then it aborts it.
 func (r *Receiver) Receive(ctx context.Context, conn net.Conn) error {
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { abort(conn) })
 	defer stop()
 	patient := &patientConn{Conn: conn, timeout: r.Timeout}
 	session := &receiveSession{
@@ -86,7 +82,7 @@ func (s *receiveSession) run() error {
 		}
 	}
 	if s.failed > 0 {
-		return fmt.Errorf("%d of %d files not stored", s.failed, s.offered)
+		return &IncompleteError{Failed: s.failed, Offered: s.offered}
 	}
 	return nil
 }
@@ -233,32 +229,3 @@ type storageError struct{ err error }
 
 func (e *storageError) Error() string { return "cannot store it: " + reason(e.err) }
 func (e *storageError) Unwrap() error { return e.err }
-
-// patientConn gives every Read and Write its own deadline.
-type patientConn struct {
-	net.Conn
-	timeout time.Duration
-}
-
-// Read implements io.Reader.
-func (c *patientConn) Read(b []byte) (int, error) {
-	if c.timeout > 0 {
-		c.SetReadDeadline(time.Now().Add(c.timeout))
-	}
-	return c.Conn.Read(b)
-}
-
-// Write implements io.Writer.
-func (c *patientConn) Write(b []byte) (int, error) {
-	if c.timeout > 0 {
-		c.SetWriteDeadline(time.Now().Add(c.timeout))
-	}
-	return c.Conn.Write(b)
-}
-
-// lastWords ends our direction and discards the other until the peer is gone.
-func (c *patientConn) lastWords() {
-	closeWrite(c.Conn)
-	c.Conn.SetReadDeadline(time.Now().Add(lastWords))
-	io.Copy(io.Discard, c.Conn)
-}

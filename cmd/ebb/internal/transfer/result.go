@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"time"
 )
 
@@ -15,4 +16,14 @@ type Result struct {
 	Elapsed time.Duration     // from the first byte of its content to the verdict; 0 if it was refused
 	Sum     [sha256.Size]byte // SHA-256 of the content; zero if Err is not nil
 	Err     error             // nil: complete, verified, on the receiver's disk and under its name
+}
+
+// IncompleteError ends a session that was orderly but left files behind. The
+// reasons are in the Results.
+type IncompleteError struct {
+	Failed, Offered int // files
+}
+
+func (e *IncompleteError) Error() string {
+	return fmt.Sprintf("%d of %d files not stored", e.Failed, e.Offered)
 }

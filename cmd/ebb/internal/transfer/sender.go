@@ -36,10 +36,10 @@ type Sender struct {
 // Send offers the files to the receiver at the other end of conn, sends those it
 // accepts and returns when it has answered for every one. The error is not nil
 // if the session broke, if ctx ended (its cause, then) or if any file was not
-// stored. Send does not close conn unless ctx ends, but leaves a connection good
-// for nothing else.
+// stored (an IncompleteError). Send does not close conn unless the session broke
+// or ctx ended; then it aborts it, so that what is still on its way is dropped.
 func (s *Sender) Send(ctx context.Context, conn net.Conn, files []File) error {
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	stop := context.AfterFunc(ctx, func() { abort(conn) })
 	defer stop()
 	session := &sendSession{
 		Sender: s, conn: conn,
@@ -48,6 +48,10 @@ func (s *Sender) Send(ctx context.Context, conn net.Conn, files []File) error {
 	err := session.run(files)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	var incomplete *IncompleteError
+	if err != nil && !errors.As(err, &incomplete) {
+		abort(conn)
 	}
 	return err
 }
@@ -91,7 +95,7 @@ func (s *sendSession) run(files []File) error {
 		return err
 	}
 	if s.failed > 0 {
-		return fmt.Errorf("%d of %d files not stored", s.failed, len(files))
+		return &IncompleteError{Failed: s.failed, Offered: len(files)}
 	}
 	return nil
 }
@@ -241,13 +245,6 @@ func (s *sendSession) body(f File) (sentFile, error) {
 	content.hash.Sum(done.sum[:0])
 	_, err = s.w.Write(append([]byte{markGoesOn}, done.sum[:]...))
 	return done, err
-}
-
-// closeWrite ends our direction of conn, if it has directions.
-func closeWrite(conn net.Conn) {
-	if half, ok := conn.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite()
-	}
 }
 
 func (s *sendSession) report(r Result) {
