@@ -11,9 +11,9 @@ const (
 	searchStep = 16
 	// raiseInterval is when a finished search begins again (RFC 8899, PMTU_RAISE_TIMER).
 	raiseInterval = 10 * time.Minute
-	// blackHoleProbes is the number of unanswered timeouts after which a larger
-	// packet is suspected to vanish.
-	blackHoleProbes = 3
+	// blackHoleSigns is the number of signs in a row after which larger packets are
+	// taken to vanish.
+	blackHoleSigns = 3
 )
 
 // mtuState searches the largest packet that the path carries (RFC 8899), in
@@ -25,6 +25,7 @@ type mtuState struct {
 	high    int // may pass
 	probing int // the size under test; 0: none
 	tries   int
+	signs   int           // that large packets vanish, since one was acknowledged
 	again   time.Duration // when a finished search begins again
 }
 
@@ -84,16 +85,20 @@ func (c *Conn) mtuLost(size int) {
 	}
 }
 
-// mtuTimeout suspects a black hole when timeouts repeat: full packets return to
-// the size that every path carries, and the search begins again from the bound: after
-// a mere outage the first probe finds it.
-func (c *Conn) mtuTimeout() {
+// mtuSuspect counts a sign that large packets vanish: a loss that included one, or a
+// timeout, with none acknowledged since the last sign. After a few of them full packets
+// return to the size that every path carries (RFC 8899 section 4.3), and the search begins again
+// from the bound: after a mere outage the first probe finds it.
+func (c *Conn) mtuSuspect() {
 	m := &c.mtu
-	if c.loss.ptoCount < blackHoleProbes || m.size == basePacket {
+	if m.size == basePacket {
+		return
+	}
+	if m.signs++; m.signs < blackHoleSigns {
 		return
 	}
 	c.stats.BlackHoles++
 	m.high, m.again = m.max, Never
-	m.low, m.size, m.probing, m.tries = basePacket, basePacket, 0, 0
+	m.low, m.size, m.probing, m.tries, m.signs = basePacket, basePacket, 0, 0, 0
 	c.cc.OnMaxDatagramSize(basePacket)
 }

@@ -31,6 +31,7 @@ type lossState struct {
 	recovery   uint64 // losses of packets below belong to the recovery in progress
 	raised     uint64 // the window was widened for losses below this number
 
+	large      bool   // the losses being gathered include a large packet
 	persistent uint64 // persistent congestion was reported for packets below
 }
 
@@ -142,6 +143,9 @@ func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 	}
 	if p.has(carriesStop) {
 		c.stopFrame.acked = true
+	}
+	if p.size > basePacket {
+		c.mtu.signs = 0
 	}
 	if p.has(isProbe) {
 		c.mtuAcked(int(p.size))
@@ -255,6 +259,9 @@ func (c *Conn) losePacket(n uint64, p *sentPacket, lost *congestion.LossEvent) {
 		c.mtuLost(int(p.size))
 		return
 	}
+	if p.size > basePacket {
+		c.loss.large = true
+	}
 	if p.has(eliciting) {
 		lost.Bytes += int(p.size)
 		lost.Packets++
@@ -272,6 +279,10 @@ func (c *Conn) reportLoss(now time.Duration, lost congestion.LossEvent) {
 		if c.loss.clean > reorderResets {
 			c.loss.multiplier, c.loss.clean = 1, 0
 		}
+	}
+	if c.loss.large {
+		c.loss.large = false
+		c.mtuSuspect()
 	}
 	lost.LargestSent, lost.InFlight = c.sent.next-1, c.sent.inFlight
 	c.cc.OnLoss(now, lost)
@@ -350,7 +361,9 @@ func (c *Conn) lossTimer(now time.Duration) {
 	c.loss.ptoCount++
 	c.stats.Probes++
 	c.loss.probes = min(c.loss.ptoCount, 2)
-	c.mtuTimeout()
+	if c.loss.ptoCount > 1 {
+		c.mtuSuspect()
+	}
 	if c.send.hasWork() {
 		return // new data, or what is known to be lost, serves as the probe
 	}

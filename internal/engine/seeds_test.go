@@ -148,7 +148,7 @@ func TestSeeds(t *testing.T) {
 		}
 	}
 	t.Logf("%d seeds; in %d the network was so bad that both sides gave up", *seedCount, lost)
-	if lost > 1+*seedCount/200 {
+	if lost > 2+*seedCount/200 {
 		t.Errorf("gave up %d of %d connections", lost, *seedCount)
 	}
 }
@@ -183,10 +183,10 @@ func runSeed(t *testing.T, seed uint64) bool {
 		t.Fatalf("an hour was not enough: client %+v\n%+v\nserver %+v", a, c.Conn.Info(), b)
 	}
 	if b == nil {
-		if !a.rude {
-			t.Fatalf("the server never saw the connection: %v", c.Conn.Err())
+		if !a.rude && c.Conn.Err() == nil {
+			t.Fatal("the server never saw the connection, and the client does not know")
 		}
-		return true
+		return a.rude
 	}
 	survived := a.f.Conn.Err() == nil && b.f.Conn.Err() == nil
 	checkEnds(t, a, b, survived)

@@ -1,0 +1,117 @@
+package engine_test
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/simnet"
+)
+
+// TestIdleConnectionLives: an hour of silence costs a probe every 15 s and its
+// answer, and the connection still works.
+func TestIdleConnectionLives(t *testing.T) {
+	w, c, s := plainWorld(t)
+	before := w.up.Stats().Sent + w.down.Stats().Sent
+	w.Run(time.Hour)
+	if c.Removed || s.Removed {
+		t.Fatalf("dead after an hour: %v, %v", c.Conn.Err(), s.Conn.Err())
+	}
+	sent := w.up.Stats().Sent + w.down.Stats().Sent - before
+	if sent < 2*239 || sent > 2*241 {
+		t.Errorf("%d datagrams in an hour, want a probe and an answer every 15 s", sent)
+	}
+	write(t, c, "good morning")
+	w.Run(time.Second)
+	if got, err := readAll(s); got != "good morning" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// TestIdleArmsOneTimer: a quiet connection waits for its keep-alive and for nothing
+// else.
+func TestIdleArmsOneTimer(t *testing.T) {
+	w, c, s := plainWorld(t)
+	w.Run(5 * time.Second)
+	for _, f := range []*simnet.Flow{c, s} {
+		wait := f.Conn.NextTimeout() - w.Now()
+		if wait < 9*time.Second {
+			t.Errorf("the next timeout comes in %v", wait)
+		}
+	}
+	if n := w.client.Chunks() + w.server.Chunks(); n != 0 {
+		t.Errorf("%d chunks are held by idle connections", n)
+	}
+}
+
+// TestSilenceEndsBothSides: when the path dies, the dialler's probes go unanswered
+// for 30 s; the listener asks after 30 s, and 30 s later has given up too.
+func TestSilenceEndsBothSides(t *testing.T) {
+	w, c, s := plainWorld(t)
+	dead := simnet.LinkConfig{Loss: 1}
+	start := w.Now()
+	w.up.SetConfig(start, dead)
+	w.down.SetConfig(start, dead)
+	if !w.RunUntil(2*time.Minute, func() bool { return c.Removed && s.Removed }) {
+		t.Fatal("alive on a dead path")
+	}
+	for _, f := range []*simnet.Flow{c, s} {
+		if kindOf(f.Conn.Err()) != engine.KindIdleTimeout {
+			t.Errorf("error %v", f.Conn.Err())
+		}
+		if _, err := readAll(f); kindOf(err) != engine.KindIdleTimeout {
+			t.Errorf("read: %v", err)
+		}
+	}
+	if took := w.Now() - start; took < 44*time.Second || took > 62*time.Second {
+		t.Errorf("the last side gave up after %v", took)
+	}
+}
+
+// TestOutageIsSurvived: 25 s without a path, in the middle of a transfer, cost little
+// more than that.
+func TestOutageIsSurvived(t *testing.T) {
+	w := newWorld(t, 1, path(1_250_000, rtt), path(1_250_000, rtt))
+	up := w.up.Config()
+	w.After(2*time.Second, func() { w.up.SetConfig(w.Now(), simnet.LinkConfig{Loss: 1}) })
+	w.After(27*time.Second, func() { w.up.SetConfig(w.Now(), up) })
+	if took := w.transfer(5<<20, 2*time.Minute); took > 35*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+// TestNoWaitIsUnbounded: whatever a connection waits for, a timer ends the wait.
+func TestNoWaitIsUnbounded(t *testing.T) {
+	w, c, s := plainWorld(t)
+	out := &feed{f: c, salt: 1, n: 1 << 20}
+	c.OnChange = out.pump
+	c.Flush()
+	w.Run(time.Second) // blocked by the window
+	for _, f := range []*simnet.Flow{c, s} {
+		if f.Conn.NextTimeout() == engine.Never {
+			t.Errorf("waits without a timer: %+v", f.Conn.Info())
+		}
+	}
+}
+
+// TestLostWindowIsRepeated: the window opens although the packet that said so was
+// lost.
+func TestLostWindowIsRepeated(t *testing.T) {
+	w, c, s := plainWorld(t)
+	out := &feed{f: c, salt: 1, n: 100 << 10}
+	out.end = c.Conn.CloseWrite
+	c.OnChange = out.pump
+	c.Flush()
+	w.Run(time.Second)
+	in := sink{t: t, f: s, salt: 1}
+	lose := true
+	w.down.SetConfig(w.Now(), simnet.LinkConfig{Delay: rtt / 2, Drop: func(int, []byte) bool { l := lose; lose = false; return l }})
+	in.pump()
+	s.OnChange = in.pump
+	s.Flush()
+	w.Run(3 * time.Second)
+	if in.err != io.EOF || lose {
+		t.Errorf("read %d bytes, %v", in.got, in.err)
+	}
+}

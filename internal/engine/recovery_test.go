@@ -1,0 +1,316 @@
+package engine_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"example.com/ebb/congestion"
+	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/simnet"
+)
+
+// watched is a plain world whose client's controller takes notes.
+func watched(t *testing.T, up, down simnet.LinkConfig, window int) (*world, *simnet.Flow, *simnet.Flow, *fixed) {
+	t.Helper()
+	w := newWorld(t, 1, up, down)
+	notes := &fixed{window: window}
+	w.client.Controller = func(congestion.Params) congestion.Controller { return notes }
+	c, s := w.connect()
+	s.OnChange = func() { readAll0(s) }
+	w.Run(time.Second)
+	notes.acks = nil
+	return w, c, s, notes
+}
+
+// readAll0 throws away what is there, without a flush of its own.
+func readAll0(f *simnet.Flow) {
+	var b [4096]byte
+	for {
+		if n, _ := f.Conn.Read(b[:]); n == 0 {
+			return
+		}
+	}
+}
+
+func send(f *simnet.Flow, n int) {
+	f.Conn.Write(make([]byte, n))
+	f.Flush()
+}
+
+// TestNoTimeoutOnLosslessPath: whatever the round trip and however long the peer
+// holds its ACKs, nothing is sent twice and no probe is sent while data flows.
+func TestNoTimeoutOnLosslessPath(t *testing.T) {
+	for _, d := range []time.Duration{100 * time.Microsecond, time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond, time.Second} {
+		t.Run(d.String(), func(t *testing.T) {
+			w := newWorld(t, 1, simnet.LinkConfig{Delay: d / 2}, simnet.LinkConfig{Delay: d / 2})
+			c, s := w.connect()
+			s.OnChange = func() { readAll0(s) }
+			for range 200 { // a message now and then: every ACK waits for its delay
+				send(c, 700)
+				w.Run(d + 37*time.Millisecond)
+			}
+			st := c.Conn.Info().Stats
+			if st.BytesRetransmitted != 0 || st.Probes != 0 || st.PacketsLost != 0 {
+				t.Errorf("%+v", st)
+			}
+		})
+	}
+}
+
+// TestTailLossIsRepairedByOneProbe: the last packets of a message are lost; a single
+// probe after two round trips reveals it.
+func TestTailLossIsRepairedByOneProbe(t *testing.T) {
+	w, c, s, notes := watched(t, path(0, rtt), path(0, rtt), 1<<20)
+	first := w.up.Stats().Sent
+	start := w.Now()
+	w.up.SetConfig(start, simnet.LinkConfig{Delay: rtt / 2, Drop: func(n int, _ []byte) bool { return n >= first+15 && w.Now() == start }})
+	total := 39 * 1400
+	got := 0
+	s.OnChange = func() {
+		var b [4096]byte
+		for {
+			n, _ := s.Conn.Read(b[:])
+			got += n
+			if n == 0 {
+				return
+			}
+		}
+	}
+	send(c, total)
+	if !w.RunUntil(5*time.Second, func() bool { return got == total }) {
+		t.Fatalf("%d of %d bytes", got, total)
+	}
+	if took := w.Now() - start; took > 350*time.Millisecond {
+		t.Errorf("took %v", took)
+	}
+	if p := c.Conn.Info().Stats.Probes; p != 1 {
+		t.Errorf("%d probes", p)
+	}
+	if notes.timeouts != 0 {
+		t.Error("a tail loss counted as persistent congestion")
+	}
+}
+
+// TestProbeSpacingDoubles: on a dead path, probes come at twice the distance each
+// time, up to the bound, and the timeout counts as one however many packets wait.
+func TestProbeSpacingDoubles(t *testing.T) {
+	w, c, _, _ := watched(t, path(0, rtt), path(0, rtt), 1<<20)
+	var at []time.Duration
+	w.up.SetConfig(w.Now(), simnet.LinkConfig{Drop: func(int, []byte) bool {
+		if n := len(at); n == 0 || at[n-1] != w.Now() {
+			at = append(at, w.Now())
+		}
+		return true
+	}})
+	send(c, 20_000)
+	w.Run(25 * time.Second)
+	if len(at) < 8 {
+		t.Fatalf("sent at %v", at)
+	}
+	gap := func(i int) time.Duration { return at[i+1] - at[i] }
+	if gap(0) < 2*rtt || gap(0) > 3*rtt {
+		t.Errorf("the tail probe came after %v", gap(0))
+	}
+	for i := 2; i < len(at)-1; i++ {
+		want := 2 * gap(i-1)
+		if g := gap(i); g != want && g != 4*time.Second {
+			t.Errorf("gap %d is %v, want %v or the bound", i, g, want)
+		}
+	}
+}
+
+// TestAnyNewAckResetsBackoff: one ACK ends the backing off.
+func TestAnyNewAckResetsBackoff(t *testing.T) {
+	w, c, _, _ := watched(t, path(0, rtt), path(0, rtt), 1<<20)
+	good := w.up.Config()
+	w.up.SetConfig(w.Now(), simnet.LinkConfig{Loss: 1})
+	send(c, 5000)
+	w.Run(10 * time.Second)
+	w.up.SetConfig(w.Now(), good)
+	w.Run(5 * time.Second)
+	if wait := c.Conn.NextTimeout() - w.Now(); wait < 5*time.Second {
+		t.Fatalf("something is still outstanding: next timeout in %v", wait)
+	}
+	w.up.SetConfig(w.Now(), simnet.LinkConfig{Loss: 1})
+	send(c, 5000)
+	if wait := c.Conn.NextTimeout() - w.Now(); wait > 3*rtt {
+		t.Errorf("the first probe after the outage comes in %v", wait)
+	}
+}
+
+// TestPersistentCongestionIsReportedOnce: a long outage is one episode.
+func TestPersistentCongestionIsReportedOnce(t *testing.T) {
+	w, c, _, notes := watched(t, path(0, rtt), path(0, rtt), 1<<20)
+	good := w.up.Config()
+	w.up.SetConfig(w.Now(), simnet.LinkConfig{Loss: 1})
+	send(c, 50_000)
+	w.Run(20 * time.Second)
+	if notes.timeouts != 0 {
+		t.Error("silence alone was taken for persistent congestion")
+	}
+	w.up.SetConfig(w.Now(), good)
+	w.Run(10 * time.Second)
+	if notes.timeouts != 1 {
+		t.Errorf("reported %d times", notes.timeouts)
+	}
+	if min := c.Conn.Info().MinRTT; min != rtt {
+		t.Errorf("the outage changed the minimal round trip to %v", min)
+	}
+}
+
+// TestReorderingIsLearnt: on a path that reorders and loses nothing, packets are
+// declared lost at first, and no more once that was seen to be wrong.
+func TestReorderingIsLearnt(t *testing.T) {
+	up := simnet.LinkConfig{Rate: 1_250_000, Delay: rtt / 2, Reorder: 0.02, ReorderBy: 8 * time.Millisecond}
+	w, c, _, notes := watched(t, up, path(0, rtt), 60_000)
+	run := func(n int) (spurious int) {
+		before := c.Conn.Info().Stats.SpuriousLosses
+		out := &feed{f: c, n: uint64(n)}
+		c.OnChange = out.pump
+		c.Flush()
+		if !w.RunUntil(time.Minute, func() bool { return out.done && c.Conn.Info().SendBuffered == 0 }) {
+			t.Fatal("stuck")
+		}
+		return int(c.Conn.Info().Stats.SpuriousLosses - before)
+	}
+	first := run(1 << 20)
+	later := run(10 << 20)
+	if first == 0 || len(notes.spurious) == 0 {
+		t.Error("the path did not reorder enough to be noticed")
+	}
+	if later > first {
+		t.Errorf("%d false losses in the first MiB, %d in the next ten", first, later)
+	}
+}
+
+// TestInFlightIsTheSumOfWhatIsTracked: after any mixture of loss, reordering and
+// duplication everything is acknowledged and nothing is in flight.
+func TestInFlightIsTheSumOfWhatIsTracked(t *testing.T) {
+	for seed := range uint64(20) {
+		bad := simnet.LinkConfig{Delay: rtt / 2, Loss: 0.1, Reorder: 0.1, Duplicate: 0.1}
+		w := newWorld(t, seed, bad, bad)
+		c, s := w.connect()
+		s.OnChange = func() { readAll0(s) }
+		out := &feed{f: c, n: 300_000}
+		c.OnChange = out.pump
+		c.Flush()
+		if !w.RunUntil(5*time.Minute, func() bool { return out.done && c.Conn.Info().SendBuffered == 0 }) {
+			t.Fatalf("seed %d: stuck: %+v", seed, c.Conn.Info())
+		}
+		w.Run(10 * time.Second)
+		if n := c.Conn.Info().InFlight; n != 0 {
+			t.Errorf("seed %d: %d bytes in flight of nothing", seed, n)
+		}
+	}
+}
+
+// TestAckOfAckEnds: when both sides have everything, no packet follows.
+func TestAckOfAckEnds(t *testing.T) {
+	w, c, s, _ := watched(t, path(0, rtt), path(0, rtt), 1<<20)
+	send(c, 100_000)
+	send(s, 100_000)
+	c.OnChange = func() { readAll0(c) }
+	w.Run(2 * time.Second)
+	before := w.up.Stats().Sent + w.down.Stats().Sent
+	w.Run(9 * time.Second)
+	if n := w.up.Stats().Sent + w.down.Stats().Sent - before; n != 0 {
+		t.Errorf("%d packets in nine quiet seconds", n)
+	}
+}
+
+// TestManyLossesForgetNothing: thousands of holes in the packet numbers do not stop
+// the acknowledging, because the receiver learns which ACKs arrived.
+func TestManyLossesForgetNothing(t *testing.T) {
+	w := newWorld(t, 9, simnet.LinkConfig{Delay: rtt / 2, Loss: 0.2}, path(0, rtt))
+	w.transfer(8<<20, 10*time.Minute)
+}
+
+// TestRoundTripSizes: messages around the payload of a packet arrive whole.
+func TestRoundTripSizes(t *testing.T) {
+	w, c, s := plainWorld(t)
+	payload := c.Conn.Info().PacketSize - 20
+	var want, got int
+	s.OnChange = func() {
+		var b [8192]byte
+		for {
+			n, _ := s.Conn.Read(b[:])
+			got += n
+			if n == 0 {
+				return
+			}
+		}
+	}
+	for k := 1; k <= 3; k++ {
+		for d := -30; d <= 30; d++ {
+			send(c, k*payload+d)
+			want += k*payload + d
+			if !w.RunUntil(time.Second, func() bool { return got == want }) {
+				t.Fatalf("%d bytes: got %d of %d", k*payload+d, got, want)
+			}
+		}
+	}
+}
+
+// TestPacketSizeSearch: the largest packet that the path carries is found, within the
+// bound, and a path that stops carrying it is noticed.
+func TestPacketSizeSearch(t *testing.T) {
+	for _, mtu := range []int{1500, 1492, 1400, 1280, 1228} {
+		t.Run(fmt.Sprint(mtu), func(t *testing.T) {
+			link := simnet.LinkConfig{Delay: rtt / 2, MTU: mtu}
+			w, c, s, notes := watched(t, link, path(0, rtt), 1<<20)
+			for range 60 {
+				send(c, 3000)
+				w.Run(time.Second)
+			}
+			size := c.Conn.Info().PacketSize
+			if size > mtu-28 || size < min(1472, mtu-28)-16 {
+				t.Errorf("packets of %d bytes on a path of %d", size, mtu)
+			}
+			if len(notes.losses) != 0 {
+				t.Errorf("probes counted as losses: %+v", notes.losses)
+			}
+			if mtu != 1500 {
+				return
+			}
+			w.up.SetConfig(w.Now(), simnet.LinkConfig{Delay: rtt / 2, MTU: 1300})
+			got := c.Conn.Info().Stats.StreamBytesSent
+			send(c, 100_000)
+			if !w.RunUntil(time.Minute, func() bool { return c.Conn.Info().SendBuffered == 0 }) {
+				t.Fatalf("a black hole at 1300: %+v (sent %d before, %v)", c.Conn.Info(), got, s.Conn.Err())
+			}
+		})
+	}
+}
+
+// TestPacing: with a rate, the bytes of any window of time stay within the rate and
+// the bucket, and ACKs are not delayed by it.
+func TestPacing(t *testing.T) {
+	const rate = 100_000
+	w := newWorld(t, 1, path(0, rtt), path(0, rtt))
+	w.client.Adjust = func(p *engine.Params) { p.Rate = rate }
+	c, s := w.connect()
+	s.OnChange = func() { readAll0(s) }
+	w.Run(time.Second)
+	before := c.Conn.Info().Stats.BytesSent
+	out := &feed{f: c, n: 10 << 20}
+	c.OnChange = out.pump
+	c.Flush()
+	for i := range 100 {
+		w.Run(100 * time.Millisecond)
+		sent := c.Conn.Info().Stats.BytesSent - before
+		bound := uint64((i+1)*rate/10 + 10_000 + 1472)
+		if sent > bound {
+			t.Fatalf("%d bytes in %d00 ms, more than %d", sent, i+1, bound)
+		}
+	}
+	if sent := c.Conn.Info().Stats.BytesSent - before; sent < rate*10*99/100 {
+		t.Errorf("%d bytes in ten seconds at %d a second", sent, rate)
+	}
+	if st := c.Conn.Info().Stats; st.Probes != 0 || st.PacketsLost != 0 {
+		t.Errorf("throttling looked like trouble: %+v", st)
+	}
+	if l := c.Conn.Info().Limit; l != engine.LimitRate {
+		t.Errorf("limited by %v", l)
+	}
+}
