@@ -1,0 +1,168 @@
+package engine_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"example.com/ebb/internal/engine"
+	"example.com/ebb/wire"
+)
+
+// twins is two connected engines without a network: what one appends the other
+// handles.
+type twins struct {
+	a, b  *engine.Conn
+	pa    engine.Path
+	pb    engine.Path
+	now   time.Duration
+	buf   []byte
+	bytes []byte
+}
+
+// pool is an allocator that keeps its chunks.
+type pool struct{ free [][]byte }
+
+func (p *pool) Chunk() []byte {
+	if n := len(p.free); n > 0 {
+		b := p.free[n-1]
+		p.free = p.free[:n-1]
+		return b
+	}
+	return make([]byte, engine.ChunkSize)
+}
+
+func (p *pool) Free(b []byte) { p.free = append(p.free, b) }
+
+func newTwins(t testing.TB, window int) *twins {
+	a, b := netip.MustParseAddrPort("10.0.0.1:1"), netip.MustParseAddrPort("10.0.0.2:2")
+	w := &twins{pa: engine.Path{Local: a, Remote: b}, pb: engine.Path{Local: b, Remote: a}}
+	w.buf = make([]byte, 0, 128<<10)
+	w.bytes = make([]byte, 64<<10)
+	chunks := &pool{}
+	base := engine.Params{
+		Chunks: chunks, SendBuffer: 16 << 20, ReceiveBuffer: 16 << 20, MaxDatagram: 1472,
+		IdleTimeout: 30 * time.Second, HandshakeTimeout: 10 * time.Second,
+	}
+	p := base
+	p.Client, p.Local, p.Peer, p.Path, p.Controller = true, 11, 99, w.pa, &fixed{window: window, quiet: true}
+	w.a = engine.New(0, p)
+	p = base
+	p.Local, p.Peer, p.OriginalDst, p.Path, p.Controller = 22, 11, 99, w.pb, &fixed{window: window, quiet: true}
+	w.b = engine.New(0, p)
+	for range 10 {
+		w.turn()
+	}
+	if !w.a.Established() || !w.b.Established() {
+		t.Fatal("no handshake")
+	}
+	return w
+}
+
+// turn carries everything both ways once.
+func (w *twins) turn() {
+	w.now += 100 * time.Microsecond
+	w.carry(w.a, w.b, w.pb)
+	w.carry(w.b, w.a, w.pa)
+}
+
+func (w *twins) carry(from, to *engine.Conn, path engine.Path) {
+	from.Advance(w.now)
+	for {
+		b, train := from.AppendSegments(w.now, w.buf[:0], 64<<10)
+		if len(b) == 0 {
+			return
+		}
+		for len(b) > 0 {
+			n := min(train.SegmentSize, len(b))
+			to.HandleSegment(w.now, path, engine.NotECT, b[:n])
+			b = b[n:]
+		}
+	}
+}
+
+// TestNoAllocationOnceWarm: bulk data, its ACKs and a ping-pong allocate nothing.
+func TestNoAllocationOnceWarm(t *testing.T) {
+	w := newTwins(t, 1<<20)
+	bulk := func() {
+		w.a.Write(w.bytes)
+		w.turn()
+		for {
+			if n, _ := w.b.Read(w.bytes); n == 0 {
+				break
+			}
+		}
+		w.turn()
+	}
+	pingPong := func() {
+		w.a.Write(w.bytes[:64])
+		w.turn()
+		n, _ := w.b.Read(w.bytes)
+		w.b.Write(w.bytes[:n])
+		w.turn()
+		w.a.Read(w.bytes)
+	}
+	for range 500 {
+		bulk()
+		pingPong()
+	}
+	if n := testing.AllocsPerRun(500, bulk); n != 0 {
+		t.Errorf("64 KiB of bulk data allocate %v times", n)
+	}
+	if n := testing.AllocsPerRun(500, pingPong); n != 0 {
+		t.Errorf("a ping-pong allocates %v times", n)
+	}
+}
+
+// BenchmarkBulk is what the two engines cost without sockets: 64 KiB written, cut into
+// packets, received, read and acknowledged.
+func BenchmarkBulk(b *testing.B) {
+	w := newTwins(b, 1<<20)
+	b.SetBytes(int64(len(w.bytes)))
+	b.ReportAllocs()
+	for b.Loop() {
+		w.a.Write(w.bytes)
+		w.turn()
+		for {
+			if n, _ := w.b.Read(w.bytes); n == 0 {
+				break
+			}
+		}
+		w.turn()
+	}
+}
+
+// BenchmarkPingPong is a 64-byte message and its answer.
+func BenchmarkPingPong(b *testing.B) {
+	w := newTwins(b, 1<<20)
+	b.ReportAllocs()
+	for b.Loop() {
+		w.a.Write(w.bytes[:64])
+		w.turn()
+		n, _ := w.b.Read(w.bytes)
+		w.b.Write(w.bytes[:n])
+		w.turn()
+		w.a.Read(w.bytes)
+	}
+}
+
+// TestPacketsFit: no packet is larger than the path was found to carry.
+func TestPacketsFit(t *testing.T) {
+	w := newTwins(t, 1<<20)
+	w.a.Write(w.bytes)
+	size := w.a.Info().PacketSize
+	for {
+		b, train := w.a.AppendSegments(w.now, w.buf[:0], 64<<10)
+		if len(b) == 0 {
+			return
+		}
+		if train.SegmentSize > size || len(b) > 64<<10 {
+			t.Fatalf("a train of %d bytes in segments of %d on a path of %d", len(b), train.SegmentSize, size)
+		}
+		for rest := b; len(rest) > 0; rest = rest[min(train.SegmentSize, len(rest)):] {
+			if _, _, err := wire.ParseHeader(rest[:min(train.SegmentSize, len(rest))]); err != nil {
+				t.Fatalf("segment %q: %v", wire.Describe(rest), err)
+			}
+		}
+	}
+}
