@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -119,6 +120,79 @@ func TestAnswersFromTheAddressSpokenToIPv6(t *testing.T) {
 				t.Errorf("%s: answered %q", p.name, a.Buf[:a.N])
 			}
 		}
+	}
+}
+
+func TestLocalOfABroadcastCanAnswer(t *testing.T) {
+	for _, p := range paths[:2] {
+		for _, network := range []string{"udp", "udp4"} {
+			server := p.listen(t, network, "0.0.0.0:0")
+			client := p.listen(t, "udp4", "127.0.0.1:0")
+			write(t, client, Message{Buf: []byte("who"), N: 3, Remote: at(server, "127.255.255.255")})
+			q := read(t, server, 1)[0]
+			if q.Local != netip.MustParseAddr("127.0.0.1") {
+				t.Fatalf("%s, %s: Local = %v, want 127.0.0.1", p.name, network, q.Local)
+			}
+			write(t, server, Message{Buf: []byte("me"), N: 2, Remote: q.Remote, Local: q.Local})
+			read(t, client, 1)
+		}
+	}
+}
+
+func TestParseControl(t *testing.T) {
+	message := func(level, typ int32, data ...byte) []byte {
+		b, room := extend(make([]byte, 0, controlSpace), level, typ, len(data))
+		copy(room, data)
+		return b
+	}
+	header := netip.MustParseAddr("::ffff:10.255.255.255").As16()
+	mapped := message(unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, append(header[:], 1, 0, 0, 0)...)
+	info4 := message(unix.IPPROTO_IP, unix.IP_PKTINFO, 1, 0, 0, 0, 10, 0, 0, 1, 10, 255, 255, 255)
+	tos := message(unix.IPPROTO_IP, unix.IP_TOS, 0xb9)
+	tests := []struct {
+		name  string
+		b     []byte
+		local string
+		ecn   uint8
+	}{
+		{"none", nil, "", 0},
+		{"IPv4 first", slices.Concat(info4, mapped, tos), "10.0.0.1", 1},
+		{"IPv6 first", slices.Concat(tos, mapped, info4), "10.0.0.1", 1},
+		{"IPv6 alone", mapped, "10.255.255.255", 0},
+		{"unknown", slices.Concat(message(99, 99, 1, 2, 3), tos), "", 1},
+		{"cut off", slices.Concat(tos, info4[:20]), "", 1},
+		{"too short", slices.Concat(message(unix.IPPROTO_IP, unix.IP_PKTINFO, 1, 2), message(unix.IPPROTO_IPV6, unix.IPV6_TCLASS, 3)), "", 0},
+	}
+	for _, tt := range tests {
+		s := &Socket{features: features{packetInfo: true, ecn: true}}
+		var m Message
+		s.parseControl(&m, tt.b)
+		var want netip.Addr
+		if tt.local != "" {
+			want = netip.MustParseAddr(tt.local)
+		}
+		if m.Local != want || m.ECN != tt.ecn {
+			t.Errorf("%s: Local, ECN = %v, %d, want %v, %d", tt.name, m.Local, m.ECN, want, tt.ecn)
+		}
+	}
+}
+
+func TestWaitsSeeWhatIsThereAlready(t *testing.T) {
+	for _, p := range paths {
+		server := p.listen(t, "udp4", "127.0.0.1:0")
+		client := p.dial(t, "udp4", netip.AddrPort{}, at(server, "127.0.0.1"))
+		for range 3 {
+			if err := client.WaitWritable(); err != nil {
+				t.Errorf("%s: WaitWritable with an empty buffer: %v", p.name, err)
+			}
+		}
+		write(t, client, Message{Buf: []byte("hello"), N: 5})
+		for range 2 {
+			if err := server.WaitReadable(); err != nil {
+				t.Errorf("%s: WaitReadable with a datagram there: %v", p.name, err)
+			}
+		}
+		read(t, server, 1)
 	}
 }
 
