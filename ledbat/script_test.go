@@ -93,6 +93,23 @@ func (s *script) ack(number uint64, inFlight int, q time.Duration) {
 	})
 }
 
+// toSSThresh acknowledges until the window is back at ssthresh, and not a packet
+// more.
+func (s *script) toSSThresh() {
+	s.t.Helper()
+	for range 1000 {
+		inFlight := s.send()
+		s.now += s.base
+		for n := s.sent - uint64(inFlight/mss); n < s.sent; n++ {
+			s.ack(n, inFlight, 0)
+			if s.phase == avoidance {
+				return
+			}
+		}
+	}
+	s.t.Fatalf("never: %+v", s.Stats())
+}
+
 // lose declares the newest packet lost, and returns the event.
 func (s *script) lose() congestion.LossEvent {
 	e := congestion.LossEvent{Bytes: mss, Packets: 1, Largest: s.sent - 1, LargestSent: s.sent - 1, SentAt: s.now}
