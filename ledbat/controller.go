@@ -99,7 +99,7 @@ func (c *Controller) OnSend(now time.Duration, e congestion.SendEvent) {
 func (c *Controller) OnAck(now time.Duration, e congestion.AckEvent) {
 	c.advance(now)
 	c.nextNumber = max(c.nextNumber, e.LargestSent+1)
-	c.trackFlight(e)
+	c.trackFlight(&e)
 	if e.SmoothedRTT > 0 {
 		c.srtt = min(e.SmoothedRTT, maxDelay)
 	}
@@ -110,17 +110,17 @@ func (c *Controller) OnAck(now time.Duration, e congestion.AckEvent) {
 
 	switch c.phase {
 	case slowStart:
-		c.initialSlowStart(e)
+		c.initialSlowStart(&e)
 	case avoidance:
 		if c.slowdownDue(e.AppLimited) {
 			c.beginSlowdown()
 		} else {
-			c.avoid(e)
+			c.avoid(&e)
 		}
 	case hold:
 		c.holdSlowdown()
 	case ramp, recovery:
-		c.rampUp(e)
+		c.rampUp(&e)
 	}
 }
 
@@ -202,7 +202,7 @@ func (c *Controller) setDatagramSize(size int64) {
 
 // trackFlight keeps the most bytes in flight by round. A round ends when a
 // packet sent after its start is acknowledged.
-func (c *Controller) trackFlight(e congestion.AckEvent) {
+func (c *Controller) trackFlight(e *congestion.AckEvent) {
 	if e.LargestAcked >= c.roundEnd {
 		c.roundEnd = c.nextNumber
 		c.previousFlight, c.flight = c.flight, 0

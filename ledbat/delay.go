@@ -21,6 +21,7 @@ type delayFilter struct {
 	tail    int                        // the running minute in minutes
 	minute  int64                      // its number since the origin of time
 	least   time.Duration              // the least of minutes; noSample before the first
+	inverse int64                      // 1/GAIN, which follows from least
 
 	recent [currentFilter]delaySample
 	next   int // the oldest of recent
@@ -33,7 +34,7 @@ type delaySample struct {
 }
 
 func newDelayFilter() delayFilter {
-	f := delayFilter{least: noSample}
+	f := delayFilter{least: noSample, inverse: maxDivisor}
 	for i := range f.minutes {
 		f.minutes[i] = noSample
 	}
@@ -72,31 +73,33 @@ func (f *delayFilter) queue() time.Duration {
 
 // divisor is 1/GAIN (L3): 16 up to a base delay of 7.5 ms or without one, down
 // to 1 from 120 ms on.
-func (f *delayFilter) divisor() int64 {
-	if !f.known() || f.least < 2*target/maxDivisor {
-		return maxDivisor
-	}
-	return int64((2*target + f.least - 1) / f.least)
-}
+func (f *delayFilter) divisor() int64 { return f.inverse }
 
 // addBase keeps the minima by minute. Minutes without samples count as well, so
 // that the history ages while the connection is idle, and begins anew after ten
 // minutes of silence.
 func (f *delayFilter) addBase(now, delay time.Duration) {
-	minute := int64(now / time.Minute)
-	if passed := minute - f.minute; passed > 0 {
-		f.minute = minute
-		for range min(passed, baseHistory) {
-			f.tail = (f.tail + 1) % baseHistory
-			f.minutes[f.tail] = noSample
-		}
-		f.least = noSample
-		for _, m := range f.minutes {
-			f.least = min(f.least, m)
-		}
+	before := f.least
+	if minute := int64(now / time.Minute); minute > f.minute {
+		f.rollOver(minute)
 	}
 	f.minutes[f.tail] = min(f.minutes[f.tail], delay)
-	f.least = min(f.least, delay)
+	if f.least = min(f.least, delay); f.least != before {
+		f.inverse = min(maxDivisor, int64((2*target+f.least-1)/f.least))
+	}
+}
+
+// rollOver begins a minute, and drops those that are ten minutes old.
+func (f *delayFilter) rollOver(minute int64) {
+	for range min(minute-f.minute, baseHistory) {
+		f.tail = (f.tail + 1) % baseHistory
+		f.minutes[f.tail] = noSample
+	}
+	f.minute = minute
+	f.least = noSample
+	for _, m := range f.minutes {
+		f.least = min(f.least, m)
+	}
 }
 
 // addCurrent keeps the last four samples, and of them those not older than a

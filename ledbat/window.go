@@ -14,7 +14,7 @@ const allowedIncrease = 2
 
 // initialSlowStart adds GAIN of what was acknowledged until there is a queue of
 // three quarters of the target (L4).
-func (c *Controller) initialSlowStart(e congestion.AckEvent) {
+func (c *Controller) initialSlowStart(e *congestion.AckEvent) {
 	if c.delay.queue() > exitAt {
 		c.leaveSlowStart()
 		return
@@ -38,7 +38,7 @@ func (c *Controller) leaveSlowStart() {
 // avoid moves the window by the queue: up by GAIN packets in a round trip below
 // the target, whatever the distance (L5); above it down in proportion to the
 // window and the excess, by half at most, once in a round trip (L6).
-func (c *Controller) avoid(e congestion.AckEvent) {
+func (c *Controller) avoid(e *congestion.AckEvent) {
 	excess := c.delay.queue() - target
 	if excess > 0 && e.LargestAcked >= c.decreaseEnd {
 		c.decreaseEnd = c.nextNumber
@@ -73,7 +73,7 @@ func (c *Controller) excessStep(excess time.Duration) int64 {
 // there is no queue. A sender that is short of data gets back what it had all
 // the same: no cap by the flight holds here, or it would stay at the least
 // window for as long as it is short.
-func (c *Controller) rampUp(e congestion.AckEvent) {
+func (c *Controller) rampUp(e *congestion.AckEvent) {
 	if e.LargestAcked < c.cut.end {
 		return
 	}
@@ -103,7 +103,7 @@ func (c *Controller) rampUp(e congestion.AckEvent) {
 // mayGrow says whether this ACK is evidence that a larger window would be used
 // and carried. It is not if the sender has nothing to send, nor if it is for
 // packets sent before the last reduction (RFC 9002 section 7.3.2).
-func (c *Controller) mayGrow(e congestion.AckEvent) bool {
+func (c *Controller) mayGrow(e *congestion.AckEvent) bool {
 	return !e.AppLimited && e.LargestAcked >= c.cut.end
 }
 
