@@ -1,0 +1,176 @@
+// Command ebb sends and receives files, joins standard input and output over a
+// connection, and compares Ebb with the kernel's TCP. Every connection it makes
+// is an Ebb connection; `ebb -h` lists the commands.
+//
+// It exits with 0 when all went well, 1 when something failed, 2 for a command
+// line that makes no sense, and 128 plus the number of the signal that ended it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], console{os.Stdin, os.Stdout, os.Stderr}, openEbb))
+}
+
+// console is what a command reads and writes.
+type console struct {
+	stdin, stdout, stderr *os.File
+}
+
+// command is one word behind ebb.
+type command struct {
+	name, summary string
+	run           func(ctx context.Context, c console, open opener, args []string) error
+}
+
+var commands = []command{
+	{"send", "send files to a receiver", send},
+	{"receive", "receive files into a directory", receive},
+	{"pipe", "join standard input and output over one connection", pipe},
+	{"bench", "compare Ebb with the kernel's TCP over loopback", bench},
+}
+
+const about = `Ebb is a reliable transport over UDP that yields to other traffic.
+
+usage: ebb COMMAND [FLAG]... [ARGUMENT]...
+
+`
+
+const firstSteps = `
+Try it on one machine, in two terminals:
+  ebb receive localhost:9000 inbox
+  ebb send photo.jpg localhost:9000
+
+"ebb COMMAND -h" says more. Nothing is encrypted.
+`
+
+// run is the whole program but for the exit. It returns the status.
+func run(args []string, c console, open opener) int {
+	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe or bench"))
+	if len(args) > 0 {
+		name, err = dispatch(args, c, open)
+	}
+	return exit(name, err, c)
+}
+
+// dispatch runs the command that args name. The name it returns is the one that
+// messages begin with.
+func dispatch(args []string, c console, open opener) (name string, err error) {
+	switch args[0] {
+	case "-h", "--help", "help":
+		return "ebb", helpRequest(overview())
+	}
+	for _, cmd := range commands {
+		if cmd.name == args[0] {
+			ctx, stop := untilSignal()
+			defer stop()
+			err := cmd.run(ctx, c, open, args[1:])
+			if cause := context.Cause(ctx); cause != nil {
+				err = cause
+			}
+			return "ebb " + cmd.name, err
+		}
+	}
+	return "ebb", usageErrorf("there is no command %q", args[0])
+}
+
+func overview() string {
+	var b strings.Builder
+	b.WriteString(about)
+	for _, cmd := range commands {
+		fmt.Fprintf(&b, "  %-9s %s\n", cmd.name, cmd.summary)
+	}
+	b.WriteString(firstSteps)
+	return b.String()
+}
+
+// exit says what is to be said about err and returns the status.
+func exit(name string, err error, c console) int {
+	var help helpRequest
+	var usage *usageError
+	var stopped *signalError
+	var told *toldError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &help):
+		io.WriteString(c.stdout, string(help))
+		return 0
+	case errors.As(err, &usage):
+		fmt.Fprintf(c.stderr, "%s: %s (see %q)\n", name, oneLine(err), name+" -h")
+		return 2
+	case errors.As(err, &stopped):
+		fmt.Fprintf(c.stderr, "%s: %s\n", name, oneLine(err))
+		return 128 + int(stopped.signal)
+	case errors.As(err, &told):
+		return 1
+	}
+	fmt.Fprintf(c.stderr, "%s: %s\n", name, oneLine(err))
+	return 1
+}
+
+// untilSignal returns a context that ends with a signalError at the first
+// interrupt or request to terminate. The second one ends the process.
+func untilSignal() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	finished := make(chan struct{})
+	go func() {
+		select {
+		case s := <-signals:
+			signal.Stop(signals)
+			cancel(newSignalError(s))
+		case <-finished:
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); close(finished) }
+}
+
+// helpRequest is the text that -h asks for.
+type helpRequest string
+
+func (helpRequest) Error() string { return "help requested" }
+
+// usageError is a command line that makes no sense.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usageErrorf(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}
+
+// signalError is the end of a command by a signal.
+type signalError struct{ signal syscall.Signal }
+
+func newSignalError(s os.Signal) *signalError {
+	number, ok := s.(syscall.Signal)
+	if !ok {
+		number = syscall.SIGINT
+	}
+	return &signalError{number}
+}
+
+func (e *signalError) Error() string { return "stopped: " + e.signal.String() }
+
+// toldError is a failure whose reasons are on standard error already.
+type toldError struct{ err error }
+
+func (e *toldError) Error() string { return e.err.Error() }
+func (e *toldError) Unwrap() error { return e.err }
+
+// oneLine is the text of err without the line breaks of joined errors.
+func oneLine(err error) string {
+	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+}
