@@ -76,8 +76,8 @@ type entry[C comparable] struct {
 	remote  netip.AddrPort
 	client  bool // we dialled
 	state   state
-	crossed wire.ID // of a dial: the peer's own dial, that lost to this one
-	yielded bool    // of a dial: the peer's own dial has a larger ID and was let in
+	yielded bool // of a dial: a crossing one of the peer's has a larger ID and was let in
+	crosses bool // of a server's connection: dials have yielded to it
 }
 
 // state is how far a connection has come.
@@ -140,18 +140,20 @@ func (g *Gate[C]) Dial(local wire.ID, remote netip.AddrPort, c C) {
 // Accept registers the half-open connection that a verdict of Open asked for:
 // client is the ID in the verdict, local one from NewID.
 func (g *Gate[C]) Accept(local wire.ID, remote netip.AddrPort, client wire.ID, c C) {
-	e := &entry[C]{conn: c, local: local, peer: client, remote: remote, state: halfOpen}
+	from := pair{remote, client}
+	e := &entry[C]{conn: c, local: local, peer: client, remote: remote, state: halfOpen, crosses: g.yield(from)}
 	g.insert(e)
-	g.pairs[pair{remote, client}] = e
+	g.pairs[from] = e
 	g.count.HalfOpen++
 }
 
-// Establish reports that the handshake of a connection is complete. If dials to
-// the same address have been waiting and lost to it, the connection takes the
-// place of the one with the smallest ID, which is returned and no longer
-// pending. Any other connection of the server's side waits for Accepted.
-// Repeating the call changes nothing.
+// Establish reports that the handshake of a connection is complete. If dials have
+// yielded to it and still wait, the connection takes the place of the one with
+// the smallest ID, which is returned and no longer pending. Any other
+// connection of the server's side waits for Accepted. Repeating the call changes
+// nothing.
 func (g *Gate[C]) Establish(now time.Duration, local wire.ID) (dial C, ok bool) {
+	g.gone.sweep(now)
 	e := g.conns[local]
 	if e == nil {
 		return dial, false
@@ -159,9 +161,6 @@ func (g *Gate[C]) Establish(now time.Duration, local wire.ID) (dial C, ok bool) 
 	switch e.state {
 	case dialling:
 		g.endDial(e)
-		if e.crossed != 0 {
-			g.gone.bury(now, tombstone{remote: e.remote, peer: e.crossed}, 0, cookieLife)
-		}
 	case halfOpen:
 		g.count.HalfOpen--
 		if d := g.lostTo(e); d != nil {
@@ -206,6 +205,9 @@ func (g *Gate[C]) Remove(now time.Duration, local wire.ID, ep Epitaph) {
 		g.endDial(e)
 	case halfOpen:
 		g.count.HalfOpen--
+		if e.crosses {
+			g.unyield(e.remote)
+		}
 	case queued:
 		g.count.Queued--
 	}
@@ -258,11 +260,11 @@ func (g *Gate[C]) endDial(e *entry[C]) {
 }
 
 // lostTo returns the dial that the server's connection e completes: of those
-// to its address whose ID is smaller than its client's, the smallest.
+// that have yielded to it, the one with the smallest ID.
 func (g *Gate[C]) lostTo(e *entry[C]) *entry[C] {
 	var least *entry[C]
 	for _, d := range g.dials[e.remote] {
-		if d.local < e.peer && (least == nil || d.local < least.local) {
+		if e.crosses && d.yielded && d.local < e.peer && (least == nil || d.local < least.local) {
 			least = d
 		}
 	}

@@ -114,15 +114,14 @@ func TestCrossingDials(t *testing.T) {
 		if v := s.get(alice, initial(dstOf(low), low, nil), Reply); v.Reply == nil {
 			t.Error("another address is not refused")
 		}
-		// Once ours is established, a late one of theirs stays away, neither
-		// refused nor let in.
+		// Once ours is established, another of theirs is one like any other.
 		s.get(bob, long(wire.Accept, high, 1, wire.AppendPing(nil), 60), Deliver)
 		if _, ok := s.Establish(s.now, high); ok {
 			t.Error("a dial completed a dial")
 		}
+		s.get(bob, initial(dstOf(low), low, nil), Reply)
 		s.SetListening(true)
-		s.drops(bob, initial(dstOf(low), low, nil), Late)
-		s.opens(bob, mid)
+		s.opens(bob, low)
 	})
 	t.Run("theirs is larger", func(t *testing.T) {
 		s := newScene(t, Config{})
@@ -162,6 +161,29 @@ func TestCrossingDials(t *testing.T) {
 		s.Remove(s.now, low, Epitaph{Hold: time.Second})
 		if _, ok := s.Establish(s.now, local); ok {
 			t.Error("completed a dial that is gone")
+		}
+		if got := s.Counters(); got.Queued != 1 {
+			t.Errorf("not in the queue: %+v", got)
+		}
+	})
+	t.Run("theirs ended meanwhile", func(t *testing.T) {
+		s := newScene(t, Config{})
+		c := s.dials(bob, low)
+		local, _ := s.opens(bob, high)
+		s.Remove(s.now, local, Epitaph{Hold: time.Second})
+		refusal := long(wire.Refuse, low, dstOf(low), wire.AppendClose(nil, wire.CodeRefused, ""), 0)
+		if v := s.get(bob, refusal, Deliver); v.Conn != c {
+			t.Errorf("delivered to %v", v.Conn)
+		}
+	})
+	t.Run("ours began after theirs had come", func(t *testing.T) {
+		// Theirs is a connection for the listener, whatever the IDs.
+		s := newScene(t, Config{Listening: true})
+		local, _ := s.opens(bob, high)
+		s.dials(bob, low)
+		s.opens(bob, mid)
+		if _, ok := s.Establish(s.now, local); ok {
+			t.Error("completed a dial that it did not cross")
 		}
 		if got := s.Counters(); got.Queued != 1 {
 			t.Errorf("not in the queue: %+v", got)

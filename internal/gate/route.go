@@ -145,9 +145,6 @@ func (g *Gate[C]) initial(now time.Duration, remote netip.AddrPort, h wire.Heade
 			return g.drop(BadCookie)
 		}
 	}
-	if crossing {
-		g.yield(from)
-	}
 	g.count.Opened++
 	return Verdict[C]{Action: Open, Client: h.Src, Dst: h.Dst, Proven: proven}
 }
@@ -181,7 +178,7 @@ func opening(payload []byte) (cookie []byte, ok bool) {
 
 // cross decides between the dials we have made to an address and one that came
 // from it. The larger client ID wins: crossing says that the peer's does, lost
-// that ours does, and neither that there is nothing to decide.
+// that all of ours do, and neither that there is nothing to decide.
 func (g *Gate[C]) cross(from pair) (crossing, lost bool) {
 	waiting := g.dials[from.remote]
 	for _, d := range waiting {
@@ -192,21 +189,25 @@ func (g *Gate[C]) cross(from pair) (crossing, lost bool) {
 			crossing = true
 		}
 	}
-	if crossing || len(waiting) == 0 {
-		return crossing, false
-	}
-	for _, d := range waiting {
-		d.crossed = from.id
-	}
-	return false, true
+	return crossing, !crossing && len(waiting) > 0
 }
 
-// yield marks the dials that lost to the peer's own.
-func (g *Gate[C]) yield(to pair) {
+// yield marks the dials that lose to one from the peer, and reports if there are
+// any.
+func (g *Gate[C]) yield(to pair) bool {
+	crossing, _ := g.cross(to)
 	for _, d := range g.dials[to.remote] {
-		if d.local < to.id {
+		if crossing && d.local < to.id {
 			d.yielded = true
 		}
+	}
+	return crossing
+}
+
+// unyield makes dials count again to which nothing has come in their place.
+func (g *Gate[C]) unyield(remote netip.AddrPort) {
+	for _, d := range g.dials[remote] {
+		d.yielded = false
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // the two indexes, about 20 bytes for the ID and 60 for the pair.
 type tombstone struct {
 	remote    netip.AddrPort
-	local     wire.ID // 0: only the pair is remembered
+	local     wire.ID
 	peer      wire.ID // 0: the peer was never heard of
 	next      uint32  // low bits of the next packet number: all that goes on the wire
 	idUntil   ticks
@@ -69,7 +69,7 @@ func (y *graveyard) bury(now time.Duration, t tombstone, hold, spent time.Durati
 	}
 	t.idUntil, t.pairUntil = ticksAt(now+hold), ticksAt(now+spent)
 	*y.at(y.next) = t
-	if t.local != 0 && hold > 0 {
+	if hold > 0 {
 		y.byID[t.local] = y.next
 	}
 	if spent > 0 {
