@@ -256,8 +256,8 @@ func (e *Endpoint) params(p engine.Params) engine.Params {
 	p.Controller = cfg.controller(congestion.Params{MaxDatagramSize: wire.MinInitialSize, Seed: e.random.Uint64()})
 	p.Chunks = chunkPool{}
 	p.SendBuffer, p.ReceiveBuffer = cfg.SendBuffer, cfg.ReceiveBuffer
-	p.KeepAlive, p.IdleTimeout = cfg.KeepAlive, cfg.IdleTimeout
-	p.HandshakeTimeout, p.LingerTimeout = cfg.HandshakeTimeout, cfg.LingerTimeout
+	p.KeepAlive, p.IdleTimeout = max(cfg.KeepAlive, 0), max(cfg.IdleTimeout, 0)
+	p.HandshakeTimeout, p.LingerTimeout = max(cfg.HandshakeTimeout, 0), max(cfg.LingerTimeout, 0)
 	p.Rate = cfg.BandwidthLimit
 	p.Stamp = uint32(e.random.Uint64())
 	return p

@@ -1,34 +1,143 @@
 package ebb_test
 
 import (
+	"io"
 	"net"
+	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/net/nettest"
 
 	"example.com/ebb"
 )
 
-// pipe is a connection over loopback, and what closes it all.
-func pipe(network, address string) nettest.MakePipe {
-	return func() (dialled, accepted net.Conn, stop func(), err error) {
-		l, err := ebb.Listen(network, address)
-		if err != nil {
-			return nil, nil, nil, err
+// patience bounds the wait for what must happen. It decides how long a failing
+// test takes, never if a good one passes.
+const patience = 20 * time.Second
+
+// eventually waits until the condition holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for limit := time.Now().Add(patience); !holds(); <-tick.C {
+		if time.Now().After(limit) {
+			t.Fatalf("waited %v for: %s", patience, what)
 		}
-		defer l.Close()
-		if dialled, err = ebb.Dial(network, l.Addr().String()); err != nil {
-			return nil, nil, nil, err
-		}
-		if accepted, err = l.Accept(); err != nil {
-			dialled.Close()
-			return nil, nil, nil, err
-		}
-		return dialled, accepted, func() { dialled.Close(); accepted.Close() }, nil
 	}
 }
 
+// leavesNothing fails the test if goroutines that it started are there after
+// its end. Connections that are still delivering get their time.
+func leavesNothing(t *testing.T) {
+	t.Helper()
+	before := runtime.NumGoroutine()
+	t.Cleanup(func() {
+		if t.Failed() {
+			return
+		}
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for limit := time.Now().Add(patience); runtime.NumGoroutine() > before; <-tick.C {
+			if time.Now().After(limit) {
+				buf := make([]byte, 1<<20)
+				t.Fatalf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), buf[:runtime.Stack(buf, true)])
+			}
+		}
+	})
+}
+
+// listen is a listener on loopback that closes with the test.
+func listen(t *testing.T, cfg *ebb.Config) *ebb.Listener {
+	t.Helper()
+	l, err := (&ebb.ListenConfig{Config: cfg}).Listen(t.Context(), "udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l.(*ebb.Listener)
+}
+
+// dial is a connection to a listener that closes with the test.
+func dial(t *testing.T, l net.Listener, cfg *ebb.Config) *ebb.Conn {
+	t.Helper()
+	d := ebb.Dialer{Config: cfg, Timeout: patience}
+	c, err := d.Dial("udp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c.(*ebb.Conn)
+}
+
+func accept(t *testing.T, l *ebb.Listener) *ebb.Conn {
+	t.Helper()
+	l.SetDeadline(time.Now().Add(patience))
+	c, err := l.AcceptConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// pair is both ends of a connection over loopback.
+func pair(t *testing.T, cfg *ebb.Config) (dialled, accepted *ebb.Conn) {
+	t.Helper()
+	l := listen(t, cfg)
+	dialled = dial(t, l, cfg)
+	return dialled, accept(t, l)
+}
+
+func write(t *testing.T, c net.Conn, s string) {
+	t.Helper()
+	if n, err := io.WriteString(c, s); n != len(s) || err != nil {
+		t.Fatalf("Write(%q) = %d, %v", s, n, err)
+	}
+}
+
+// reads demands that exactly these bytes come next.
+func reads(t *testing.T, c net.Conn, want string) {
+	t.Helper()
+	c.SetReadDeadline(time.Now().Add(patience))
+	defer c.SetReadDeadline(time.Time{})
+	got := make([]byte, len(want))
+	if n, err := io.ReadFull(c, got); err != nil || string(got) != want {
+		t.Fatalf("read %q, %v; want %q", got[:n], err, want)
+	}
+}
+
+// readsError demands that a Read fails, and returns the error.
+func readsError(t *testing.T, c net.Conn) error {
+	t.Helper()
+	c.SetReadDeadline(time.Now().Add(patience))
+	n, err := c.Read(make([]byte, 100))
+	if n != 0 || err == nil {
+		t.Fatalf("Read = %d, %v; want an error", n, err)
+	}
+	return err
+}
+
 func TestNettest(t *testing.T) {
+	pipe := func(network, address string) nettest.MakePipe {
+		return func() (dialled, accepted net.Conn, stop func(), err error) {
+			l, err := ebb.Listen(network, address)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			defer l.Close()
+			if dialled, err = ebb.Dial(network, l.Addr().String()); err != nil {
+				return nil, nil, nil, err
+			}
+			if accepted, err = l.Accept(); err != nil {
+				dialled.Close()
+				return nil, nil, nil, err
+			}
+			return dialled, accepted, func() { dialled.Close(); accepted.Close() }, nil
+		}
+	}
+	leavesNothing(t)
 	t.Run("udp4", func(t *testing.T) { nettest.TestConn(t, pipe("udp4", "127.0.0.1:0")) })
 	t.Run("tcp6", func(t *testing.T) {
 		if !nettest.SupportsIPv6() {

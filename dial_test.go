@@ -1,0 +1,265 @@
+package ebb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/net/nettest"
+
+	"example.com/ebb"
+)
+
+// unused is a UDP address of this machine where nobody listens.
+func unused(t *testing.T) string {
+	t.Helper()
+	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close()
+	return pc.LocalAddr().String()
+}
+
+// silent is the address of a socket that reads nothing and answers nothing.
+func silent(t *testing.T) net.Addr {
+	t.Helper()
+	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { pc.Close() })
+	return pc.LocalAddr()
+}
+
+func TestDialRefused(t *testing.T) {
+	leavesNothing(t)
+	t.Run("no socket there", func(t *testing.T) {
+		address := unused(t)
+		start := time.Now()
+		_, err := ebb.Dial("tcp", address)
+		var op *net.OpError
+		if !errors.Is(err, syscall.ECONNREFUSED) || !errors.As(err, &op) {
+			t.Fatalf("Dial = %v", err)
+		}
+		if op.Op != "dial" || op.Net != "tcp" || op.Addr.String() != address || op.Timeout() {
+			t.Errorf("op %q, net %q, addr %v, timeout %v", op.Op, op.Net, op.Addr, op.Timeout())
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+	t.Run("an endpoint that does not listen", func(t *testing.T) {
+		e := endpoint(t, nil)
+		if _, err := ebb.Dial("udp", e.Addr().String()); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("Dial = %v", err)
+		}
+		if n := e.Info().Refusals; n != 1 {
+			t.Errorf("%d refusals", n)
+		}
+	})
+	t.Run("from a shared socket", func(t *testing.T) {
+		e := endpoint(t, nil)
+		quiet := endpoint(t, nil)
+		if _, err := e.DialContext(t.Context(), quiet.Addr()); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("DialContext = %v", err)
+		}
+		eventually(t, "the dial to be forgotten", func() bool { return e.Info().Connections == 0 })
+	})
+}
+
+func TestDialGivesUp(t *testing.T) {
+	leavesNothing(t)
+	addr := silent(t)
+	t.Run("timeout", func(t *testing.T) {
+		_, err := ebb.DialTimeout("udp", addr.String(), 50*time.Millisecond)
+		var ne net.Error
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &ne) || !ne.Timeout() {
+			t.Errorf("Dial = %v", err)
+		}
+	})
+	t.Run("deadline", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if _, err := ebb.DialContext(ctx, "udp", addr.String()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("DialContext = %v", err)
+		}
+	})
+	t.Run("cancel", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(20*time.Millisecond, cancel)
+		_, err := ebb.DialContext(ctx, "udp", addr.String())
+		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), addr.String()) {
+			t.Errorf("DialContext = %v", err)
+		}
+		if _, err := ebb.DialContext(ctx, "udp", addr.String()); !errors.Is(err, context.Canceled) {
+			t.Errorf("with a context that is done: %v", err)
+		}
+	})
+	t.Run("handshake timeout", func(t *testing.T) {
+		d := ebb.Dialer{Config: &ebb.Config{HandshakeTimeout: 100 * time.Millisecond}}
+		_, err := d.Dial("udp", addr.String())
+		var ne net.Error
+		if !errors.Is(err, ebb.ErrHandshakeTimeout) || !errors.Is(err, syscall.ETIMEDOUT) || !errors.As(err, &ne) || !ne.Timeout() {
+			t.Errorf("Dial = %v", err)
+		}
+	})
+}
+
+func TestAddresses(t *testing.T) {
+	leavesNothing(t)
+	for _, network := range []string{"udp", "udp4", "tcp", "tcp4"} {
+		l, err := ebb.Listen(network, "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := ebb.Dial(network, l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.RemoteAddr().String() != l.Addr().String() || b.LocalAddr().String() != l.Addr().String() ||
+			a.LocalAddr().String() != b.RemoteAddr().String() {
+			t.Errorf("%s: %v→%v and %v→%v, listening on %v", network, a.LocalAddr(), a.RemoteAddr(), b.LocalAddr(), b.RemoteAddr(), l.Addr())
+		}
+		for _, addr := range []net.Addr{a.LocalAddr(), a.RemoteAddr(), b.LocalAddr(), b.RemoteAddr(), l.Addr()} {
+			u, ok := addr.(*net.UDPAddr)
+			if !ok {
+				t.Fatalf("%s: an address of type %T", network, addr)
+			}
+			if ap := u.AddrPort(); !ap.Addr().Unmap().Is4() || ap.Port() == 0 || netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()).String() != addr.String() {
+				t.Errorf("%s: %v as an AddrPort is %v", network, addr, ap)
+			}
+		}
+		a.Close()
+		b.Close()
+		l.Close()
+	}
+}
+
+func TestDialErrors(t *testing.T) {
+	for _, tt := range []struct{ network, address, want string }{
+		{"unix", "127.0.0.1:1", "unknown network"},
+		{"udp5", "127.0.0.1:1", "unknown network"},
+		{"udp", "127.0.0.1", "missing port"},
+		{"udp", "127.0.0.1:0", "no port"},
+		{"udp4", "[::1]:9", "udp4"},
+		{"udp", "127.0.0.1:no-such-service", "no-such-service"},
+	} {
+		for what, call := range map[string]func() error{
+			"dial":   func() error { _, err := ebb.Dial(tt.network, tt.address); return err },
+			"listen": func() error { _, err := ebb.Listen(tt.network, tt.address); return err },
+		} {
+			if what == "listen" && strings.HasSuffix(tt.address, ":0") {
+				continue
+			}
+			err := call()
+			var op *net.OpError
+			if !errors.As(err, &op) || op.Op != what || op.Net != tt.network || !strings.Contains(fmt.Sprint(err), tt.want) {
+				t.Errorf("%s %s %s: %v", what, tt.network, tt.address, err)
+			}
+		}
+	}
+	d := ebb.Dialer{LocalAddr: &net.UnixAddr{Name: "x"}}
+	if _, err := d.Dial("udp", "127.0.0.1:9"); err == nil || !strings.Contains(err.Error(), "LocalAddr") {
+		t.Errorf("a local address of another kind: %v", err)
+	}
+	d = ebb.Dialer{LocalAddr: &net.UDPAddr{IP: net.IPv6loopback}}
+	if _, err := d.Dial("udp", "127.0.0.1:9"); err == nil || !strings.Contains(err.Error(), "LocalAddr") {
+		t.Errorf("a local address of another family: %v", err)
+	}
+	l, err := ebb.Listen("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if _, err := ebb.Listen("udp4", l.Addr().String()); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("a port in use: %v", err)
+	}
+}
+
+func TestLocalAddr(t *testing.T) {
+	leavesNothing(t)
+	l := listen(t, nil)
+	for _, local := range []net.Addr{&net.UDPAddr{IP: net.IPv4(127, 0, 0, 2)}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}, (*net.TCPAddr)(nil)} {
+		d := ebb.Dialer{LocalAddr: local}
+		c, err := d.Dial("tcp", l.Addr().String())
+		if err != nil {
+			if errors.Is(err, syscall.EADDRNOTAVAIL) {
+				t.Skip("this system has one loopback address")
+			}
+			t.Fatal(err)
+		}
+		defer c.Close()
+		got := accept(t, l).RemoteAddr().(*net.UDPAddr).IP
+		if want := c.LocalAddr().(*net.UDPAddr).IP; !got.Equal(want) {
+			t.Errorf("dialled from %v, seen as %v", want, got)
+		}
+	}
+}
+
+// TestDualStack dials one wildcard listener over both families, and an address
+// of its own that is not the one its system would answer from.
+func TestDualStack(t *testing.T) {
+	if !nettest.SupportsIPv6() {
+		t.Skip("no IPv6 here")
+	}
+	leavesNothing(t)
+	l, err := ebb.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.UDPAddr).Port
+	for _, host := range []string{"127.0.0.1", "[::1]", "127.0.0.2", "localhost", "", "0.0.0.0", "[::]"} {
+		c, err := ebb.DialTimeout("tcp", fmt.Sprintf("%s:%d", host, port), patience)
+		if err != nil {
+			t.Fatalf("%s: %v", host, err)
+		}
+		s, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, c, "over "+host)
+		reads(t, s, "over "+host)
+		write(t, s, "back")
+		reads(t, c, "back")
+		if c.RemoteAddr().String() != s.LocalAddr().String() {
+			t.Errorf("%q: dialled %v, accepted on %v", host, c.RemoteAddr(), s.LocalAddr())
+		}
+		c.Close()
+		s.Close()
+	}
+}
+
+// TestNextAddress: a name with two addresses, of which the first refuses.
+func TestNextAddress(t *testing.T) {
+	addrs, err := net.LookupHost("localhost")
+	if err != nil || len(addrs) < 2 {
+		t.Skipf("localhost is %v", addrs)
+	}
+	leavesNothing(t)
+	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
+		l, err := ebb.Listen("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := ebb.Dial("tcp", fmt.Sprintf("localhost:%d", l.Addr().(*net.UDPAddr).Port))
+		if err != nil {
+			t.Errorf("%s: %v", address, err)
+		} else {
+			c.Close()
+		}
+		l.Close()
+	}
+}
