@@ -358,7 +358,7 @@ func TestFileThatChanges(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var sent results
-			err, stored := sendChanging(t, test.late, test.change, &sent)
+			stored, err := sendChanging(t, test.late, test.change, &sent)
 			want := []string{"before", "behind"}
 			if test.ends {
 				want = want[:1]
@@ -378,9 +378,9 @@ func TestFileThatChanges(t *testing.T) {
 // changingSize is more bytes than fit between the two ends.
 const changingSize = 8 << 20
 
-// sendChanging sends a file that changes between two that do not, and returns the
-// sender's error and what was stored.
-func sendChanging(t *testing.T, late bool, change func(path string) error, sent *results) (error, []string) {
+// sendChanging sends a file that changes between two that do not, and returns what
+// was stored and the sender's error.
+func sendChanging(t *testing.T, late bool, change func(path string) error, sent *results) ([]string, error) {
 	client, server := tcpPair(t)
 	from, to := t.TempDir(), t.TempDir()
 	changing := writeFile(t, filepath.Join(from, "changing"), randomBytes(changingSize), 0o644)
@@ -411,7 +411,7 @@ func sendChanging(t *testing.T, late bool, change func(path string) error, sent 
 	if receiveErr := <-done; err == nil || receiveErr == nil {
 		t.Fatalf("a changed file was sent: send %v, receive %v", err, receiveErr)
 	}
-	return err, names(t, to)
+	return names(t, to), err
 }
 
 func TestStatRefusesWhatIsNoFile(t *testing.T) {
