@@ -92,7 +92,6 @@ func New(config Config) (*Controller, error) {
 func (c *Controller) OnSend(now time.Duration, e congestion.SendEvent) {
 	c.advance(now)
 	c.nextNumber = max(c.nextNumber, e.Number+1)
-	c.flight = max(c.flight, int64(e.InFlight))
 }
 
 // OnAck reports one ACK: a delay sample, and bytes that let the window move.
@@ -201,7 +200,8 @@ func (c *Controller) setDatagramSize(size int64) {
 }
 
 // trackFlight keeps the most bytes in flight by round. A round ends when a
-// packet sent after its start is acknowledged.
+// packet sent after its start is acknowledged. Looking when ACKs come is enough:
+// between two of them the flight only grows.
 func (c *Controller) trackFlight(e *congestion.AckEvent) {
 	if e.LargestAcked >= c.roundEnd {
 		c.roundEnd = c.nextNumber

@@ -131,7 +131,7 @@ func TestSkippedSlowdownStillAvoidsCongestion(t *testing.T) {
 
 func TestSlowdownsGoOnAfterATimeout(t *testing.T) {
 	for _, at := range []phase{slowStart, avoidance, hold, ramp, recovery} {
-		s := newScript(t, 60*ms, Config{})
+		s := newScript(t, 120*ms, Config{})
 		s.rounds(0, func() bool { return s.Window() > 300_000 })
 		switch at {
 		case avoidance:
@@ -143,14 +143,18 @@ func TestSlowdownsGoOnAfterATimeout(t *testing.T) {
 			s.round(0)
 		}
 		s.wantPhase(at, "before the timeout")
+		began := s.slowdown.beganAt
 		s.OnTimeout(s.now)
 		s.wantPhase(recovery, "after it")
 		n := s.Stats().Slowdowns
 		s.rounds(0, func() bool { return s.phase == avoidance })
 		ended := s.now
 		s.rounds(0, func() bool { return s.Stats().Slowdowns > n })
-		if d := s.now - ended; d > 2*time.Second {
+		if d := s.now - ended; d > 3*time.Second {
 			t.Errorf("timeout in %v: the next slowdown came %v after the slow start", at, d)
+		}
+		if d := s.now - began; n > 0 && d < 18*120*ms {
+			t.Errorf("timeout in %v: the next slowdown began %v after the one it cut short", at, d)
 		}
 	}
 }
@@ -195,6 +199,42 @@ func TestLossInASlowdownReducesTheSavedThresholdOnce(t *testing.T) {
 		n := s.Stats().Slowdowns
 		s.rounds(0, func() bool { return s.Stats().Slowdowns > n })
 	}
+}
+
+func TestEverySlowdownAnswersALossOfItsOwn(t *testing.T) {
+	s := newScript(t, 60*ms, Config{MinSSThresh: -1})
+	s.rounds(0, func() bool { return s.Window() > 300_000 })
+	for i := range 2 {
+		s.rounds(50*ms, func() bool { return s.phase == hold })
+		saved := int(s.resume)
+		s.round(0)
+		s.lose()
+		if got := s.Stats().SSThresh; got != saved/2 {
+			t.Errorf("slowdown %d: ssthresh %d, want half of %d", i+1, got, saved)
+		}
+		s.rounds(0, func() bool { return s.phase == avoidance })
+	}
+}
+
+func TestBeyondTheWindowOfBeforeTheRampGrowsByGain(t *testing.T) {
+	s := newScript(t, 40*ms, Config{MinSSThresh: 400_000})
+	s.toAvoidance()
+	s.setWindow(50_000)
+	s.fraction = 100_000 // of a byte in avoidance; in slow start it would be many
+	s.slowdown.at = s.now
+	s.rounds(0, func() bool { return s.phase == hold })
+	s.rounds(0, func() bool { return s.Window() > int(s.resume) })
+	if got, most := s.Window(), int(s.resume)*4/3; got > most {
+		t.Errorf("window %d when it passed %d, want at most %d", got, s.resume, most)
+	}
+	for range 3 {
+		before := s.Window()
+		s.round(0)
+		if got, want := s.Window()-before, before/3; !near(got, want, mss) {
+			t.Errorf("grew %d from %d, want a third", got, before)
+		}
+	}
+	s.wantPhase(ramp, "under the floor")
 }
 
 func TestFloorHoldsInASlowdownAndIsStoppedByAQueue(t *testing.T) {

@@ -127,7 +127,6 @@ func (c *Controller) onSpuriousLoss(e congestion.LossEvent) {
 	if k.unproven -= e.Packets; k.unproven > 0 {
 		return
 	}
-	k.undoable = false
 	k.end = k.start // a loss from now on is answered again
 	switch {
 	case c.slowing() && (k.phase == hold || k.phase == ramp):

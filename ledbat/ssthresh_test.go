@@ -234,6 +234,59 @@ func TestSpuriousLossUndoesTheLastCut(t *testing.T) {
 	}
 }
 
+func TestAnUndoneLossInASlowdownDoesNotCount(t *testing.T) {
+	s := newScript(t, 60*ms, Config{MinSSThresh: -1})
+	s.rounds(0, func() bool { return s.Window() > 300_000 })
+	s.rounds(50*ms, func() bool { return s.phase == ramp && s.Window() > 8*mss })
+	saved := int(s.resume)
+	s.OnSpuriousLoss(s.now, s.lose())
+	s.lose()
+	s.wantPhase(ramp, "the first loss that stands")
+	if got := s.Stats().SSThresh; got != saved/2 {
+		t.Errorf("ssthresh %d, want half of %d", got, saved)
+	}
+}
+
+func TestSlowStartGoesOnAtItsPaceAfterAnUndoneLoss(t *testing.T) {
+	s := newScript(t, 40*ms, Config{})
+	s.rounds(0, func() bool { return s.Window() > 300_000 })
+	e := s.lose()
+	s.round(0) // congestion avoidance, and its fraction of a byte
+	s.OnSpuriousLoss(s.now, e)
+	s.wantPhase(slowStart, "undone")
+	before := s.Window()
+	inFlight := s.send()
+	s.ack(s.sent-1, inFlight, 0)
+	if got := s.Window() - before; !near(got, mss/3, 1) {
+		t.Errorf("a packet added %d, want a third of it", got)
+	}
+}
+
+func TestSlowdownFollowsARecoveryThatAnUndoneLossInterrupted(t *testing.T) {
+	s := newScript(t, 60*ms, Config{InitialWindow: 1_000_000, MinSSThresh: -1})
+	s.OnTimeout(s.now)
+	s.round(0)
+	s.OnSpuriousLoss(s.now, s.lose())
+	s.wantPhase(recovery, "undone")
+	s.toSSThresh()
+	ended := s.now
+	s.rounds(0, func() bool { return s.phase == hold })
+	if d := s.now - ended; d < 2*s.base {
+		t.Errorf("slowdown %v after the slow start, want two round trips", d)
+	}
+}
+
+func TestAMarkMakesACutStand(t *testing.T) {
+	s := newScript(t, 60*ms, Config{})
+	s.toAvoidance()
+	s.round(0)
+	before := s.Window()
+	e := s.lose()
+	s.OnAck(s.now, congestion.AckEvent{Bytes: mss, LargestAcked: s.sent - 2, LargestSent: s.sent - 1, CE: 1})
+	s.OnSpuriousLoss(s.now, e)
+	s.wantWindow(before/2, "a loss that was not one, and a mark that was")
+}
+
 func TestACutIsUndoneWhenAllOfItsPacketsHaveArrived(t *testing.T) {
 	s := newScript(t, 60*ms, Config{})
 	s.toAvoidance()

@@ -108,11 +108,59 @@ func TestL6AStepThatIsNotNegativeGrows(t *testing.T) {
 	s := newScript(t, 120*ms, Config{InitialWindow: 10 * mss})
 	s.round(0)
 	s.rounds(50*ms, func() bool { return s.phase == avoidance })
-	s.round(0)
+	s.slowdown.scheduled = false
+	s.setWindow(10 * mss)
+	s.round(60*ms + 600*us) // the last packets see this queue alone
 	before := s.Window()
-	s.round(60*ms + 600*us) // 1 packet − 1 % of 10 packets
-	if got := s.Window(); got <= before {
-		t.Errorf("window %d after %d, want growth by nine tenths of a packet", got, before)
+	s.round(60*ms + 600*us)
+	if got, want := s.Window()-before, mss-before/100; !near(got, want, 1) {
+		t.Errorf("grew %d in a round trip, want a packet less 1 %%: %d", got, want)
+	}
+}
+
+func TestL6NeedsAPacketSentSinceTheLastReduction(t *testing.T) {
+	s := newScript(t, 60*ms, Config{})
+	s.toAvoidance()
+	s.round(0)
+	inFlight := s.send()
+	s.OnLoss(s.now, congestion.LossEvent{Bytes: mss, Packets: 1, Largest: s.sent - 50, LargestSent: s.sent - 1})
+	want := s.Window()
+	for n := s.sent - 49; n < s.sent; n++ {
+		s.ack(n, inFlight, 600*ms)
+	}
+	s.wantWindow(want, "a queue that packets from before the loss saw")
+}
+
+func TestGrowthDuringABurstOfACKs(t *testing.T) {
+	// The flight that an ACK finds is small at the end of a burst, but the
+	// window was in flight.
+	for _, newRound := range []bool{false, true} {
+		s := newScript(t, 60*ms, Config{})
+		s.toAvoidance()
+		s.round(0)
+		s.send()
+		number := s.roundEnd - 1
+		if newRound {
+			number = s.sent - 1
+		}
+		before := s.Window()
+		for range 100 {
+			s.ack(number, 2*mss, 0)
+		}
+		if s.Window() <= before {
+			t.Errorf("new round %v: no growth", newRound)
+		}
+	}
+}
+
+func TestTimeNeverGoesBack(t *testing.T) {
+	s := newScript(t, 60*ms, Config{})
+	s.now = 10 * time.Second
+	s.round(0)
+	want := s.Controller.now
+	s.OnTimeout(time.Second)
+	if s.Controller.now != want {
+		t.Errorf("now is %v after %v", s.Controller.now, want)
 	}
 }
 

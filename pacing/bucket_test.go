@@ -191,6 +191,17 @@ func TestRateChangesKeepFractionsOfAByte(t *testing.T) {
 	}
 }
 
+func TestAFullBucketEarnsNoFractions(t *testing.T) {
+	b := NewBucket(10, 1)
+	b.Spend(0, 1)
+	b.Available(900 * ms)
+	b.Available(1500 * ms) // full since 1 s
+	b.Spend(1500*ms, 1)
+	if got := b.Until(1500*ms, 10); got != time.Second {
+		t.Errorf("a byte at 1 B/s takes %v, want 1s", got)
+	}
+}
+
 func TestCapacityFollowsTheRateUnlessFixed(t *testing.T) {
 	b := NewBucket(0, 1_000_000)
 	b.SetRate(0, 100_000_000)
