@@ -70,7 +70,7 @@ func (c *Controller) onLoss(e congestion.LossEvent) {
 	c.reduce()
 }
 
-// onMark answers a mark as a loss (RFC 6817 section 2.1, RFC 3168). A mark is
+// onMark answers a mark as a loss (RFC 6817 section 1.3, RFC 3168). A mark is
 // never found to be spurious.
 func (c *Controller) onMark(largest uint64) {
 	if largest < c.cut.end {
