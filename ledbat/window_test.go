@@ -1,6 +1,7 @@
 package ledbat
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -322,7 +323,7 @@ func TestMaxDatagramSize(t *testing.T) {
 	s.wantWindow(5000, "MinWindow 5000")
 	s.OnMaxDatagramSize(8000)
 	s.wantWindow(16_000, "packets of 8000")
-	for _, size := range []int{0, -1, 65_528, 1<<63 - 1} {
+	for _, size := range []int{0, -1, 65_528, math.MaxInt} {
 		s.OnMaxDatagramSize(size)
 		s.wantWindow(16_000, "a size that no packet has")
 	}
