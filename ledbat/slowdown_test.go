@@ -76,7 +76,7 @@ func TestSlowdownIntervalIsAtLeast18RoundTripsAtEveryRoundTrip(t *testing.T) {
 		s.flight = 30 * mss // keeps a slow start on a short path from growing without end
 		var begun []time.Duration
 		seen := 0
-		for i := 0; s.now < 100*base+20*time.Second; i++ {
+		for i := 0; s.now < 100*base+5*time.Second; i++ {
 			q := time.Duration(0)
 			if s.phase == slowStart && i > 20 {
 				q = 50 * ms
