@@ -37,13 +37,12 @@ type Conn struct {
 	drive  driveState
 
 	linger  linger
-	closed  bool          // the application has closed it
-	parting bool          // it is on the list of Drain
-	over    chan struct{} // closed when a lingering Close need not wait; nil: nobody waits
-	opened  bool          // the handshake is complete, and it was reported
-	settled bool          // what was written is delivered or given up, and it was reported
-	ended   bool          // nothing is left to do, and it was reported
-	epitaph gate.Epitaph  // once ended
+	closed  bool         // the application has closed it
+	parting bool         // it is on the list of Drain
+	opened  bool         // the handshake is complete, and it was reported
+	settled bool         // what was written is delivered or given up, and it was reported
+	ended   bool         // nothing is left to do, and it was reported
+	epitaph gate.Epitaph // once ended
 }
 
 // linger is what Close does with what was not delivered yet.
@@ -141,13 +140,9 @@ func (c *Conn) Close() error {
 		c.proceed()
 		return nil
 	}
-	if how.set {
-		c.over = make(chan struct{})
-	}
-	over := c.over
 	c.mu.Unlock()
 
-	departures.add(c)
+	departure := departures.add(c)
 	c.mu.Lock()
 	c.parting = true
 	c.engine.Close(c.endpoint.now())
@@ -156,7 +151,7 @@ func (c *Conn) Close() error {
 		limit := time.NewTimer(how.wait)
 		defer limit.Stop()
 		select {
-		case <-over:
+		case <-departure.done:
 		case <-limit.C:
 		}
 	}

@@ -205,7 +205,7 @@ func (e *Endpoint) dial(ctx context.Context, network string, remote netip.AddrPo
 // startDial makes a connection and sends its INITIAL.
 func (e *Endpoint) startDial(network string, remote netip.AddrPort) (*Conn, error) {
 	e.mu.Lock()
-	if e.closed {
+	if e.closing {
 		e.mu.Unlock()
 		return nil, net.ErrClosed
 	}

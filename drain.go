@@ -22,10 +22,12 @@ type departure struct {
 	err  error // why it gave up; nil: all was delivered. Valid once done.
 }
 
-func (s *departureSet) add(c *Conn) {
+func (s *departureSet) add(c *Conn) *departure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open[c] = &departure{done: make(chan struct{})}
+	d := &departure{done: make(chan struct{})}
+	s.open[c] = d
+	return d
 }
 
 func (s *departureSet) settle(c *Conn, err error) {

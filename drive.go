@@ -193,9 +193,6 @@ func (c *Conn) news() (n news) {
 	}
 	if c.parting && !c.settled && (done || c.engine.Delivered()) {
 		c.settled = true
-		if c.over != nil {
-			close(c.over)
-		}
 		n |= newsSettled
 	}
 	// A flusher may have the last packet in its hands still.
@@ -260,6 +257,10 @@ func (e *Endpoint) resumeBlocked() {
 		if err != nil || len(e.blocked) == 0 {
 			e.resuming = false
 			e.mu.Unlock()
+			select {
+			case e.idle <- struct{}{}:
+			default:
+			}
 			return
 		}
 		c := e.nextBlocked()

@@ -37,7 +37,8 @@ type Endpoint struct {
 	private   bool // nobody has a handle: it closes itself when it has nothing left to do
 
 	group sync.WaitGroup // its goroutines: the reader, and while there is need the one that resumes
-	done  chan struct{}  // closed when the socket is about to be
+	done  chan struct{}  // closed when the endpoint begins to close
+	idle  chan struct{}  // capacity 1: no connection waits for the socket any more
 
 	mu       sync.Mutex // guards everything below; never held together with a Conn's
 	gate     *gate.Gate[*Conn]
@@ -46,7 +47,8 @@ type Endpoint struct {
 	listener *Listener          // nil: nobody listens
 	blocked  []*Conn            // those that the socket had no room for
 	resuming bool
-	closed   bool
+	closing  bool // nothing new begins
+	closed   bool // the socket is closed, or about to be
 }
 
 // NewEndpoint makes an endpoint of a socket, which it owns from here on, unless
@@ -80,6 +82,7 @@ func startEndpoint(sock *udp.Socket, network string, cfg Config, private bool) *
 		connected: sock.Remote().IsValid(),
 		private:   private,
 		done:      make(chan struct{}),
+		idle:      make(chan struct{}, 1),
 		gate:      gate.New[*Conn](gate.Config{Seed: seed, RetryAfter: cfg.RetryThreshold, Backlog: cfg.Backlog}),
 		random:    random,
 		conns:     make(map[*Conn]struct{}),
@@ -108,7 +111,7 @@ func (e *Endpoint) Listen() (*Listener, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
-	case e.closed:
+	case e.closing:
 		return nil, &net.OpError{Op: "listen", Net: e.network, Addr: e.Addr(), Err: net.ErrClosed}
 	case e.listener != nil:
 		return nil, &net.OpError{Op: "listen", Net: e.network, Addr: e.Addr(), Err: errListening}
@@ -120,14 +123,15 @@ func (e *Endpoint) Listen() (*Listener, error) {
 
 // Close aborts all connections, those too that are still delivering what was
 // written before their Close, and closes the socket. It waits for the
-// endpoint's goroutines.
+// endpoint's goroutines, and up to a second for a socket that is full, so that
+// the peers hear of it.
 func (e *Endpoint) Close() error {
 	e.mu.Lock()
-	if e.closed {
+	if e.closing {
 		e.mu.Unlock()
 		return &net.OpError{Op: "close", Net: e.network, Addr: e.Addr(), Err: net.ErrClosed}
 	}
-	e.closed = true
+	e.closing = true
 	close(e.done)
 	conns := make([]*Conn, 0, len(e.conns))
 	for c := range e.conns {
@@ -142,6 +146,10 @@ func (e *Endpoint) Close() error {
 	for _, c := range conns {
 		c.Abort()
 	}
+	e.awaitBlocked(time.Second)
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
 	err := e.sock.Close()
 	e.group.Wait()
 	e.finishBlocked()
@@ -151,7 +159,26 @@ func (e *Endpoint) Close() error {
 	return nil
 }
 
-// finishBlocked lets the connections end that waited for the socket.
+// awaitBlocked waits until no connection waits for the socket, but not for ever.
+func (e *Endpoint) awaitBlocked(limit time.Duration) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for {
+		e.mu.Lock()
+		busy := e.resuming
+		e.mu.Unlock()
+		if !busy {
+			return
+		}
+		select {
+		case <-e.idle:
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+// finishBlocked lets the connections end that waited for the socket in vain.
 func (e *Endpoint) finishBlocked() {
 	for {
 		e.mu.Lock()
@@ -226,9 +253,9 @@ func (e *Endpoint) forget(c *Conn) {
 // closeIfIdle closes the socket of an endpoint that nobody can use any more.
 func (e *Endpoint) closeIfIdle() {
 	e.mu.Lock()
-	idle := e.private && !e.closed && e.listener == nil && len(e.conns) == 0
+	idle := e.private && !e.closing && e.listener == nil && len(e.conns) == 0
 	if idle {
-		e.closed = true
+		e.closing, e.closed = true, true
 		close(e.done)
 	}
 	e.mu.Unlock()

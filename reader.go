@@ -29,22 +29,29 @@ func (e *Endpoint) readLoop() {
 		case e.connected && isRefusal(err):
 			e.refused(err)
 		default:
-			pause := trouble.next()
-			e.config.Logger.Warn("reading the socket failed", "local", e.local, "error", err, "again in", pause)
-			select {
-			case <-e.done:
-				return
-			case <-time.After(pause):
+			if pause := trouble.next(); pause > 0 {
+				e.config.Logger.Warn("reading the socket fails", "local", e.local, "error", err, "again in", pause)
+				select {
+				case <-e.done:
+					return
+				case <-time.After(pause):
+				}
 			}
 		}
 	}
 }
 
-// backoff spaces the attempts at something that keeps failing.
-type backoff struct{ last time.Duration }
+// backoff spaces the attempts at something that keeps failing. Sixteen failures
+// in a row are taken for what ICMP said of sixteen earlier packets.
+type backoff struct {
+	failures int
+	last     time.Duration
+}
 
 func (b *backoff) next() time.Duration {
-	b.last = min(max(2*b.last, 5*time.Millisecond), time.Second)
+	if b.failures++; b.failures > 16 {
+		b.last = min(max(2*b.last, 5*time.Millisecond), time.Second)
+	}
 	return b.last
 }
 
@@ -75,7 +82,7 @@ func (e *Endpoint) readOnce(in *intake) error {
 func (e *Endpoint) route(in *intake, ms []udp.Message) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed {
+	if e.closing {
 		return
 	}
 	now := e.now()

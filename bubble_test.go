@@ -1,0 +1,333 @@
+package ebb_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/ebb"
+	"example.com/ebb/internal/simnet"
+)
+
+// The tests in this file run the whole stack over a simulated network, with the
+// clock of a testing/synctest bubble: an hour passes in milliseconds, and
+// durations are exact.
+
+const serverPort, clientPort = 443, 5000
+
+var serverAddr = net.UDPAddrFromAddrPort(netip.MustParseAddrPort("10.0.0.2:443"))
+
+// bubble is a client and a server, one link each way between them.
+type bubble struct {
+	*testing.T
+	*simnet.Network
+	client, server *simnet.Host
+}
+
+// inBubble runs a test in a bubble. up is the link from the client to the
+// server, down the one back.
+func inBubble(t *testing.T, up, down simnet.LinkConfig, test func(b *bubble)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		n := simnet.NewNetwork(1)
+		b := &bubble{T: t, Network: n, client: n.Host("10.0.0.1"), server: n.Host("10.0.0.2")}
+		n.Connect(b.client, b.server, up, down)
+		test(b)
+	})
+}
+
+// endpoint is an endpoint on a host that closes with the bubble.
+func (b *bubble) endpoint(h *simnet.Host, port uint16, cfg *ebb.Config) *ebb.Endpoint {
+	b.Helper()
+	pc, err := h.ListenPacket(port)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return b.endpointOver(pc, cfg)
+}
+
+func (b *bubble) endpointOver(pc net.PacketConn, cfg *ebb.Config) *ebb.Endpoint {
+	b.Helper()
+	e, err := ebb.NewEndpoint(pc, cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { e.Close() })
+	return e
+}
+
+// connect is a connection from the client to a listening server.
+func (b *bubble) connect(clientCfg, serverCfg *ebb.Config) (dialled, accepted *ebb.Conn) {
+	b.Helper()
+	l := serves(b.T, b.endpoint(b.server, serverPort, serverCfg))
+	c, err := b.endpoint(b.client, clientPort, clientCfg).DialContext(b.Context(), serverAddr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return c, accept(b.T, l)
+}
+
+const oneWay = 20 * time.Millisecond
+
+var delayed = simnet.LinkConfig{Delay: oneWay}
+
+// TestServerSpeaksFirst: a client that dials and reads gets the greeting, even
+// if any of the first datagrams is lost, within a probe timeout of the time
+// it takes otherwise.
+func TestServerSpeaksFirst(t *testing.T) {
+	const probeTimeout = time.Second // before there is a sample
+	greeting := func(t *testing.T, up, down int) (took time.Duration) {
+		drop := func(which int) simnet.LinkConfig {
+			return simnet.LinkConfig{Delay: oneWay, Drop: func(n int, _ []byte) bool { return n == which }}
+		}
+		inBubble(t, drop(up), drop(down), func(b *bubble) {
+			l := serves(b.T, b.endpoint(b.server, serverPort, nil))
+			go func() {
+				c, err := l.Accept()
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				fmt.Fprint(c, "220 hello")
+			}()
+			start := time.Now()
+			c, err := b.endpoint(b.client, clientPort, nil).DialContext(b.Context(), serverAddr)
+			if err != nil {
+				b.Fatal(err)
+			}
+			reads(b.T, c, "220 hello")
+			took = time.Since(start)
+		})
+		return took
+	}
+	clean := greeting(t, -1, -1)
+	if clean != 4*oneWay {
+		t.Errorf("without loss it takes %v; two round trips are %v", clean, 4*oneWay)
+	}
+	for n := range 6 {
+		if took := greeting(t, n, -1); took > clean+probeTimeout {
+			t.Errorf("without datagram %d of the client: %v, clean %v", n, took, clean)
+		}
+		if took := greeting(t, -1, n); took > clean+probeTimeout {
+			t.Errorf("without datagram %d of the server: %v, clean %v", n, took, clean)
+		}
+	}
+}
+
+// TestBehindNAT: five idle minutes behind a NAT that forgets after 30 s.
+func TestBehindNAT(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		keepAlive time.Duration
+		survives  bool
+	}{{"keep-alive", 0, true}, {"none", -1, false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := simnet.NewNetwork(1)
+				nat := n.NAT(simnet.NATConfig{BindingTimeout: 30 * time.Second}, "192.0.2.1")
+				b := &bubble{T: t, Network: n, client: nat.Host("10.0.0.1"), server: n.Host("10.0.0.2")}
+				n.Connect(b.client, b.server, delayed, delayed)
+				// The server must not be the one who keeps the binding.
+				c, s := b.connect(&ebb.Config{KeepAlive: tt.keepAlive, IdleTimeout: time.Hour}, &ebb.Config{IdleTimeout: time.Hour})
+				if got := s.RemoteAddr().(*net.UDPAddr).IP.String(); got != "192.0.2.1" {
+					t.Fatalf("the server sees %s", got)
+				}
+				time.Sleep(5 * time.Minute)
+				write(t, s, "news")
+				c.SetReadDeadline(time.Now().Add(10 * time.Second))
+				got := make([]byte, 10)
+				m, err := c.Read(got)
+				if tt.survives && string(got[:m]) != "news" {
+					t.Errorf("after five minutes: %q, %v", got[:m], err)
+				}
+				if !tt.survives && !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("without keep-alive: %q, %v; is the NAT no NAT?", got[:m], err)
+				}
+			})
+		})
+	}
+}
+
+// TestKeepAlive: an idle connection lives for a day, and costs a probe every 15 s.
+func TestKeepAlive(t *testing.T) {
+	inBubble(t, delayed, delayed, func(b *bubble) {
+		c, s := b.connect(nil, nil)
+		before := b.LinkStats(b.client, b.server).Sent
+		time.Sleep(24 * time.Hour)
+		probes := b.LinkStats(b.client, b.server).Sent - before
+		if most := 24 * 3600 / 15; probes > most || probes < most*95/100 {
+			t.Errorf("%d packets in a day, want about %d", probes, most)
+		}
+		write(b.T, s, "good morning")
+		reads(b.T, c, "good morning")
+	})
+}
+
+// TestIdleTimeout: a dead path ends both sides, in time.
+func TestIdleTimeout(t *testing.T) {
+	inBubble(t, delayed, delayed, func(b *bubble) {
+		c, s := b.connect(nil, nil)
+		synctest.Wait()
+		time.Sleep(time.Second) // for the last ACK
+		b.SetLink(b.client, b.server, simnet.LinkConfig{Loss: 1})
+		b.SetLink(b.server, b.client, simnet.LinkConfig{Loss: 1})
+		start := time.Now()
+		end := func(who string, conn *ebb.Conn, limit time.Duration) {
+			_, err := conn.Read(make([]byte, 1))
+			var ne net.Error
+			if !errors.Is(err, ebb.ErrIdleTimeout) || !errors.Is(err, syscall.ETIMEDOUT) || !errors.As(err, &ne) || !ne.Timeout() {
+				t.Errorf("the %s reads %v", who, err)
+			}
+			if took := time.Since(start); took > limit || took < 30*time.Second {
+				t.Errorf("the %s noticed after %v", who, took)
+			}
+		}
+		done := make(chan struct{})
+		go func() { end("client", c, 46*time.Second); close(done) }() // 15 s of silence, and 30 of probes
+		end("server", s, 61*time.Second)                              // 30 and 30
+		<-done
+	})
+}
+
+// TestRestartedPeer: a server that comes back without its memory answers the next
+// packet with UNKNOWN, and the client's connection is reset at once.
+func TestRestartedPeer(t *testing.T) {
+	inBubble(t, delayed, delayed, func(b *bubble) {
+		first := b.endpoint(b.server, serverPort, nil)
+		l := serves(b.T, first)
+		e := b.endpoint(b.client, clientPort, nil)
+		c, err := e.DialContext(b.Context(), serverAddr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		accept(b.T, l)
+		time.Sleep(time.Second)
+		b.SetLink(b.server, b.client, simnet.LinkConfig{Loss: 1}) // it does not say goodbye
+		first.Close()
+		b.SetLink(b.server, b.client, delayed)
+		l2 := serves(b.T, b.endpoint(b.server, serverPort, nil))
+
+		start := time.Now()
+		write(b.T, c, "anybody there?")
+		err = readsError(b.T, c)
+		if !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("Read = %v", err)
+		}
+		if took := time.Since(start); took > 4*oneWay {
+			t.Errorf("after %v; two round trips are %v", took, 4*oneWay)
+		}
+		// A new dial from the same address works at once.
+		start = time.Now()
+		c2, err := e.DialContext(b.Context(), serverAddr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		write(b.T, c2, "hello again")
+		reads(b.T, accept(b.T, l2), "hello again")
+		if took := time.Since(start); took > 4*oneWay {
+			t.Errorf("the new connection took %v", took)
+		}
+	})
+}
+
+// TestNoAnswer: a dial into nothing ends with the handshake's timeout, and an
+// endpoint's earlier.
+func TestNoAnswer(t *testing.T) {
+	inBubble(t, simnet.LinkConfig{Loss: 1}, delayed, func(b *bubble) {
+		e := b.endpoint(b.client, clientPort, nil)
+		start := time.Now()
+		_, err := e.DialContext(b.Context(), serverAddr)
+		if !errors.Is(err, ebb.ErrHandshakeTimeout) || time.Since(start) != 10*time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		b.Cleanup(func() {
+			if n := e.Info().Connections; n != 0 {
+				t.Errorf("%d connections are left", n)
+			}
+		})
+	})
+}
+
+// TestCrossingDialsMeet: dials that cross in mid-way become one connection, on
+// any path, whoever listens.
+func TestCrossingDialsMeet(t *testing.T) {
+	for _, listening := range []int{0, 1, 2} {
+		for lost := -1; lost < 4; lost++ {
+			link := simnet.LinkConfig{Delay: oneWay, Drop: func(n int, _ []byte) bool { return n == lost }}
+			inBubble(t, link, link, func(b *bubble) {
+				x, y := b.endpoint(b.client, clientPort, nil), b.endpoint(b.server, serverPort, nil)
+				for i, e := range []*ebb.Endpoint{x, y} {
+					if i < listening {
+						serves(b.T, e)
+					}
+				}
+				var atY *ebb.Conn
+				var errY error
+				done := make(chan struct{})
+				go func() {
+					atY, errY = y.DialContext(b.Context(), x.Addr())
+					close(done)
+				}()
+				atX, errX := x.DialContext(b.Context(), serverAddr)
+				<-done
+				if errX != nil || errY != nil {
+					t.Errorf("%d listening, datagram %d lost: %v and %v", listening, lost, errX, errY)
+					return
+				}
+				write(b.T, atX, "from x")
+				reads(b.T, atY, "from x")
+				write(b.T, atY, "from y")
+				reads(b.T, atX, "from y")
+				if atX.Info().Dialled == atY.Info().Dialled {
+					t.Errorf("%d listening, datagram %d lost: two connections", listening, lost)
+				}
+			})
+		}
+	}
+}
+
+// TestCloseInTheBackground: Close returns at once, and Drain when the last byte
+// was acknowledged.
+func TestCloseInTheBackground(t *testing.T) {
+	inBubble(t, delayed, delayed, func(b *bubble) {
+		c, s := b.connect(nil, nil)
+		write(b.T, c, "the last words")
+		start := time.Now()
+		c.Close()
+		if took := time.Since(start); took != 0 {
+			t.Errorf("Close took %v", took)
+		}
+		if err := ebb.Drain(b.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took < 2*oneWay || took > 2*oneWay+50*time.Millisecond {
+			t.Errorf("Drain took %v, a round trip is %v", took, 2*oneWay)
+		}
+		reads(b.T, s, "the last words")
+	})
+}
+
+// TestUndeliverable: a path that dies behind Close is given up after
+// LingerTimeout, and Drain says so.
+func TestUndeliverable(t *testing.T) {
+	inBubble(t, delayed, delayed, func(b *bubble) {
+		c, _ := b.connect(&ebb.Config{LingerTimeout: 5 * time.Second}, nil)
+		b.SetLink(b.client, b.server, simnet.LinkConfig{Loss: 1})
+		write(b.T, c, "into the void")
+		start := time.Now()
+		c.Close()
+		err := ebb.Drain(b.Context())
+		if !errors.Is(err, ebb.ErrNotDelivered) {
+			t.Errorf("Drain = %v", err)
+		}
+		if took := time.Since(start); took != 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
