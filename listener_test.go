@@ -114,8 +114,31 @@ func TestThousandConnections(t *testing.T) {
 	e := endpoint(t, nil)
 	before := runtime.NumGoroutine()
 
+	dialled, accepted := connectMany(t, e, l, n)
+	eventually(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= before })
+	if info := l.Endpoint().Info(); info.Connections != n || info.HalfOpen != 0 {
+		t.Errorf("the listener has %d connections, %d half-open", info.Connections, info.HalfOpen)
+	}
+	if got := greetings(t, accepted); got != n {
+		t.Errorf("%d different greetings", got)
+	}
+	for i, c := range dialled {
+		reads(t, c, fmt.Sprintf("%08d", i))
+		c.Close()
+	}
+	for _, c := range accepted {
+		c.Close()
+	}
+	if err := drain(t); err != nil {
+		t.Errorf("Drain: %v", err)
+	}
+	eventually(t, "the connections to end", func() bool { return e.Info().Connections == 0 && l.Endpoint().Info().Connections == 0 })
+}
+
+// connectMany makes connections, a hundred at a time, and says on each which it is.
+func connectMany(t *testing.T, e *ebb.Endpoint, l *ebb.Listener, n int) (dialled, accepted []*ebb.Conn) {
+	dialled, accepted = make([]*ebb.Conn, n), make([]*ebb.Conn, n)
 	var group sync.WaitGroup
-	dialled, accepted := make([]*ebb.Conn, n), make([]*ebb.Conn, n)
 	group.Go(func() {
 		for i := range accepted {
 			c, err := l.AcceptConn()
@@ -144,12 +167,14 @@ func TestThousandConnections(t *testing.T) {
 	if t.Failed() {
 		t.FailNow()
 	}
-	eventually(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= before })
-	if info := l.Endpoint().Info(); info.Connections != n || info.HalfOpen != 0 {
-		t.Errorf("the listener has %d connections, %d half-open", info.Connections, info.HalfOpen)
-	}
+	return dialled, accepted
+}
+
+// greetings reads the greeting of each connection, echoes it, and returns how many
+// different ones there are.
+func greetings(t *testing.T, conns []*ebb.Conn) int {
 	seen := make(map[string]bool)
-	for _, c := range accepted {
+	for _, c := range conns {
 		c.SetReadDeadline(time.Now().Add(patience))
 		b := make([]byte, 8)
 		if _, err := io.ReadFull(c, b); err != nil {
@@ -158,18 +183,5 @@ func TestThousandConnections(t *testing.T) {
 		seen[string(b)] = true
 		c.Write(b)
 	}
-	if len(seen) != n {
-		t.Errorf("%d different greetings", len(seen))
-	}
-	for i, c := range dialled {
-		reads(t, c, fmt.Sprintf("%08d", i))
-		c.Close()
-	}
-	for _, c := range accepted {
-		c.Close()
-	}
-	if err := drain(t); err != nil {
-		t.Errorf("Drain: %v", err)
-	}
-	eventually(t, "the connections to end", func() bool { return e.Info().Connections == 0 && l.Endpoint().Info().Connections == 0 })
+	return len(seen)
 }

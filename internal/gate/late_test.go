@@ -105,112 +105,119 @@ func TestTicksWrap(t *testing.T) {
 	}
 }
 
-func TestCrossingDials(t *testing.T) {
-	const low, mid, high = wire.ID(10), wire.ID(20), wire.ID(30)
-	t.Run("ours is larger", func(t *testing.T) {
-		s := newScene(t, Config{})
-		s.dials(bob, high)
-		s.drops(bob, initial(dstOf(low), low, nil), Crossed)
-		if v := s.get(alice, initial(dstOf(low), low, nil), Reply); v.Reply == nil {
-			t.Error("another address is not refused")
+// The IDs of dials that cross.
+const low, mid, high = wire.ID(10), wire.ID(20), wire.ID(30)
+
+func TestCrossingOursIsLarger(t *testing.T) {
+	s := newScene(t, Config{})
+	s.dials(bob, high)
+	s.drops(bob, initial(dstOf(low), low, nil), Crossed)
+	if v := s.get(alice, initial(dstOf(low), low, nil), Reply); v.Reply == nil {
+		t.Error("another address is not refused")
+	}
+	// Once ours is established, another of theirs is one like any other.
+	s.get(bob, long(wire.Accept, high, 1, wire.AppendPing(nil), 60), Deliver)
+	if _, ok := s.Establish(s.now, high); ok {
+		t.Error("a dial completed a dial")
+	}
+	s.get(bob, initial(dstOf(low), low, nil), Reply)
+	s.SetListening(true)
+	s.opens(bob, low)
+}
+
+func TestCrossingTheirsIsLarger(t *testing.T) {
+	s := newScene(t, Config{})
+	loser := s.dials(bob, low)
+	local, _ := s.opens(bob, high)
+	// What they say to ours is of no interest any more.
+	s.drops(bob, long(wire.Refuse, low, dstOf(low), wire.AppendClose(nil, wire.CodeRefused, ""), 0), Crossed)
+	dial, ok := s.Establish(s.now, local)
+	if !ok || dial != loser {
+		t.Errorf("Establish = %v, %v", dial, ok)
+	}
+	if got := s.Counters(); got.Queued != 0 || got.HalfOpen != 0 {
+		t.Errorf("counters %+v", got)
+	}
+	if _, ok := s.Establish(s.now, local); ok {
+		t.Error("established twice")
+	}
+	s.get(bob, initial(dstOf(low+1), low+1, nil), Reply) // no dial is pending: refused
+}
+
+func TestCrossingSeveralOfOurs(t *testing.T) {
+	s := newScene(t, Config{})
+	s.dials(bob, high)
+	s.dials(bob, high+1)
+	first, second := s.dials(bob, low+1), s.dials(bob, low)
+	for i, want := range []*client{second, first} {
+		local, _ := s.opens(bob, mid+wire.ID(i))
+		if dial, ok := s.Establish(s.now, local); !ok || dial != want {
+			t.Errorf("%d: Establish = %v, %v", i, dial, ok)
 		}
-		// Once ours is established, another of theirs is one like any other.
-		s.get(bob, long(wire.Accept, high, 1, wire.AppendPing(nil), 60), Deliver)
-		if _, ok := s.Establish(s.now, high); ok {
-			t.Error("a dial completed a dial")
-		}
-		s.get(bob, initial(dstOf(low), low, nil), Reply)
-		s.SetListening(true)
-		s.opens(bob, low)
-	})
-	t.Run("theirs is larger", func(t *testing.T) {
-		s := newScene(t, Config{})
-		loser := s.dials(bob, low)
-		local, _ := s.opens(bob, high)
-		// What they say to ours is of no interest any more.
-		s.drops(bob, long(wire.Refuse, low, dstOf(low), wire.AppendClose(nil, wire.CodeRefused, ""), 0), Crossed)
-		dial, ok := s.Establish(s.now, local)
-		if !ok || dial != loser {
-			t.Errorf("Establish = %v, %v", dial, ok)
-		}
-		if got := s.Counters(); got.Queued != 0 || got.HalfOpen != 0 {
-			t.Errorf("counters %+v", got)
-		}
-		if _, ok := s.Establish(s.now, local); ok {
-			t.Error("established twice")
-		}
-		s.get(bob, initial(dstOf(low+1), low+1, nil), Reply) // no dial is pending: refused
-	})
-	t.Run("several of ours", func(t *testing.T) {
-		s := newScene(t, Config{})
-		s.dials(bob, high)
-		s.dials(bob, high+1)
-		first, second := s.dials(bob, low+1), s.dials(bob, low)
-		for i, want := range []*client{second, first} {
-			local, _ := s.opens(bob, mid+wire.ID(i))
-			if dial, ok := s.Establish(s.now, local); !ok || dial != want {
-				t.Errorf("%d: Establish = %v, %v", i, dial, ok)
-			}
-		}
-		s.drops(bob, initial(1, mid+2, nil), Crossed) // those left are larger
-	})
-	t.Run("ours ended meanwhile", func(t *testing.T) {
-		s := newScene(t, Config{Listening: true})
-		s.dials(bob, low)
-		local, _ := s.opens(bob, high)
-		s.Remove(s.now, low, Epitaph{Hold: time.Second})
-		if _, ok := s.Establish(s.now, local); ok {
-			t.Error("completed a dial that is gone")
-		}
-		if got := s.Counters(); got.Queued != 1 {
-			t.Errorf("not in the queue: %+v", got)
-		}
-	})
-	t.Run("theirs ended meanwhile", func(t *testing.T) {
-		s := newScene(t, Config{})
-		c := s.dials(bob, low)
-		local, _ := s.opens(bob, high)
-		s.Remove(s.now, local, Epitaph{Hold: time.Second})
-		refusal := long(wire.Refuse, low, dstOf(low), wire.AppendClose(nil, wire.CodeRefused, ""), 0)
-		if v := s.get(bob, refusal, Deliver); v.Conn != c {
-			t.Errorf("delivered to %v", v.Conn)
-		}
-	})
-	t.Run("ours began after theirs had come", func(t *testing.T) {
-		// Theirs is a connection for the listener, whatever the IDs.
-		s := newScene(t, Config{Listening: true})
-		local, _ := s.opens(bob, high)
-		s.dials(bob, low)
-		s.opens(bob, mid)
-		if _, ok := s.Establish(s.now, local); ok {
-			t.Error("completed a dial that it did not cross")
-		}
-		if got := s.Counters(); got.Queued != 1 {
-			t.Errorf("not in the queue: %+v", got)
-		}
-	})
-	t.Run("a full backlog does not matter", func(t *testing.T) {
-		s := newScene(t, Config{Listening: true, Backlog: 1})
-		id, _ := s.opens(alice, 1)
-		s.Establish(s.now, id)
-		s.drops(bob, initial(1, high, nil), BacklogFull)
-		s.dials(bob, low)
-		s.opens(bob, high)
-	})
-	t.Run("a dial to ourselves", func(t *testing.T) {
-		s := newScene(t, Config{Listening: true})
-		c := s.dials(bob, low)
-		local, server := s.opens(bob, low)
-		if v := s.get(bob, long(wire.Accept, low, local, wire.AppendPing(nil), 60), Deliver); v.Conn != c {
-			t.Errorf("ACCEPT went to %v", v.Conn)
-		}
-		if v := s.get(bob, short(local, low, data(1)), Deliver); v.Conn != server {
-			t.Errorf("CONFIRM went to %v", v.Conn)
-		}
-		if _, ok := s.Establish(s.now, local); ok {
-			t.Error("completed itself")
-		}
-	})
+	}
+	s.drops(bob, initial(1, mid+2, nil), Crossed) // those left are larger
+}
+
+func TestCrossingOursEnded(t *testing.T) {
+	s := newScene(t, Config{Listening: true})
+	s.dials(bob, low)
+	local, _ := s.opens(bob, high)
+	s.Remove(s.now, low, Epitaph{Hold: time.Second})
+	if _, ok := s.Establish(s.now, local); ok {
+		t.Error("completed a dial that is gone")
+	}
+	if got := s.Counters(); got.Queued != 1 {
+		t.Errorf("not in the queue: %+v", got)
+	}
+}
+
+func TestCrossingTheirsEnded(t *testing.T) {
+	s := newScene(t, Config{})
+	c := s.dials(bob, low)
+	local, _ := s.opens(bob, high)
+	s.Remove(s.now, local, Epitaph{Hold: time.Second})
+	refusal := long(wire.Refuse, low, dstOf(low), wire.AppendClose(nil, wire.CodeRefused, ""), 0)
+	if v := s.get(bob, refusal, Deliver); v.Conn != c {
+		t.Errorf("delivered to %v", v.Conn)
+	}
+}
+
+func TestCrossingOursCameLater(t *testing.T) {
+	// Theirs is a connection for the listener, whatever the IDs.
+	s := newScene(t, Config{Listening: true})
+	local, _ := s.opens(bob, high)
+	s.dials(bob, low)
+	s.opens(bob, mid)
+	if _, ok := s.Establish(s.now, local); ok {
+		t.Error("completed a dial that it did not cross")
+	}
+	if got := s.Counters(); got.Queued != 1 {
+		t.Errorf("not in the queue: %+v", got)
+	}
+}
+
+func TestCrossingFullBacklog(t *testing.T) {
+	s := newScene(t, Config{Listening: true, Backlog: 1})
+	id, _ := s.opens(alice, 1)
+	s.Establish(s.now, id)
+	s.drops(bob, initial(1, high, nil), BacklogFull)
+	s.dials(bob, low)
+	s.opens(bob, high)
+}
+
+func TestCrossingOurselves(t *testing.T) {
+	s := newScene(t, Config{Listening: true})
+	c := s.dials(bob, low)
+	local, server := s.opens(bob, low)
+	if v := s.get(bob, long(wire.Accept, low, local, wire.AppendPing(nil), 60), Deliver); v.Conn != c {
+		t.Errorf("ACCEPT went to %v", v.Conn)
+	}
+	if v := s.get(bob, short(local, low, data(1)), Deliver); v.Conn != server {
+		t.Errorf("CONFIRM went to %v", v.Conn)
+	}
+	if _, ok := s.Establish(s.now, local); ok {
+		t.Error("completed itself")
+	}
 }
 
 // TestEveryReasonHasAName keeps the names beside the reasons; that each is
