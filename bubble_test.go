@@ -236,6 +236,32 @@ func TestRestartedPeer(t *testing.T) {
 	})
 }
 
+// TestRestartedPeerOfAnIdleConn: the next keep-alive finds out.
+func TestRestartedPeerOfAnIdleConn(t *testing.T) {
+	inBubble(t, delayed, delayed, func(b *bubble) {
+		first := b.endpoint(b.server, serverPort, nil)
+		l := serves(b.T, first)
+		c, err := b.endpoint(b.client, clientPort, nil).DialContext(b.Context(), serverAddr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		accept(b.T, l)
+		time.Sleep(time.Second)
+		b.SetLink(b.server, b.client, simnet.LinkConfig{Loss: 1})
+		first.Close()
+		b.SetLink(b.server, b.client, delayed)
+		b.endpoint(b.server, serverPort, nil)
+
+		start := time.Now()
+		if err := readsError(b.T, c); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("Read = %v", err)
+		}
+		if took := time.Since(start); took > 15*time.Second {
+			t.Errorf("after %v; the keep-alive is sent every 15 s", took)
+		}
+	})
+}
+
 // TestNoAnswer: a dial into nothing ends with the handshake's timeout, and an
 // endpoint's earlier.
 func TestNoAnswer(t *testing.T) {
