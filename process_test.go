@@ -1,0 +1,206 @@
+package ebb_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/ebb"
+	"example.com/ebb/internal/simnet"
+)
+
+// roleEnv makes the test binary play one side of a test in a process of its own.
+const roleEnv = "EBB_TEST_ROLE"
+
+// childBytes is what the child of TestChildDelivers writes.
+const childBytes = 10 << 20
+
+func TestMain(m *testing.M) {
+	switch role, arg, _ := strings.Cut(os.Getenv(roleEnv), " "); role {
+	case "":
+		os.Exit(m.Run())
+	case "echo":
+		exitWith(echoRole(arg))
+	case "writer":
+		exitWith(writerRole(arg))
+	}
+}
+
+func exitWith(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// startRole starts this binary in a role and returns the first line it prints.
+func startRole(t *testing.T, role string) (*exec.Cmd, string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), roleEnv+"="+role)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("role %s said nothing: %v", role, err)
+	}
+	return cmd, strings.TrimSpace(line)
+}
+
+// echoRole serves echoes until it is killed.
+func echoRole(address string) error {
+	l, err := ebb.Listen("udp", address)
+	if err != nil {
+		return err
+	}
+	fmt.Println(l.Addr())
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		go func() { io.Copy(c, c); c.Close() }()
+	}
+}
+
+// writerRole sends childBytes over a path that loses one datagram in fifty, closes,
+// drains and exits.
+func writerRole(address string) error {
+	fmt.Println("started")
+	remote, err := net.ResolveUDPAddr("udp", address)
+	if err != nil {
+		return err
+	}
+	pc, err := net.ListenUDP("udp", &net.UDPAddr{IP: remote.IP})
+	if err != nil {
+		return err
+	}
+	lossy := simnet.Wrap(pc, simnet.LinkConfig{Loss: 0.02, Delay: time.Millisecond}, 1)
+	e, err := ebb.NewEndpoint(lossy, &ebb.Config{BandwidthLimit: ebb.Unlimited})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c, err := e.DialContext(ctx, remote)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, childBytes)
+	for i := range buf {
+		buf[i] = byte(i * 7 >> 3)
+	}
+	if _, err := c.Write(buf); err != nil {
+		return err
+	}
+	if err := c.Close(); err != nil {
+		return err
+	}
+	return ebb.Drain(ctx)
+}
+
+// TestChildDelivers: a process that writes, closes, drains and exits has delivered
+// everything, although its path loses packets.
+func TestChildDelivers(t *testing.T) {
+	l, err := ebb.Listen("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	child, _ := startRole(t, "writer "+l.Addr().String())
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(time.Minute))
+	got, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatalf("after %d bytes: %v", len(got), err)
+	}
+	if len(got) != childBytes {
+		t.Fatalf("%d bytes of %d", len(got), childBytes)
+	}
+	for i, b := range got {
+		if b != byte(i*7>>3) {
+			t.Fatalf("wrong byte at %d", i)
+		}
+	}
+	if err := child.Wait(); err != nil {
+		t.Errorf("the child: %v", err)
+	}
+}
+
+// TestKilledServer: after a kill -9 in mid-transfer and a restart on the same port the
+// client's next call fails with ECONNRESET, and a fresh dial works at once.
+func TestKilledServer(t *testing.T) {
+	server, address := startRole(t, "echo 127.0.0.1:0")
+	c, err := ebb.Dial("udp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetDeadline(time.Now().Add(time.Minute))
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer c.Close()
+	group.Go(func() { // until the kill, and no error of it matters
+		for {
+			if _, err := c.Write(make([]byte, 64<<10)); err != nil {
+				return
+			}
+		}
+	})
+	if _, err := io.ReadFull(c, make([]byte, 100<<10)); err != nil {
+		t.Fatal(err)
+	}
+	server.Process.Signal(syscall.SIGKILL)
+	server.Wait()
+	startRole(t, "echo "+address)
+
+	start := time.Now()
+	err = nil
+	for err == nil { // what is buffered may still be read
+		_, err = c.Read(make([]byte, 64<<10))
+	}
+	took := time.Since(start)
+	if !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the client's call: %v", err)
+	}
+	t.Logf("reset after %v", took)
+	if took > 2*time.Second {
+		t.Errorf("the reset took %v; the next packet is a probe, at most a second away", took)
+	}
+	fresh, err := ebb.Dial("udp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fresh.Close()
+	fresh.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := fresh.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(fresh, make([]byte, 5)); err != nil {
+		t.Fatal(err)
+	}
+}
