@@ -13,11 +13,13 @@ const (
 	batchBytes = 64 << 10
 	// batchTrains is how many trains it may consist of.
 	batchTrains = 32
-	// intakeMessages is how many datagrams are read at once.
+	// intakeMessages is how many datagrams are read at once, and intakeSize the
+	// room for each: what any path of today carries.
 	intakeMessages = 32
-	// intakeSize is the room for each: what any path of today carries. An
-	// endpoint that admits larger ones has its own.
-	intakeSize = 2048
+	intakeSize     = 2048
+	// wideIntakeMessages is how many messages are read at once that are trains
+	// or large datagrams.
+	wideIntakeMessages = 8
 )
 
 // batch is what a flush hands to the socket: trains in one buffer. A socket that
@@ -64,7 +66,7 @@ type intake struct {
 	messages []udp.Message
 	arrivals []arrival
 	replies  batch
-	foreign  []int // messages that are not Ebb's
+	foreign  []foreign
 }
 
 // arrival is a datagram and the connection it belongs to.
@@ -75,7 +77,25 @@ type arrival struct {
 	seg  []byte
 }
 
-var intakes = sync.Pool{New: func() any { return newIntake(intakeMessages, intakeSize) }}
+// foreign is a datagram that is not Ebb's.
+type foreign struct {
+	seg    []byte
+	remote netip.AddrPort
+}
+
+var (
+	intakes     = sync.Pool{New: func() any { return newIntake(intakeMessages, intakeSize) }}
+	wideIntakes = sync.Pool{New: func() any { return newIntake(wideIntakeMessages, udp.MaxTrain) }}
+)
+
+// intakesFor is the pool with room for what a socket reads: trains, or datagrams
+// up to largest bytes.
+func intakesFor(trains bool, largest int) *sync.Pool {
+	if trains || largest > intakeSize {
+		return &wideIntakes
+	}
+	return &intakes
+}
 
 func newIntake(messages, size int) *intake {
 	in := &intake{messages: make([]udp.Message, messages)}
@@ -89,6 +109,7 @@ func newIntake(messages, size int) *intake {
 // reset forgets what was read, references to connections included.
 func (in *intake) reset() {
 	clear(in.arrivals)
+	clear(in.foreign)
 	in.arrivals, in.foreign = in.arrivals[:0], in.foreign[:0]
 	clear(in.replies.messages)
 	in.replies.buf, in.replies.messages, in.replies.next = in.replies.buf[:0], in.replies.messages[:0], 0

@@ -9,6 +9,7 @@ import (
 
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/udp"
 	"example.com/ebb/ledbat"
 	"example.com/ebb/wire"
 )
@@ -86,6 +87,15 @@ type Config struct {
 	// listener spends memory on it. 0: 256. Negative: never.
 	RetryThreshold int
 
+	// NoBatch, NoGSO and NoGRO each turn off one way to move packets faster,
+	// which is otherwise used where the system has it: many packets a
+	// system call, leaving it to the kernel to cut up runs of packets that
+	// are sent (UDP_SEGMENT), and to join those received (UDP_GRO). NoBatch
+	// turns off all three. A system that refuses needs no setting: see
+	// SocketInfo. They are for looking into trouble with a driver or a
+	// middlebox.
+	NoBatch, NoGSO, NoGRO bool
+
 	// Foreign gets what arrives and is not Ebb's, so that another protocol
 	// can share the socket: STUN, a DHT. b is valid during the call, which
 	// is made by the goroutine that reads the socket: it must return soon
@@ -152,6 +162,11 @@ func (c *Config) controller(p congestion.Params) congestion.Controller {
 		panic("BUG: settings that were validated: " + err.Error())
 	}
 	return controller
+}
+
+// socketOptions is the settings of the sockets.
+func (c *Config) socketOptions() udp.Options {
+	return udp.Options{NoBatch: c.NoBatch, NoGSO: c.NoGSO, NoGRO: c.NoGRO}
 }
 
 // maxDatagram is the largest UDP payload to try on the way to an address.

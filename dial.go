@@ -101,7 +101,7 @@ func (d *Dialer) dialOne(s sharedContext, network, udpNetwork string, local *net
 	e := d.Endpoint
 	if e == nil {
 		addr := net.UDPAddrFromAddrPort(remote)
-		sock, err := udp.Dial(udpNetwork, local, addr, udp.Options{})
+		sock, err := udp.Dial(udpNetwork, local, addr, cfg.socketOptions())
 		if err != nil {
 			return nil, renamed(err, "dial", network, addr)
 		}

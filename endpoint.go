@@ -33,8 +33,9 @@ type Endpoint struct {
 	epoch   time.Time      // the engines' time 0
 	largest int            // no packet of ours is larger, in bytes of UDP payload
 
-	connected bool // the socket has one peer
-	private   bool // nobody has a handle: it closes itself when it has nothing left to do
+	intakes   *sync.Pool // of what fits the socket's reads
+	connected bool       // the socket has one peer
+	private   bool       // nobody has a handle: it closes itself when it has nothing left to do
 
 	group sync.WaitGroup // its goroutines: the reader, and while there is need the one that resumes
 	done  chan struct{}  // closed when the endpoint begins to close
@@ -59,7 +60,7 @@ func NewEndpoint(pc net.PacketConn, config *Config) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	sock, err := udp.New(pc, udp.Options{})
+	sock, err := udp.New(pc, cfg.socketOptions())
 	if err != nil {
 		return nil, err
 	}
@@ -72,13 +73,15 @@ func startEndpoint(sock *udp.Socket, network string, cfg Config, private bool) *
 	crand.Read(seed[:])
 	random := rand.NewChaCha8(seed)
 	crand.Read(seed[:])
+	largest := max(defaultDatagram4, cfg.MaxDatagramSize)
 	e := &Endpoint{
 		config:    cfg,
 		network:   network,
 		sock:      sock,
 		local:     unmapped(sock.LocalAddr().AddrPort()),
 		epoch:     time.Now(),
-		largest:   max(defaultDatagram4, cfg.MaxDatagramSize),
+		largest:   largest,
+		intakes:   intakesFor(sock.Info().GRO, largest),
 		connected: sock.Remote().IsValid(),
 		private:   private,
 		done:      make(chan struct{}),

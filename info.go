@@ -103,6 +103,8 @@ type EndpointInfo struct {
 // SocketInfo is what the system granted to a socket, and its counts.
 type SocketInfo struct {
 	Batch        bool // a system call moves many datagrams
+	GSO          bool // the kernel cuts up what is sent; false also after it refused
+	GRO          bool // the kernel joins what is received
 	DontFragment bool // datagrams leave whole or not at all
 	ECN          bool // marks of the IP header are read and written
 	PacketInfo   bool // a wildcard socket answers from the address it was spoken to
@@ -142,7 +144,7 @@ func (e *Endpoint) Info() EndpointInfo {
 func (e *Endpoint) socketInfo() SocketInfo {
 	s := e.sock.Info()
 	return SocketInfo{
-		Batch: s.Batch, DontFragment: s.DontFragment, ECN: s.ECN, PacketInfo: s.PacketInfo,
+		Batch: s.Batch, GSO: s.GSO, GRO: s.GRO, DontFragment: s.DontFragment, ECN: s.ECN, PacketInfo: s.PacketInfo,
 		ReceiveBuffer: s.ReceiveBuffer, SendBuffer: s.SendBuffer,
 		DatagramsReceived: s.Received.Datagrams, DatagramsSent: s.Sent.Datagrams,
 		BytesReceived: s.Received.Bytes, BytesSent: s.Sent.Bytes,

@@ -40,7 +40,7 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
-	sock, err := udp.Listen(udpNetwork, local, udp.Options{})
+	sock, err := udp.Listen(udpNetwork, local, cfg.socketOptions())
 	if err != nil {
 		return nil, renamed(err, "listen", network, local)
 	}

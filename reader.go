@@ -17,9 +17,10 @@ func (e *Endpoint) readLoop() {
 	for {
 		err := e.sock.WaitReadable()
 		if err == nil {
-			in := e.borrowIntake()
+			in := e.intakes.Get().(*intake)
 			err = e.readOnce(in)
-			e.returnIntake(in)
+			in.reset()
+			e.intakes.Put(in)
 		}
 		switch {
 		case err == nil:
@@ -71,9 +72,8 @@ func (e *Endpoint) readOnce(in *intake) error {
 		i = j
 	}
 	e.answer(in)
-	for _, i := range in.foreign {
-		m := &in.messages[i]
-		e.config.Foreign(m.Buf[:m.N], net.UDPAddrFromAddrPort(m.Remote))
+	for _, f := range in.foreign {
+		e.config.Foreign(f.seg, net.UDPAddrFromAddrPort(f.remote))
 	}
 	return nil
 }
@@ -106,8 +106,8 @@ func (e *Endpoint) route(in *intake, ms []udp.Message) {
 			case gate.Reply:
 				in.reply(v.Reply, m.Remote, m.Local)
 			case gate.Foreign:
-				if e.config.Foreign != nil && len(in.foreign) < len(ms) {
-					in.foreign = append(in.foreign, i)
+				if e.config.Foreign != nil {
+					in.foreign = append(in.foreign, foreign{seg: seg, remote: m.Remote})
 				}
 			}
 			if len(rest) == 0 {
@@ -143,21 +143,5 @@ func (e *Endpoint) refused(err error) {
 	e.mu.Unlock()
 	for _, c := range conns {
 		c.refused(err)
-	}
-}
-
-// borrowIntake returns what a read fills: from the pool, or, for datagrams
-// larger than its, the endpoint's own size.
-func (e *Endpoint) borrowIntake() *intake {
-	if e.largest > intakeSize {
-		return newIntake(4, e.largest)
-	}
-	return intakes.Get().(*intake)
-}
-
-func (e *Endpoint) returnIntake(in *intake) {
-	in.reset()
-	if e.largest <= intakeSize {
-		intakes.Put(in)
 	}
 }

@@ -5,4 +5,4 @@ package udp
 import "net"
 
 // newBatchLink returns nil: the system moves one datagram a call.
-func newBatchLink(*Socket, *net.UDPConn) link { return nil }
+func newBatchLink(*Socket, *net.UDPConn, Options) link { return nil }

@@ -12,9 +12,9 @@ import (
 
 // controlSpace is room for all the control messages of one datagram: on an
 // IPv6 socket an IPv4 datagram may come with the packet information of both
-// families, with its TOS and with the count of drops. A multiple of 8,
-// so that arrays of it stay aligned.
-const controlSpace = 160
+// families, with its TOS, with the count of drops and with the segment size. A
+// multiple of 8, so that arrays of it stay aligned.
+const controlSpace = 192
 
 // parseControl reads a received datagram's control messages into m. Unknown
 // ones are passed over.
@@ -46,6 +46,10 @@ func (s *Socket) parseControl(m *Message, b []byte) {
 		case unix.SOL_SOCKET:
 			if n, ok := parseDropped(h.Type, data); ok {
 				s.counters.dropped.Store(n)
+			}
+		case unix.IPPROTO_UDP:
+			if size, ok := parseSegmentSize(h.Type, data); ok {
+				m.SegmentSize = size
 			}
 		}
 	}

@@ -11,6 +11,12 @@ import (
 type Info struct {
 	// Batch says that a system call moves many datagrams.
 	Batch bool
+	// GSO says that the kernel cuts up the trains that are sent, which saves
+	// most of what a datagram costs. It turns false when the kernel
+	// refuses a train, or DisableGSO is called.
+	GSO bool
+	// GRO says that a Read may return trains: see Message.Buf.
+	GRO bool
 	// DontFragment says that datagrams leave whole or are refused with
 	// EMSGSIZE, as finding the path's MTU needs (RFC 8899 section 3).
 	DontFragment bool
@@ -58,6 +64,8 @@ type SendErrors struct {
 func (s *Socket) Info() Info {
 	i := Info{
 		Batch:         s.batch,
+		GSO:           s.gso.Load(),
+		GRO:           s.features.gro,
 		DontFragment:  s.features.dontFragment,
 		ECN:           s.features.ecn,
 		PacketInfo:    s.features.packetInfo,

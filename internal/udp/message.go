@@ -9,7 +9,9 @@ import (
 // last, laid end to end in one buffer, to or from one address.
 type Message struct {
 	// Buf holds the payload, Buf[:N]. A Read fills all of Buf if it can; a
-	// longer datagram is cut off, and counted in Info.Truncated.
+	// longer datagram is cut off, and counted in Info.Truncated. Where
+	// Info.GRO is true a Read may return trains, and wants MaxTrain bytes
+	// of room.
 	Buf []byte
 	// N is the number of bytes in Buf that count.
 	N int
@@ -36,6 +38,10 @@ type Message struct {
 	ECN uint8
 }
 
+// MaxTrain is the largest train that a Read returns, in bytes: as long as UDP's
+// largest datagram.
+const MaxTrain = 65535
+
 var (
 	errMessage   = errors.New("udp: message with a size out of range")
 	errECN       = errors.New("udp: no such ECN codepoint")
@@ -48,6 +54,27 @@ var (
 func (m *Message) Skip() bool {
 	m.Sent += len(m.segment(m.Sent))
 	return m.Sent < m.N
+}
+
+// train returns the datagrams from offset off on that are within the bounds, the
+// first in any case, and their number.
+func (m *Message) train(off, maxDatagrams, maxBytes int) (p []byte, datagrams int) {
+	p = m.segment(off)
+	size := len(p)
+	if size == 0 || size < m.SegmentSize {
+		return p, 1
+	}
+	n := max(1, min(maxDatagrams, maxBytes/size))
+	end := min(off+n*size, m.N)
+	return m.Buf[off:end], (end - off + size - 1) / size
+}
+
+// datagrams is the number of datagrams in a message, sent or not.
+func (m *Message) datagrams() int {
+	if m.SegmentSize <= 0 || m.SegmentSize >= m.N {
+		return 1
+	}
+	return (m.N + m.SegmentSize - 1) / m.SegmentSize
 }
 
 // segment returns the datagram that begins at offset off, empty at the end.
@@ -77,8 +104,8 @@ func (m *Message) check(remote netip.AddrPort) error {
 	return nil
 }
 
-// received describes a message just read. Local and ECN are whatever the
-// control messages say, and are set after this.
+// received describes a message just read. Local, ECN and SegmentSize are
+// whatever the control messages say, and are set after this.
 func (m *Message) received(n int, remote netip.AddrPort, local netip.Addr) {
 	m.N = min(n, len(m.Buf))
 	m.SegmentSize = 0

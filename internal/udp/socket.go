@@ -5,9 +5,10 @@
 // (recvmmsg and sendmmsg), on other systems one, and any net.PacketConn will do,
 // a simulated one included. Which it is shows in Info, not in the interface.
 //
-// A Message may be a train, several datagrams of one size in one buffer. Here
-// the socket cuts it up; one that can leave this to the kernel needs no other
-// interface.
+// A Message may be a train, several datagrams of one size in one buffer. Linux
+// carries it through most of its network stack as one (UDP_SEGMENT and
+// UDP_GRO), at little more than the cost of a single datagram; elsewhere the
+// socket cuts it up.
 package udp
 
 import (
@@ -35,6 +36,12 @@ type Options struct {
 	// where there is a better one. On that path a Write may wait for room,
 	// where the system has sends that wait.
 	NoBatch bool
+	// NoGSO cuts trains up before the kernel has them, even where it could.
+	// NoBatch implies it.
+	NoGSO bool
+	// NoGRO reads single datagrams, even where the kernel could put trains
+	// together. NoBatch implies it.
+	NoGRO bool
 }
 
 // A Socket is a UDP socket. Its methods may be called by any number of
@@ -47,6 +54,7 @@ type Socket struct {
 	remote   netip.AddrPort // invalid unless connected
 	features features
 	batch    bool
+	gso      atomic.Bool // trains go to the kernel whole
 	counters counters
 	closed   atomic.Bool
 
@@ -71,6 +79,7 @@ type link interface {
 // features is what the system agreed to do for a socket.
 type features struct {
 	dontFragment bool // datagrams leave whole or not at all
+	gro          bool // reads return trains
 	ecn          bool // ECN codepoints are told and set
 	packetInfo   bool // local addresses are told and set
 	is6          bool // the socket is of the IPv6 family
@@ -138,7 +147,7 @@ func New(pc net.PacketConn, opt Options) (*Socket, error) {
 	}
 	resize(uc, s.raw, opt)
 	if !opt.NoBatch {
-		s.link = newBatchLink(s, uc)
+		s.link = newBatchLink(s, uc, opt)
 	}
 	if s.batch = s.link != nil; !s.batch {
 		s.link = &singleLink{socket: s, conn: uc}
@@ -238,6 +247,11 @@ func (s *Socket) WaitWritable() error {
 	}
 	return nil
 }
+
+// DisableGSO makes Write cut trains up itself from now on: for a way on which
+// trains get lost as wholes. A socket does it by itself when the kernel refuses
+// a train.
+func (s *Socket) DisableGSO() { s.gso.Store(false) }
 
 // LocalAddr returns the address that the socket is bound to.
 func (s *Socket) LocalAddr() *net.UDPAddr { return net.UDPAddrFromAddrPort(s.local) }

@@ -1,0 +1,166 @@
+package udp
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// reader is the part of a batchLink that reads. It calls recvmmsg itself, as
+// package ipv4 allocates an address for every datagram. Socket.readMu guards
+// it.
+type reader struct {
+	in      *inbox             // during a read
+	want    int                // how many messages to read
+	got     int                // how many there were
+	errno   syscall.Errno      // what the call ended in
+	receive func(uintptr) bool // recvmmsg as a func value, made once
+	zones   zones
+}
+
+func (l *batchLink) read(ms []Message) (int, error) {
+	s := l.socket
+	in := inboxes.Get().(*inbox)
+	k := min(len(ms), batchSize)
+	in.lay(ms[:k])
+	l.in, l.want = in, k
+	defer l.forget(k)
+	if err := s.raw.Read(l.receive); err != nil {
+		return 0, err
+	}
+	if l.errno != 0 {
+		return 0, l.errno
+	}
+	bytes, datagrams := 0, 0
+	for i := range l.got {
+		m, h := &ms[i], &in.headers[i]
+		m.received(int(h.n), l.sender(&in.names[i], h.hdr.Namelen), s.ownAddr())
+		s.parseControl(m, in.control[i][:h.hdr.Controllen])
+		if h.hdr.Flags&unix.MSG_TRUNC != 0 {
+			s.counters.truncated.Add(1)
+		}
+		bytes += m.N
+		datagrams += m.datagrams()
+	}
+	s.counters.received.add(datagrams, bytes)
+	return l.got, nil
+}
+
+// forget returns the inbox, which may hold k of the caller's buffers.
+func (l *batchLink) forget(k int) {
+	for i := range k {
+		l.in.vectors[i].Base = nil
+	}
+	inboxes.Put(l.in)
+	l.in = nil
+}
+
+// recvmmsg reads what is there, and reports whether that was anything, or an
+// error.
+func (r *reader) recvmmsg(fd uintptr) bool {
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd,
+			uintptr(unsafe.Pointer(&r.in.headers[0])), uintptr(r.want), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return false
+		default:
+			r.got, r.errno = int(n), errno
+			return true
+		}
+	}
+}
+
+// sender returns the address that a message came from.
+func (l *batchLink) sender(name *unix.RawSockaddrInet6, size uint32) netip.AddrPort {
+	port := binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&name.Port))[:])
+	switch {
+	case name.Family == unix.AF_INET && size >= unix.SizeofSockaddrInet4:
+		name4 := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
+		return netip.AddrPortFrom(netip.AddrFrom4(name4.Addr), port)
+	case name.Family == unix.AF_INET6 && size >= unix.SizeofSockaddrInet6:
+		a := netip.AddrFrom16(name.Addr)
+		if name.Scope_id != 0 {
+			a = a.WithZone(l.zones.name(name.Scope_id))
+		}
+		return netip.AddrPortFrom(a, port)
+	}
+	return l.socket.remote
+}
+
+// inbox is the scratch of one recvmmsg, pooled as an outbox is.
+type inbox struct {
+	headers [batchSize]mmsghdr
+	vectors [batchSize]unix.Iovec
+	names   [batchSize]unix.RawSockaddrInet6 // large enough for IPv4's
+	control [batchSize][controlSpace]byte
+}
+
+// mmsghdr is the kernel's struct mmsghdr.
+type mmsghdr struct {
+	hdr unix.Msghdr
+	n   uint32 // bytes received
+}
+
+var inboxes = sync.Pool{New: func() any {
+	in := new(inbox)
+	for i := range in.headers {
+		h := &in.headers[i].hdr
+		h.Name = (*byte)(unsafe.Pointer(&in.names[i]))
+		h.Iov = &in.vectors[i]
+		h.SetIovlen(1)
+		h.Control = &in.control[i][0]
+	}
+	return in
+}}
+
+// lay sets the inbox up to fill the messages' buffers.
+func (in *inbox) lay(ms []Message) {
+	for i := range ms {
+		h := &in.headers[i].hdr
+		h.Namelen = unix.SizeofSockaddrInet6
+		h.SetControllen(controlSpace)
+		in.vectors[i].Base = unsafe.SliceData(ms[i].Buf)
+		in.vectors[i].SetLen(len(ms[i].Buf))
+	}
+}
+
+// zonesLifetime is how long the name of a network interface is believed.
+const zonesLifetime = time.Minute
+
+// zones knows the names of the network interfaces that link-local addresses
+// have come from.
+type zones struct {
+	names map[uint32]string
+	until time.Time
+}
+
+// name returns the name of the interface with an index, which is the zone of an
+// address.
+func (z *zones) name(index uint32) string {
+	now := time.Now()
+	if now.After(z.until) {
+		clear(z.names)
+		z.until = now.Add(zonesLifetime)
+	}
+	if name, ok := z.names[index]; ok {
+		return name
+	}
+	name := strconv.FormatUint(uint64(index), 10)
+	if i, err := net.InterfaceByIndex(int(index)); err == nil {
+		name = i.Name
+	}
+	if z.names == nil {
+		z.names = make(map[uint32]string)
+	}
+	z.names[index] = name
+	return name
+}
