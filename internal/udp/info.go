@@ -34,8 +34,9 @@ type Info struct {
 	// Truncated counts datagrams that were longer than their buffer.
 	Truncated uint64
 	// Dropped counts datagrams that the system threw away for want of
-	// room in the receive buffer, as of the last datagram read. It is always
-	// 0 where the system does not say, and starts anew after 2^32.
+	// room in the receive buffer, as of the last datagram read; a train that
+	// the system had joined counts once. It is always 0 where the system
+	// does not say, and starts anew after 2^32.
 	Dropped uint64
 	// ReceiveErrors counts the errors of Read.
 	ReceiveErrors uint64

@@ -22,15 +22,23 @@ type path struct {
 	name   string
 	noUDP  bool // any net.PacketConn
 	opt    Options
-	batch  bool // on Linux
+	batch  bool // on Linux, as are the two below
+	gso    bool // trains are sent whole
+	gro    bool // trains are read whole
 	moreOf bool // control messages: ECN, packet information
 }
 
 var paths = []path{
-	{name: "batch", batch: true, moreOf: true},
+	{name: "GSO and GRO", batch: true, gso: true, gro: true, moreOf: true},
+	{name: "GSO", opt: Options{NoGRO: true}, batch: true, gso: true, moreOf: true},
+	{name: "GRO", opt: Options{NoGSO: true}, batch: true, gro: true, moreOf: true},
+	{name: "batch", opt: Options{NoGSO: true, NoGRO: true}, batch: true, moreOf: true},
 	{name: "single", opt: Options{NoBatch: true}, moreOf: true},
 	{name: "packet conn", noUDP: true},
 }
+
+// systemPaths are those of a *net.UDPConn.
+var systemPaths = paths[:5]
 
 // each runs a test over every path.
 func each(t *testing.T, f func(t *testing.T, p path)) {
@@ -86,8 +94,9 @@ func (p path) opened(t testing.TB, s *Socket, err error) *Socket {
 		}
 		t.Fatal(err)
 	}
-	if want := p.batch && runtime.GOOS == "linux"; s.Info().Batch != want {
-		t.Errorf("Info.Batch = %v", !want)
+	i, linux := s.Info(), runtime.GOOS == "linux"
+	if i.Batch != (p.batch && linux) || i.GSO != (p.gso && linux) || i.GRO != (p.gro && linux) {
+		t.Errorf("Info.Batch, GSO, GRO = %v, %v, %v", i.Batch, i.GSO, i.GRO)
 	}
 	hang := time.AfterFunc(20*time.Second, func() { s.Close() })
 	t.Cleanup(func() {
@@ -102,15 +111,39 @@ func at(s *Socket, ip string) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr(ip), uint16(s.LocalAddr().Port))
 }
 
-// read reads n datagrams, each into 2 KiB.
+// room is buffers for a Read of up to n messages.
+func room(s *Socket, n int) []Message {
+	size := 2048
+	if s.Info().GRO {
+		n, size = min(n, 8), MaxTrain
+	}
+	ms := make([]Message, n)
+	for i := range ms {
+		ms[i].Buf = make([]byte, size)
+	}
+	return ms
+}
+
+// apart is the datagrams of a message.
+func apart(m Message) (all []Message) {
+	if m.datagrams() == 1 {
+		return []Message{m}
+	}
+	for b := range slices.Chunk(m.Buf[:m.N], m.SegmentSize) {
+		d := m
+		d.Buf, d.N, d.SegmentSize = b, len(b), 0
+		all = append(all, d)
+	}
+	return all
+}
+
+// read reads n datagrams. What is longer than 2 KiB is cut off unless the
+// socket reads trains; then there may be more than n.
 func read(t testing.TB, s *Socket, n int) []Message {
 	t.Helper()
 	var all []Message
 	for len(all) < n {
-		ms := make([]Message, n-len(all))
-		for i := range ms {
-			ms[i].Buf = make([]byte, 2048)
-		}
+		ms := room(s, n-len(all))
 		if err := s.WaitReadable(); err != nil {
 			t.Fatalf("WaitReadable after %d datagrams: %v", len(all), err)
 		}
@@ -121,7 +154,9 @@ func read(t testing.TB, s *Socket, n int) []Message {
 		if k < 1 {
 			t.Fatalf("Read returned %d messages and no error", k)
 		}
-		all = append(all, ms[:k]...)
+		for _, m := range ms[:k] {
+			all = append(all, apart(m)...)
+		}
 	}
 	return all
 }
