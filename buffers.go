@@ -15,8 +15,7 @@ const (
 	batchTrains = 32
 	// intakeMessages is how many datagrams are read at once.
 	intakeMessages = 32
-	// intakeSize is the room for each: what any path of today carries. An
-	// endpoint that admits larger ones has its own.
+	// intakeSize is the room for each: what any path of today carries.
 	intakeSize = 2048
 )
 
@@ -58,7 +57,8 @@ func (b *batch) add(buf []byte, train engine.Train) {
 	b.messages = append(b.messages, m)
 }
 
-// intake is what a read of the socket fills. It is borrowed while there is
+// intake is what a read of the socket fills. It is borrowed from the pool of all
+// endpoints, or, by one that admits larger datagrams, from its own, while there is
 // something to read.
 type intake struct {
 	messages []udp.Message
@@ -77,6 +77,14 @@ type arrival struct {
 
 var intakes = sync.Pool{New: func() any { return newIntake(intakeMessages, intakeSize) }}
 
+// intakesFor is a pool of intakes for datagrams of up to a size.
+func intakesFor(size int) *sync.Pool {
+	if size <= intakeSize {
+		return &intakes
+	}
+	return &sync.Pool{New: func() any { return newIntake(max(intakeMessages*intakeSize/size, 1), size) }}
+}
+
 func newIntake(messages, size int) *intake {
 	in := &intake{messages: make([]udp.Message, messages)}
 	buf := make([]byte, messages*size)
@@ -86,7 +94,7 @@ func newIntake(messages, size int) *intake {
 	return in
 }
 
-// reset forgets what was read, references to connections included.
+// reset forgets what was read, with the references to connections.
 func (in *intake) reset() {
 	clear(in.arrivals)
 	in.arrivals, in.foreign = in.arrivals[:0], in.foreign[:0]

@@ -3,7 +3,6 @@ package ebb
 import (
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -279,6 +278,3 @@ func (c *Conn) opError(op string, err error) error {
 	}
 	return &net.OpError{Op: op, Net: c.network, Source: c.local, Addr: c.remote, Err: err}
 }
-
-// remoteAddrPort is the peer's address as package netip has it.
-func (c *Conn) remoteAddrPort() netip.AddrPort { return c.remote.AddrPort() }

@@ -32,6 +32,7 @@ type Endpoint struct {
 	local   netip.AddrPort // of the socket
 	epoch   time.Time      // the engines' time 0
 	largest int            // no packet of ours is larger, in bytes of UDP payload
+	intakes *sync.Pool     // of *intake
 
 	connected bool // the socket has one peer
 	private   bool // nobody has a handle: it closes itself when it has nothing left to do
@@ -87,6 +88,7 @@ func startEndpoint(sock *udp.Socket, network string, cfg Config, private bool) *
 		random:    random,
 		conns:     make(map[*Conn]struct{}),
 	}
+	e.intakes = intakesFor(e.largest)
 	e.group.Go(e.readLoop)
 	return e
 }
@@ -285,6 +287,9 @@ func (e *Endpoint) params(p engine.Params) engine.Params {
 	p.SendBuffer, p.ReceiveBuffer = cfg.SendBuffer, cfg.ReceiveBuffer
 	p.KeepAlive, p.IdleTimeout = max(cfg.KeepAlive, 0), max(cfg.IdleTimeout, 0)
 	p.HandshakeTimeout, p.LingerTimeout = max(cfg.HandshakeTimeout, 0), max(cfg.LingerTimeout, 0)
+	if !p.Client && p.HandshakeTimeout == 0 {
+		p.HandshakeTimeout = defaultHandshakeTimeout
+	}
 	p.Rate = cfg.BandwidthLimit
 	p.Stamp = uint32(e.random.Uint64())
 	return p

@@ -17,9 +17,10 @@ func (e *Endpoint) readLoop() {
 	for {
 		err := e.sock.WaitReadable()
 		if err == nil {
-			in := e.borrowIntake()
+			in := e.intakes.Get().(*intake)
 			err = e.readOnce(in)
-			e.returnIntake(in)
+			in.reset()
+			e.intakes.Put(in)
 		}
 		switch {
 		case err == nil:
@@ -143,21 +144,5 @@ func (e *Endpoint) refused(err error) {
 	e.mu.Unlock()
 	for _, c := range conns {
 		c.refused(err)
-	}
-}
-
-// borrowIntake returns what a read fills: from the pool, or, for datagrams
-// larger than its, the endpoint's own size.
-func (e *Endpoint) borrowIntake() *intake {
-	if e.largest > intakeSize {
-		return newIntake(4, e.largest)
-	}
-	return intakes.Get().(*intake)
-}
-
-func (e *Endpoint) returnIntake(in *intake) {
-	in.reset()
-	if e.largest <= intakeSize {
-		intakes.Put(in)
 	}
 }
