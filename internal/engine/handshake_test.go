@@ -193,6 +193,21 @@ func TestRestartedPeer(t *testing.T) {
 	w.connect()
 }
 
+// TestRestartIsNoticedByTheSmallestPacket: a probe and a single byte are large enough
+// to be answered by UNKNOWN.
+func TestRestartIsNoticedByTheSmallestPacket(t *testing.T) {
+	for _, message := range []string{"", "x"} {
+		w := newWorld(t, 1, path(0, 40*time.Millisecond), path(0, 40*time.Millisecond))
+		c, _ := w.connect()
+		w.Run(time.Second)
+		w.server.Restart()
+		write(t, c, message)
+		if !w.RunUntil(16*time.Second, c.Conn.Done) || kindOf(c.Conn.Err()) != engine.KindReset {
+			t.Errorf("%q: done %v, error %v", message, c.Conn.Done(), c.Conn.Err())
+		}
+	}
+}
+
 // TestForgedAnswersAreIgnored: UNKNOWN, REFUSE and VERSIONS that do not know the IDs
 // or come from elsewhere end nothing.
 func TestForgedAnswersAreIgnored(t *testing.T) {
