@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,7 +19,7 @@ import (
 	"example.com/ebb/internal/simnet"
 )
 
-var transferBytes = flag.Int64("transfer-bytes", 64<<20, "size of the file that the tests over bad networks send")
+var transferBytes = flag.Int64("transfer-bytes", 16<<20, "size of the file that the tests over bad networks send")
 
 // writeNoise makes a file of n bytes that do not repeat and returns its hash.
 func writeNoise(t *testing.T, path string, n int64) string {
@@ -48,6 +49,26 @@ func hashOf(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// TestTransferOverLoopback: a file arrives whole from ebb send to ebb receive, each in a
+// process of its own.
+func TestTransferOverLoopback(t *testing.T) {
+	from, to := t.TempDir(), t.TempDir()
+	path := filepath.Join(from, "file")
+	want := writeNoise(t, path, *transferBytes)
+	receiver := start(t, prepare(t, "ebb", "receive", "--once", "127.0.0.1:0", to), true)
+	status, stdout, stderr := execute(t, "ebb", "send", "--bandwidth-limit", "unlimited", path, receiver.address)
+	if status != 0 {
+		t.Errorf("the sender: status %d\n%s", status, stderr)
+	}
+	if status := receiver.wait(t); status != 0 {
+		t.Errorf("the receiver: status %d\n%s", status, receiver.stderr.String())
+	}
+	if got := hashOf(t, filepath.Join(to, "file")); got != want {
+		t.Errorf("sha256 %s, want %s", got, want)
+	}
+	t.Log(strings.TrimSpace(stdout))
 }
 
 // TestTransferOverBadNetwork: a file arrives whole at 50 ms of round trip with 2 % loss,
