@@ -17,9 +17,9 @@ const (
 	// room for each: what any path of today carries.
 	intakeMessages = 32
 	intakeSize     = 2048
-	// wideIntakeMessages is how many messages are read at once that are trains
-	// or large datagrams.
-	wideIntakeMessages = 8
+	// intakeTrains is how many messages are read at once where they may be trains
+	// of up to 64 KiB. More brought nothing on loopback, half of them cost.
+	intakeTrains = 8
 )
 
 // batch is what a flush hands to the socket: trains in one buffer. A socket that
@@ -60,7 +60,8 @@ func (b *batch) add(buf []byte, train engine.Train) {
 	b.messages = append(b.messages, m)
 }
 
-// intake is what a read of the socket fills. It is borrowed while there is
+// intake is what a read of the socket fills. It is borrowed from a pool of all
+// endpoints, or, by one that admits larger datagrams, from its own, while there is
 // something to read.
 type intake struct {
 	messages []udp.Message
@@ -84,17 +85,19 @@ type foreign struct {
 }
 
 var (
-	intakes     = sync.Pool{New: func() any { return newIntake(intakeMessages, intakeSize) }}
-	wideIntakes = sync.Pool{New: func() any { return newIntake(wideIntakeMessages, udp.MaxTrain) }}
+	intakes      = sync.Pool{New: func() any { return newIntake(intakeMessages, intakeSize) }}
+	trainIntakes = sync.Pool{New: func() any { return newIntake(intakeTrains, udp.MaxTrain) }}
 )
 
-// intakesFor is the pool with room for what a socket reads: trains, or datagrams
-// up to largest bytes.
-func intakesFor(trains bool, largest int) *sync.Pool {
-	if trains || largest > intakeSize {
-		return &wideIntakes
+// intakesFor is a pool of intakes for trains, or for datagrams of up to a size.
+func intakesFor(trains bool, size int) *sync.Pool {
+	switch {
+	case trains:
+		return &trainIntakes
+	case size <= intakeSize:
+		return &intakes
 	}
-	return &intakes
+	return &sync.Pool{New: func() any { return newIntake(max(intakeMessages*intakeSize/size, 1), size) }}
 }
 
 func newIntake(messages, size int) *intake {
@@ -106,7 +109,7 @@ func newIntake(messages, size int) *intake {
 	return in
 }
 
-// reset forgets what was read, references to connections included.
+// reset forgets what was read, with the references to connections.
 func (in *intake) reset() {
 	clear(in.arrivals)
 	clear(in.foreign)

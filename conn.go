@@ -3,7 +3,6 @@ package ebb
 import (
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -36,13 +35,15 @@ type Conn struct {
 	write  turn
 	drive  driveState
 
-	linger  linger
-	closed  bool         // the application has closed it
-	parting bool         // it is on the list of Drain
-	opened  bool         // the handshake is complete, and it was reported
-	settled bool         // what was written is delivered or given up, and it was reported
-	ended   bool         // nothing is left to do, and it was reported
-	epitaph gate.Epitaph // once ended
+	linger    linger
+	closed    bool         // the application has closed it
+	departure *departure   // nil: neither closed nor aborted
+	parting   bool         // it is on the list of Drain
+	aborted   bool         // nothing was to be delivered
+	opened    bool         // the handshake is complete, and it was reported
+	settled   bool         // what was written is delivered or given up, and it was reported
+	ended     bool         // nothing is left to do, and it was reported
+	epitaph   gate.Epitaph // once ended
 }
 
 // linger is what Close does with what was not delivered yet.
@@ -136,15 +137,10 @@ func (c *Conn) Close() error {
 	c.write.poke()
 	how := c.linger
 	if how.set && how.wait <= 0 {
-		c.engine.Abort(c.endpoint.now())
-		c.proceed()
+		c.abort()
 		return nil
 	}
-	c.mu.Unlock()
-
-	departure := departures.add(c)
-	c.mu.Lock()
-	c.parting = true
+	departure := c.depart()
 	c.engine.Close(c.endpoint.now())
 	c.proceed()
 	if how.set {
@@ -193,9 +189,33 @@ func (c *Conn) Abort() error {
 	c.closed = true
 	c.read.poke()
 	c.write.poke()
+	c.abort()
+	return nil
+}
+
+// abort ends the connection at once. Drain waits until the peer was told, which may be
+// another goroutine's turn. Conn.mu is held, and unlocked.
+func (c *Conn) abort() {
+	if c.departure == nil {
+		c.aborted = true
+	}
+	c.depart()
 	c.engine.Abort(c.endpoint.now())
 	c.proceed()
-	return nil
+}
+
+// depart puts the connection on Drain's list, once. Conn.mu is held, but not while the
+// list's own lock is.
+func (c *Conn) depart() *departure {
+	if c.departure == nil {
+		c.departure = &departure{done: make(chan struct{})}
+		d := c.departure
+		c.mu.Unlock()
+		departures.add(c, d)
+		c.mu.Lock()
+		c.parting = true
+	}
+	return c.departure
 }
 
 // SetLinger says what Close does with bytes that the peer has not acknowledged:
@@ -279,6 +299,3 @@ func (c *Conn) opError(op string, err error) error {
 	}
 	return &net.OpError{Op: op, Net: c.network, Source: c.local, Addr: c.remote, Err: err}
 }
-
-// remoteAddrPort is the peer's address as package netip has it.
-func (c *Conn) remoteAddrPort() netip.AddrPort { return c.remote.AddrPort() }

@@ -64,6 +64,9 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return nil, d.opError(network, err)
 	}
+	if d.Endpoint != nil {
+		udpNetwork = d.Endpoint.reach(udpNetwork)
+	}
 	cfg, err := d.Config.resolved()
 	if err != nil {
 		return nil, d.opError(network, err)
@@ -241,6 +244,19 @@ func networkOf(network string) (string, error) {
 		return "udp" + network[len("tcp"):], nil
 	}
 	return "", net.UnknownNetworkError(network)
+}
+
+// reach narrows a network to the addresses that the endpoint's socket can send
+// to.
+func (e *Endpoint) reach(udpNetwork string) string {
+	switch a := e.local.Addr(); {
+	case udpNetwork != "udp":
+	case a.Is4():
+		return "udp4"
+	case !a.IsUnspecified():
+		return "udp6"
+	}
+	return udpNetwork
 }
 
 // resolveLocal is the address to listen on; no host means all of them.

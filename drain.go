@@ -22,12 +22,10 @@ type departure struct {
 	err  error // why it gave up; nil: all was delivered. Valid once done.
 }
 
-func (s *departureSet) add(c *Conn) *departure {
+func (s *departureSet) add(c *Conn, d *departure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := &departure{done: make(chan struct{})}
 	s.open[c] = d
-	return d
 }
 
 func (s *departureSet) settle(c *Conn, err error) {
@@ -53,7 +51,8 @@ func (s *departureSet) all() []*departure {
 }
 
 // Drain waits until every connection that was closed so far has delivered what
-// was written to it, or has given up. A program that ends right after Close calls
+// was written to it, or has given up, and until the peers of those that were aborted were
+// told. A program that ends right after Close calls
 // it. Its error is the context's, or else joins those of the connections that
 // gave up while it waited.
 func Drain(ctx context.Context) error {
@@ -75,7 +74,7 @@ func Drain(ctx context.Context) error {
 func (c *Conn) undelivered() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.engine.Delivered() {
+	if c.aborted || c.engine.Delivered() {
 		return nil
 	}
 	err := explained(c.engine.Err())

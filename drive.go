@@ -39,9 +39,6 @@ const (
 	newsEnded                    // nothing is left to do
 )
 
-// minHold is the least time for which an ID that ended is remembered.
-const minHold = 100 * time.Millisecond
-
 // input feeds a run of datagrams to the engine.
 func (c *Conn) input(run []arrival) {
 	c.mu.Lock()
@@ -186,20 +183,18 @@ func (c *Conn) arm(at time.Duration) {
 
 // news returns what has to be reported, each thing once. Conn.mu is held.
 func (c *Conn) news() (n news) {
-	done := c.engine.Done()
+	done := c.engine.Done() && !c.drive.flushing // or its last packet may be in a flusher's hands
 	if !c.opened && c.engine.Established() {
 		c.opened = true
 		n |= newsOpened
 	}
-	if c.parting && !c.settled && (done || c.engine.Delivered()) {
+	if c.parting && !c.settled && (done || !c.aborted && c.engine.Delivered()) {
 		c.settled = true
 		n |= newsSettled
 	}
-	// A flusher may have the last packet in its hands still.
-	if done && !c.ended && !c.drive.flushing {
+	if done && !c.ended {
 		c.ended = true
-		e := c.engine.Epitaph()
-		c.epitaph = gate.Epitaph{Code: e.Code, NextNumber: e.NextNumber, Hold: max(e.Hold, minHold)}
+		c.epitaph = gate.Epitaph(c.engine.Epitaph())
 		if c.drive.timer != nil {
 			c.drive.timer.Stop()
 		}

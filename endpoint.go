@@ -32,10 +32,10 @@ type Endpoint struct {
 	local   netip.AddrPort // of the socket
 	epoch   time.Time      // the engines' time 0
 	largest int            // no packet of ours is larger, in bytes of UDP payload
+	intakes *sync.Pool     // of *intake
 
-	intakes   *sync.Pool // of what fits the socket's reads
-	connected bool       // the socket has one peer
-	private   bool       // nobody has a handle: it closes itself when it has nothing left to do
+	connected bool // the socket has one peer
+	private   bool // nobody has a handle: it closes itself when it has nothing left to do
 
 	group sync.WaitGroup // its goroutines: the reader, and while there is need the one that resumes
 	done  chan struct{}  // closed when the endpoint begins to close
@@ -73,15 +73,13 @@ func startEndpoint(sock *udp.Socket, network string, cfg Config, private bool) *
 	crand.Read(seed[:])
 	random := rand.NewChaCha8(seed)
 	crand.Read(seed[:])
-	largest := max(defaultDatagram4, cfg.MaxDatagramSize)
 	e := &Endpoint{
 		config:    cfg,
 		network:   network,
 		sock:      sock,
 		local:     unmapped(sock.LocalAddr().AddrPort()),
 		epoch:     time.Now(),
-		largest:   largest,
-		intakes:   intakesFor(sock.Info().GRO, largest),
+		largest:   max(defaultDatagram4, cfg.MaxDatagramSize),
 		connected: sock.Remote().IsValid(),
 		private:   private,
 		done:      make(chan struct{}),
@@ -90,6 +88,7 @@ func startEndpoint(sock *udp.Socket, network string, cfg Config, private bool) *
 		random:    random,
 		conns:     make(map[*Conn]struct{}),
 	}
+	e.intakes = intakesFor(sock.Info().GRO, e.largest)
 	e.group.Go(e.readLoop)
 	return e
 }
@@ -288,6 +287,9 @@ func (e *Endpoint) params(p engine.Params) engine.Params {
 	p.SendBuffer, p.ReceiveBuffer = cfg.SendBuffer, cfg.ReceiveBuffer
 	p.KeepAlive, p.IdleTimeout = max(cfg.KeepAlive, 0), max(cfg.IdleTimeout, 0)
 	p.HandshakeTimeout, p.LingerTimeout = max(cfg.HandshakeTimeout, 0), max(cfg.LingerTimeout, 0)
+	if !p.Client && p.HandshakeTimeout == 0 {
+		p.HandshakeTimeout = defaultHandshakeTimeout
+	}
 	p.Rate = cfg.BandwidthLimit
 	p.Stamp = uint32(e.random.Uint64())
 	return p

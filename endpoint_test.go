@@ -3,6 +3,7 @@ package ebb_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"syscall"
@@ -254,5 +255,38 @@ func TestConfigIsCopied(t *testing.T) {
 	}
 	if err := s.SetBandwidthLimit(-7); err == nil {
 		t.Error("SetBandwidthLimit takes -7")
+	}
+}
+
+// TestLargeDatagrams: a path that carries more than Ethernet is used in full.
+func TestLargeDatagrams(t *testing.T) {
+	leavesNothing(t)
+	cfg := &ebb.Config{BandwidthLimit: ebb.Unlimited, MaxDatagramSize: 16 << 10}
+	a, b := pair(t, cfg)
+	delivers(t, a, b, 8<<20)
+	if got := a.Info().PacketSize; got < 8<<10 {
+		t.Errorf("packets have %d bytes", got)
+	}
+	small, other := pair(t, &ebb.Config{BandwidthLimit: ebb.Unlimited, MaxDatagramSize: -1})
+	delivers(t, small, other, 1<<20)
+	if got := small.Info().PacketSize; got != 1200 {
+		t.Errorf("without a search, packets have %d bytes", got)
+	}
+}
+
+// TestEndpointsFamily: an endpoint of IPv4 does not waste a dial's time on IPv6.
+func TestEndpointsFamily(t *testing.T) {
+	leavesNothing(t)
+	e := endpoint(t, nil)
+	l := listen(t, nil)
+	d := ebb.Dialer{Endpoint: e, Timeout: patience}
+	c, err := d.Dial("tcp", fmt.Sprintf("localhost:%d", l.Addr().(*net.UDPAddr).Port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, c, "x")
+	reads(t, accept(t, l), "x")
+	if _, err := d.Dial("tcp", "[::1]:9"); err == nil {
+		t.Error("an IPv6 address was dialled")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/nettest"
 
 	"example.com/ebb"
+	"example.com/ebb/internal/simnet"
 )
 
 // patience bounds the wait for what must happen. It decides how long a failing
@@ -117,6 +118,46 @@ func readsError(t *testing.T, c net.Conn) error {
 		t.Fatalf("Read = %d, %v; want an error", n, err)
 	}
 	return err
+}
+
+// TestNettestOverALossyPath: in real time, with loss, delay and packets out of
+// order.
+func TestNettestOverALossyPath(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes as long as loss makes it")
+	}
+	path := simnet.LinkConfig{Delay: 2 * time.Millisecond, Jitter: time.Millisecond, Loss: 0.01, Reorder: 0.02, Duplicate: 0.01}
+	seed := uint64(0)
+	over := func() (*ebb.Endpoint, error) {
+		pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		seed++
+		return ebb.NewEndpoint(simnet.Wrap(pc, path, seed), fast)
+	}
+	leavesNothing(t)
+	nettest.TestConn(t, func() (dialled, accepted net.Conn, stop func(), err error) {
+		server, err := over()
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		l, err := server.Listen()
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		client, err := over()
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if dialled, err = client.DialContext(t.Context(), server.Addr()); err != nil {
+			return nil, nil, nil, err
+		}
+		if accepted, err = l.Accept(); err != nil {
+			return nil, nil, nil, err
+		}
+		return dialled, accepted, func() { client.Close(); server.Close() }, nil
+	})
 }
 
 func TestNettest(t *testing.T) {

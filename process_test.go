@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 		exitWith(echoRole(arg))
 	case "writer":
 		exitWith(writerRole(arg))
+	case "aborter":
+		exitWith(aborterRole(arg))
 	}
 }
 
@@ -202,5 +204,64 @@ func TestKilledServer(t *testing.T) {
 	}
 	if _, err := io.ReadFull(fresh, make([]byte, 5)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// aborts is how many connections the child of TestChildAborts has.
+const aborts = 20
+
+// aborterRole aborts connections in the middle of writes of other goroutines, drains
+// and exits.
+func aborterRole(address string) error {
+	fmt.Println("started")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var conns [aborts]*ebb.Conn
+	for i := range conns {
+		c, err := (&ebb.Dialer{Config: &ebb.Config{BandwidthLimit: ebb.Unlimited}}).DialContext(ctx, "udp", address)
+		if err != nil {
+			return err
+		}
+		conns[i] = c.(*ebb.Conn)
+		go c.Write(make([]byte, 1<<20))
+		if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+			return err
+		}
+	}
+	for _, c := range conns {
+		if err := c.Abort(); err != nil {
+			return err
+		}
+	}
+	return ebb.Drain(ctx)
+}
+
+// TestChildAborts: when Drain returns, the peers of aborted connections have been told,
+// even if another goroutine was sending.
+func TestChildAborts(t *testing.T) {
+	l, err := ebb.Listen("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	child, _ := startRole(t, "aborter "+l.Addr().String())
+	var group sync.WaitGroup
+	for range aborts {
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetDeadline(time.Now().Add(20 * time.Second))
+		group.Go(func() {
+			defer c.Close()
+			c.Write([]byte("x"))
+			if _, err := io.Copy(io.Discard, c); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("read: %v", err)
+			}
+		})
+	}
+	group.Wait()
+	if err := child.Wait(); err != nil {
+		t.Errorf("the child: %v", err)
 	}
 }

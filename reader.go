@@ -31,7 +31,9 @@ func (e *Endpoint) readLoop() {
 			e.refused(err)
 		default:
 			if pause := trouble.next(); pause > 0 {
-				e.config.Logger.Warn("reading the socket fails", "local", e.local, "error", err, "again in", pause)
+				if trouble.loggable() {
+					e.config.Logger.Warn("reading the socket fails", "local", e.local, "error", err, "attempts", trouble.failures)
+				}
 				select {
 				case <-e.done:
 					return
@@ -55,6 +57,10 @@ func (b *backoff) next() time.Duration {
 	}
 	return b.last
 }
+
+// loggable reports whether the last failure is worth a line: as often as the count of
+// them doubles, so that a socket that fails for ever does not fill a disk.
+func (b *backoff) loggable() bool { return b.failures&(b.failures-1) == 0 || b.failures == 17 }
 
 // readOnce reads a batch and gives every datagram where it belongs.
 func (e *Endpoint) readOnce(in *intake) error {

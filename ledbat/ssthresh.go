@@ -92,11 +92,12 @@ func (c *Controller) beginCut() {
 	c.decreaseEnd = c.nextNumber
 }
 
-// reduce halves the window and ends slow start. In a slowdown the window is not
+// reduce halves the window, but not below a configured MinSSThresh (after a loss the window
+// is ssthresh, RFC 5681 section 3.2), and ends slow start. In a slowdown the window is not
 // what caused the loss: what the slowdown would go back to is halved, once. A
 // second loss on the way back ends the slowdown where it is.
 func (c *Controller) reduce() {
-	c.setWindow(c.window / 2)
+	c.setWindow(max(c.window/2, min(c.window, c.minSSThresh)))
 	if c.slowing() {
 		switch {
 		case !c.slowdown.reduced:

@@ -159,6 +159,22 @@ func TestL9LossHalvesAtMostOncePerRoundTrip(t *testing.T) {
 	s.wantWindow(grown/2, "a loss of a later flight")
 }
 
+// A configured floor binds the window after a loss too, because that is ssthresh; it
+// never raises one that is below it already.
+func TestLossDoesNotCutBelowMinSSThresh(t *testing.T) {
+	for _, c := range []struct{ window, floor, want int }{
+		{200_000, 150_000, 150_000},
+		{400_000, 150_000, 200_000},
+		{100_000, 150_000, 100_000},
+		{200_000, -1, 100_000},
+	} {
+		s := newScript(t, 60*ms, Config{InitialWindow: c.window, MinSSThresh: c.floor})
+		s.send()
+		s.lose()
+		s.wantWindow(c.want, "after a loss")
+	}
+}
+
 func TestL9LossEndsTheInitialSlowStart(t *testing.T) {
 	s := newScript(t, 60*ms, Config{})
 	s.round(0)

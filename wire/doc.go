@@ -30,6 +30,12 @@ const Version uint32 = 0x45424201
 const (
 	// MinInitialSize is the least size of a datagram with an INITIAL.
 	MinInitialSize = 1200
+	// UnknownSize is the size of an UNKNOWN packet: first byte, version, no dst,
+	// an ID and the trailer. It answers only what is larger.
+	UnknownSize = 1 + 4 + 1 + 1 + IDSize + TrailerSize
+	// MinShortSize is the least size to which a sender makes a short packet that
+	// asks for an ACK, so that a peer that was restarted can answer it.
+	MinShortSize = UnknownSize + 1
 	// TrailerSize is the size of the checksum that ends every packet.
 	TrailerSize = 4
 	// IDSize is the size of a connection ID in this version.

@@ -70,7 +70,7 @@ func (c *Conn) appendHandshake(now time.Duration, dst []byte) []byte {
 	}
 	p := wire.Parameters{
 		InitialWindow: c.recv.limit, MaxAckDelay: maxAckDelay,
-		MaxDatagramSize: uint64(c.mtu.max), IdleTimeout: c.params.IdleTimeout,
+		MaxDatagramSize: uint64(c.mtu.max), IdleTimeout: max(0, c.params.IdleTimeout),
 	}
 	dst = wire.AppendParameters(dst, &p)
 	if c.params.Client {

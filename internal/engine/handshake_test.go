@@ -125,9 +125,9 @@ func TestDialTimesOut(t *testing.T) {
 	}
 }
 
-// TestHandshakeWithRetry: a server that asks for a cookie costs a round trip, and
-// nothing else.
-func TestHandshakeWithRetry(t *testing.T) {
+// retried is a dial that was asked for a cookie.
+func retried(t *testing.T) *simnet.Flow {
+	t.Helper()
 	w := newWorld(t, 1, path(0, 40*time.Millisecond), path(0, 40*time.Millisecond))
 	w.server.GateConfig(gate.Config{RetryAfter: 1})
 	stranger := w.NewStation("10.0.0.3:3000", fixedFactory(1<<16))
@@ -135,14 +135,20 @@ func TestHandshakeWithRetry(t *testing.T) {
 	stranger.Dial(w.server) // stays half-open
 	w.Run(time.Millisecond)
 	c, _ := w.connect()
-	if n := c.Conn.Info().Stats.Retries; n != 1 {
-		t.Errorf("%d cookies", n)
-	}
 	if w.Now() > 125*time.Millisecond {
 		t.Errorf("the handshake took %v", w.Now())
 	}
 	if n := w.server.Gate().Counters().Retries; n != 1 {
 		t.Errorf("the gate counts %d", n)
+	}
+	return c
+}
+
+// TestHandshakeWithRetry: a server that asks for a cookie costs a round trip, and
+// nothing else.
+func TestHandshakeWithRetry(t *testing.T) {
+	if n := retried(t).Conn.Info().Stats.Retries; n != 1 {
+		t.Errorf("%d cookies", n)
 	}
 }
 
@@ -191,6 +197,21 @@ func TestRestartedPeer(t *testing.T) {
 		t.Errorf("second call: %v", err)
 	}
 	w.connect()
+}
+
+// TestRestartIsNoticedByTheSmallestPacket: a probe and a single byte are large enough
+// to be answered by UNKNOWN.
+func TestRestartIsNoticedByTheSmallestPacket(t *testing.T) {
+	for _, message := range []string{"", "x"} {
+		w := newWorld(t, 1, path(0, 40*time.Millisecond), path(0, 40*time.Millisecond))
+		c, _ := w.connect()
+		w.Run(time.Second)
+		w.server.Restart()
+		write(t, c, message)
+		if !w.RunUntil(16*time.Second, c.Conn.Done) || kindOf(c.Conn.Err()) != engine.KindReset {
+			t.Errorf("%q: done %v, error %v", message, c.Conn.Done(), c.Conn.Err())
+		}
+	}
 }
 
 // TestForgedAnswersAreIgnored: UNKNOWN, REFUSE and VERSIONS that do not know the IDs

@@ -108,6 +108,14 @@ type packet struct {
 
 func (p *packet) room() int { return p.limit - len(p.b) }
 
+// pad puts n bytes of PADDING before the frames: what is last may reach to the end
+// of the packet.
+func (p *packet) pad(n int) {
+	p.b = wire.AppendPadding(p.b, n)
+	copy(p.b[p.body+n:], p.b[p.body:])
+	clear(p.b[p.body : p.body+n])
+}
+
 func (c *Conn) beginPacket(now time.Duration, dst []byte, size int) packet {
 	p := packet{start: len(dst), limit: len(dst) + size - wire.TrailerSize}
 	p.b = wire.AppendHeader(dst, wire.Header{
@@ -198,8 +206,11 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 	if len(p.b) == p.body {
 		return p.b[:p.start]
 	}
-	p.b = wire.AppendTrailer(p.b, p.start, c.sendSeed)
 	r := &p.record
+	if short := wire.MinShortSize - wire.TrailerSize - (len(p.b) - p.start); short > 0 && r.has(eliciting) {
+		p.pad(short)
+	}
+	p.b = wire.AppendTrailer(p.b, p.start, c.sendSeed)
 	r.size = uint32(len(p.b) - p.start)
 	c.bucket.Spend(now, int(r.size))
 	c.stats.PacketsSent++

@@ -39,13 +39,13 @@ func TestUnknown(t *testing.T) {
 	s := newScene(t, Config{})
 	v := s.get(alice, short(0xbad, 1, data(5)), Reply)
 	h, _ := s.parsed(v.Reply, wire.Seed(wire.Version, 0, 0xbad))
-	if h.Type != wire.Unknown || h.Src != 0xbad || len(v.Reply) != unknownSize {
+	if h.Type != wire.Unknown || h.Src != 0xbad || len(v.Reply) != wire.UnknownSize {
 		t.Errorf("reply %v, %d bytes", h, len(v.Reply))
 	}
 	// Never as large as what it answers, never an answer to an answer.
 	for n := 1; n < 40; n++ {
 		b := short(0xbad, 1, data(n))
-		if len(b) <= unknownSize {
+		if len(b) <= wire.UnknownSize {
 			s.drops(alice, b, Small)
 		} else if got := s.get(alice, b, Reply); len(got.Reply) >= len(b) {
 			t.Errorf("%d bytes for %d", len(got.Reply), len(b))

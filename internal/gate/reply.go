@@ -16,10 +16,6 @@ const (
 	replyKinds
 )
 
-// unknownSize is the size of an UNKNOWN packet: first byte, version, no dst, an
-// ID and the trailer. It answers only what is larger.
-const unknownSize = 1 + 4 + 1 + 1 + wire.IDSize + wire.TrailerSize
-
 // refuse answers an INITIAL that nobody here wants.
 func (g *Gate[C]) refuse(now time.Duration, h wire.Header, reply []byte) Verdict[C] {
 	if !g.replies[refuse].take(now) {

@@ -216,7 +216,7 @@ func (g *Gate[C]) orphan(now time.Duration, id wire.ID, b, reply []byte) Verdict
 	if t := g.gone.find(now, id); t != nil {
 		return g.haunt(now, t, b, reply)
 	}
-	if len(b) <= unknownSize {
+	if len(b) <= wire.UnknownSize {
 		return g.drop(Small)
 	}
 	if !g.replies[unknown].take(now) {

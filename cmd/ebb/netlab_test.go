@@ -1,0 +1,79 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// netlabEnv names the folder of netlab, a laboratory of two hosts and one emulated path
+// on a single Linux machine: a Go module whose command builds the path, runs a shell
+// command and takes the path away.
+const netlabEnv = "EBB_NETLAB"
+
+var netlabFloor = flag.String("netlab-min-ssthresh", "320000", "--min-ssthresh of the sender over netlab, in bytes")
+
+// netlab builds the laboratory's command, or skips the test and says why.
+func netlab(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv(netlabEnv)
+	switch {
+	case dir == "":
+		t.Skipf("skipped: %s does not name the folder of netlab", netlabEnv)
+	case os.Geteuid() != 0:
+		t.Skip("skipped: netlab makes network namespaces, which needs root")
+	}
+	if _, err := os.Stat("/dev/net/tun"); err != nil {
+		t.Skip("skipped: netlab needs /dev/net/tun")
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip("skipped: netlab needs the ip command of iproute2")
+	}
+	bin := filepath.Join(t.TempDir(), "netlab")
+	if out, err := exec.Command("go", "-C", dir, "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("building netlab: %v\n%s", err, out)
+	}
+	return bin
+}
+
+// TestTransferOverKernelPath: a file crosses a path of 50 Mbit/s and 50 ms with 1 % loss
+// that the kernel's packets take, from ebb send to ebb receive, each in a host of its own.
+func TestTransferOverKernelPath(t *testing.T) {
+	lab := netlab(t)
+	dir := t.TempDir()
+	ebb := filepath.Join(dir, "ebb")
+	if out, err := exec.Command("go", "build", "-o", ebb, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	path, into := filepath.Join(dir, "file"), filepath.Join(dir, "into")
+	want := writeNoise(t, path, *transferBytes)
+	if err := os.Mkdir(into, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf(`
+		ip netns exec $NETLAB_B %[1]s receive --once $NETLAB_B_IP:7000 %[2]s & receiver=$!
+		for i in 1 2 3 4 5 6 7 8 9 10; do
+			ip netns exec $NETLAB_B ss -Hlnu sport = :7000 | grep -q . && break
+			sleep 0.2
+		done
+		ip netns exec $NETLAB_A %[1]s send -v --bandwidth-limit unlimited --min-ssthresh %[4]s %[3]s $NETLAB_B_IP:7000 && wait $receiver`,
+		ebb, into, path, *netlabFloor)
+	start := time.Now()
+	cmd := exec.Command(lab, "-name", fmt.Sprintf("ebb%d", os.Getpid()%10000), "-rate", "50mbit", "-rtt", "50ms", "-loss", "0.01", "--", "sh", "-c", script)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if got := hashOf(t, filepath.Join(into, "file")); got != want {
+		t.Errorf("sha256 %s, want %s", got, want)
+	}
+	t.Logf("%d bytes in %v, the making of the path included", *transferBytes, time.Since(start).Round(time.Millisecond))
+	said := regexp.MustCompile(`(?m)^.*(round trip|sha256).*$`).FindAllString(string(out), -1)
+	t.Log(strings.Join(said, "\n"))
+}
