@@ -18,7 +18,7 @@ const (
 	intakeMessages = 32
 	intakeSize     = 2048
 	// intakeTrains is how many messages are read at once where they may be trains
-	// of up to 64 KiB. More brought nothing on loopback, half of them cost.
+	// of up to 64 KiB. More brought nothing that could be measured on loopback.
 	intakeTrains = 8
 )
 

@@ -1,0 +1,93 @@
+package ebb_test
+
+import (
+	"net"
+	"net/netip"
+	"runtime"
+	"testing"
+
+	"example.com/ebb"
+	"example.com/ebb/internal/udp"
+)
+
+// TestOffloadSwitches moves data in every mode of a socket, and looks at what
+// it says of itself.
+func TestOffloadSwitches(t *testing.T) {
+	leavesNothing(t)
+	linux := runtime.GOOS == "linux"
+	tests := []struct {
+		name            string
+		config          ebb.Config
+		batch, gso, gro bool // on Linux
+	}{
+		{"default", ebb.Config{}, true, true, true},
+		{"NoGSO", ebb.Config{NoGSO: true}, true, false, true},
+		{"NoGRO", ebb.Config{NoGRO: true}, true, true, false},
+		{"NoGSO and NoGRO", ebb.Config{NoGSO: true, NoGRO: true}, true, false, false},
+		{"NoBatch", ebb.Config{NoBatch: true}, false, false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.config.BandwidthLimit = ebb.Unlimited
+			check := func(who string, e *ebb.Endpoint) {
+				s := e.Info().Socket
+				if s.Batch != (tt.batch && linux) || s.GSO != (tt.gso && linux) || s.GRO != (tt.gro && linux) {
+					t.Errorf("%s: Batch, GSO, GRO = %v, %v, %v", who, s.Batch, s.GSO, s.GRO)
+				}
+			}
+			lc := ebb.ListenConfig{Config: &tt.config}
+			nl, err := lc.Listen(t.Context(), "udp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nl.Close()
+			l := nl.(*ebb.Listener)
+			check("Listen", l.Endpoint())
+			e := endpoint(t, &tt.config)
+			check("NewEndpoint", e)
+
+			d := ebb.Dialer{Config: &tt.config}
+			nc, err := d.Dial("udp", l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, s := nc.(*ebb.Conn), accept(t, l)
+			delivers(t, c, s, 4<<20)
+			c.Close()
+			s.Close()
+
+			// A train that gets through whole is read in one piece.
+			i := l.Endpoint().Info().Socket
+			if whole := i.DatagramsReceived > 5*i.CallsReceived; tt.gso && tt.gro && linux && !whole {
+				t.Errorf("%d datagrams in %d reads", i.DatagramsReceived, i.CallsReceived)
+			}
+			if !tt.batch && i.DatagramsReceived != i.CallsReceived {
+				t.Errorf("%d datagrams in %d reads, want as many", i.DatagramsReceived, i.CallsReceived)
+			}
+		})
+	}
+}
+
+// TestForeignTrain: what arrives joined goes to the hook apart.
+func TestForeignTrain(t *testing.T) {
+	leavesNothing(t)
+	got := make(chan string, 10)
+	e := endpoint(t, &ebb.Config{Foreign: func(b []byte, _ net.Addr) { got <- string(b) }})
+	sock, err := udp.Dial("udp", nil, e.Addr().(*net.UDPAddr), udp.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sock.Close()
+	b := []byte("one..two..three")
+	if _, err := sock.Write([]udp.Message{{Buf: b, N: len(b), SegmentSize: 5, Remote: netip.AddrPort{}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"one..", "two..", "three"} {
+		if s := <-got; s != want {
+			t.Errorf("got %q, want %q", s, want)
+		}
+	}
+	if n := e.Info().Foreign; n != 3 {
+		t.Errorf("%d foreign datagrams are counted, want 3", n)
+	}
+}
