@@ -42,18 +42,26 @@ func silent(t *testing.T) net.Addr {
 func TestDialRefused(t *testing.T) {
 	leavesNothing(t)
 	t.Run("no socket there", func(t *testing.T) {
-		address := unused(t)
-		start := time.Now()
-		_, err := ebb.Dial("tcp", address)
+		// Another process may take a port between our closing it and the dial, and be
+		// silent: then another port tells.
+		var address string
+		var err error
+		took := time.Hour
+		for try := 0; try < 3 && took > time.Second/2; try++ {
+			address = unused(t)
+			start := time.Now()
+			_, err = ebb.Dial("tcp", address)
+			took = time.Since(start)
+		}
+		if took > time.Second/2 {
+			t.Errorf("it took %v", took)
+		}
 		var op *net.OpError
 		if !errors.Is(err, syscall.ECONNREFUSED) || !errors.As(err, &op) {
 			t.Fatalf("Dial = %v", err)
 		}
 		if op.Op != "dial" || op.Net != "tcp" || op.Addr.String() != address || op.Timeout() {
 			t.Errorf("op %q, net %q, addr %v, timeout %v", op.Op, op.Net, op.Addr, op.Timeout())
-		}
-		if took := time.Since(start); took > time.Second {
-			t.Errorf("it took %v", took)
 		}
 	})
 	t.Run("an endpoint that does not listen", func(t *testing.T) {

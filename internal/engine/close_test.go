@@ -140,6 +140,26 @@ func TestUnreadDataAtCloseIsReset(t *testing.T) {
 	}
 }
 
+// TestResetBeyondTheWindow: a side closes with unread bytes and more written than the
+// peer's window admits; the peer reads all of it before it learns of the reset.
+func TestResetBeyondTheWindow(t *testing.T) {
+	w, c, s := plainWorld(t)
+	write(t, c, "unread")
+	w.Run(time.Second)
+	out := &feed{f: s, salt: 1, n: 120 << 10}
+	out.end = func() { s.Conn.Close(w.Now()) }
+	s.OnChange = out.pump
+	s.Flush()
+	w.Run(time.Second)
+	in := &sink{t: t, f: c, salt: 1}
+	c.OnChange = in.pump
+	c.Flush()
+	w.Run(5 * time.Second)
+	if in.got != out.n || kindOf(in.err) != engine.KindReset {
+		t.Errorf("%d of %d bytes, then %v", in.got, out.n, in.err)
+	}
+}
+
 func TestAbort(t *testing.T) {
 	w, c, s := plainWorld(t)
 	write(t, c, "before")

@@ -35,7 +35,7 @@ func (c *Conn) handleData(f *wire.Frame, e *packetEffect) error {
 // handleReset takes an abnormal end of the peer's stream. The bytes up to it
 // are still delivered.
 func (c *Conn) handleReset(f *wire.Frame, e *packetEffect) error {
-	if f.Final < c.recv.highest() || c.recv.hasFinal && f.Final != c.recv.final || f.Final > c.recv.limit {
+	if f.Final < c.recv.highest() || c.recv.hasFinal && f.Final != c.recv.final {
 		return &Error{Kind: KindProtocol, Code: wire.CodeFinalSize, Reason: "the stream was reset at an impossible offset"}
 	}
 	c.recv.final, c.recv.hasFinal, c.recv.reset = f.Final, true, true

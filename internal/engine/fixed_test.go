@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
+	"example.com/ebb/ledbat"
 )
 
 // fixed is a controller with a window that never changes and no pacing, so that
@@ -46,4 +47,13 @@ func (f *fixed) Stats() congestion.Stats        { return congestion.Stats{Name: 
 // fixedFactory makes controllers with the given window.
 func fixedFactory(window int) congestion.Factory {
 	return func(congestion.Params) congestion.Controller { return &fixed{window: window, quiet: true} }
+}
+
+// ledbatFactory makes the default controller.
+func ledbatFactory(p congestion.Params) congestion.Controller {
+	c, err := ledbat.New(ledbat.Config{MaxDatagramSize: p.MaxDatagramSize, Seed: p.Seed})
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return c
 }

@@ -246,7 +246,7 @@ func (c *Conn) losePacket(n uint64, p *sentPacket, lost *congestion.LossEvent) {
 	if p.has(carriesData | carriesFin) {
 		c.send.markLost(p.offset, int(p.length), p.has(carriesFin))
 	}
-	if p.has(carriesWindow) && !c.recv.hasFinal {
+	if p.has(carriesWindow) && c.recv.bounded() {
 		c.windowDue = true
 	}
 	if p.has(carriesReset) {

@@ -109,10 +109,14 @@ func (p *recvPipe) complete() bool { return p.hasFinal && p.ready == p.final }
 // ended reports whether the application has read everything.
 func (p *recvPipe) ended() bool { return p.hasFinal && p.read == p.final }
 
+// bounded reports whether the limit keeps the peer from bytes it may have: the end is
+// not known, or, announced by RESET, lies behind the limit.
+func (p *recvPipe) bounded() bool { return !p.hasFinal || p.final > p.limit }
+
 // renewable reports whether a new limit is worth telling: half the window was
 // read, and more may come.
 func (p *recvPipe) renewable() bool {
-	return !p.hasFinal && p.read+p.window-p.limit >= p.window/2
+	return p.bounded() && p.read+p.window-p.limit >= p.window/2
 }
 
 // renew raises the limit and returns it. The window doubles if half of it was
