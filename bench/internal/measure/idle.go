@@ -1,0 +1,90 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"example.com/ebb/bench/internal/peer"
+)
+
+// idleInChild watches idle pairs in a process that has done nothing else, so
+// that no earlier turn's memory is reused unseen.
+func idleInChild(ctx context.Context, p peer.Peer, plan Plan) (Sample, error) {
+	c, err := startChild(ctx, task{Kind: "idle", Peer: p.Name, Plan: plan})
+	if err != nil {
+		return nil, err
+	}
+	var sample Sample
+	decoded := c.out.Decode(&sample)
+	if err := errors.Join(decoded, c.stop()); err != nil {
+		return nil, fmt.Errorf("%s, idle: %w", p.Name, err)
+	}
+	return sample, nil
+}
+
+// idleSettle is how long the pairs are left alone before they are watched:
+// the last ACKs and handshakes' timers are not idleness.
+const idleSettle = time.Second
+
+// idle makes pairs, both ends in this process, each of which has exchanged a
+// byte, and watches what they cost while nothing happens.
+func idle(ctx context.Context, p peer.Peer, plan Plan) (Sample, error) {
+	dialer, err := p.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer dialer.Close()
+	server, err := StartServer(ctx, p, Together)
+	if err != nil {
+		return nil, err
+	}
+	defer server.Close()
+	t := Turn{Peer: p, Plan: plan, Dialer: dialer, Server: server}
+	if err := t.dialOnce(ctx); err != nil { // what is made once and kept
+		return nil, err
+	}
+	before, err := settledUsage()
+	if err != nil {
+		return nil, err
+	}
+	conns, err := t.dialAll(ctx, plan.IdlePairs)
+	defer closeAll(conns)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range conns {
+		b := []byte{wantQuiet}
+		if _, err := c.Write(b); err != nil {
+			return nil, err
+		}
+		if _, err := io.ReadFull(c, b); err != nil {
+			return nil, err
+		}
+		if err := c.SetDeadline(time.Time{}); err != nil {
+			return nil, err
+		}
+	}
+	return t.watchIdle(before)
+}
+
+func (t Turn) watchIdle(before Usage) (Sample, error) {
+	time.Sleep(idleSettle)
+	held, err := settledUsage()
+	if err != nil {
+		return nil, err
+	}
+	time.Sleep(t.Plan.IdleTime)
+	cpu, err := ProcessorTime()
+	if err != nil {
+		return nil, err
+	}
+	pairs := float64(t.Plan.IdlePairs)
+	return Sample{
+		IdleRSS:    float64(held.RSS-before.RSS) / pairs,
+		IdleRoutes: float64(held.Goroutines-before.Goroutines) / pairs,
+		IdleCPU:    (cpu - held.CPU).Seconds() / t.Plan.IdleTime.Seconds() / pairs,
+	}, nil
+}
