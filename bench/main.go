@@ -111,11 +111,11 @@ func parse(args []string, messages io.Writer) (options, error) {
 // fill sets what the command line left open.
 func (o *options) fill() {
 	plan, rounds := measure.Plan{
-		Slot: 2 * time.Second, RelaySlot: 10 * time.Second, IdlePairs: 1000, IdleTime: 20 * time.Second,
+		Slot: 2 * time.Second, RelaySlot: 5 * time.Second, IdlePairs: 1000, IdleTime: 20 * time.Second,
 	}, 10
 	if o.quick {
 		plan, rounds = measure.Plan{
-			Slot: 250 * time.Millisecond, RelaySlot: 2 * time.Second, IdlePairs: 300, IdleTime: time.Second,
+			Slot: 250 * time.Millisecond, RelaySlot: 1500 * time.Millisecond, IdlePairs: 300, IdleTime: time.Second,
 		}, 2
 	}
 	if o.plan.Slot > 0 {
@@ -175,7 +175,7 @@ func (o options) rounded(ctx context.Context, r *report.Report, progress io.Writ
 	for round := range o.rounds {
 		fmt.Fprintf(progress, "round %d of %d\n", round+1, o.rounds)
 		for _, m := range o.measurements {
-			if m.Once && round > 0 {
+			if round > 0 && (m.Once || m.OnceQuick && o.quick) {
 				continue
 			}
 			for i := range o.peers {
@@ -183,16 +183,10 @@ func (o options) rounded(ctx context.Context, r *report.Report, progress io.Writ
 				if m.UDPOnly && p.Datagram == 0 {
 					continue
 				}
-				sample, err := m.Run(ctx, p, o.plan, o.ends())
+				o.turn(ctx, r, m, p, progress)
 				if ctx.Err() != nil {
 					return ctx.Err()
 				}
-				if err != nil {
-					fmt.Fprintln(progress, "failed:", err)
-					r.AddFailure(p.Name, m.Name, err)
-					continue
-				}
-				r.Add(p.Name, sample)
 			}
 		}
 		for _, w := range o.raw {
@@ -205,4 +199,17 @@ func (o options) rounded(ctx context.Context, r *report.Report, progress io.Writ
 		}
 	}
 	return ctx.Err()
+}
+
+// turn is one peer's turn at one measurement.
+func (o options) turn(ctx context.Context, r *report.Report, m measure.Measurement, p peer.Peer, progress io.Writer) {
+	start := time.Now()
+	sample, err := m.Run(ctx, p, o.plan, o.ends())
+	fmt.Fprintf(progress, "%s, %s: %.1f s\n", m.Name, p.Name, time.Since(start).Seconds())
+	if err != nil {
+		fmt.Fprintln(progress, "failed:", err)
+		r.AddFailure(p.Name, m.Name, err)
+		return
+	}
+	r.Add(p.Name, sample)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"time"
 
 	"example.com/ebb/bench/internal/peer"
@@ -20,7 +21,7 @@ func idleInChild(ctx context.Context, p peer.Peer, plan Plan) (Sample, error) {
 	var sample Sample
 	decoded := c.out.Decode(&sample)
 	if err := errors.Join(decoded, c.stop()); err != nil {
-		return nil, fmt.Errorf("%s, idle: %w", p.Name, err)
+		return nil, fmt.Errorf("the process with the idle pairs: %w", err)
 	}
 	return sample, nil
 }
@@ -50,24 +51,36 @@ func idle(ctx context.Context, p peer.Peer, plan Plan) (Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	conns, err := t.dialAll(ctx, plan.IdlePairs)
-	defer closeAll(conns)
+	var conns []net.Conn
+	defer func() { closeAll(conns) }()
+	for range plan.IdlePairs {
+		c, err := t.dialQuiet(ctx)
+		if err != nil {
+			return nil, err
+		}
+		conns = append(conns, c)
+	}
+	return t.watchIdle(before)
+}
+
+// dialQuiet makes a pair that has exchanged a byte and will no more.
+func (t Turn) dialQuiet(ctx context.Context) (net.Conn, error) {
+	c, err := t.dial(ctx, t.Server.Address, 0)
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range conns {
-		b := []byte{wantQuiet}
-		if _, err := c.Write(b); err != nil {
-			return nil, err
-		}
-		if _, err := io.ReadFull(c, b); err != nil {
-			return nil, err
-		}
-		if err := c.SetDeadline(time.Time{}); err != nil {
-			return nil, err
-		}
+	b := []byte{wantQuiet}
+	if _, err = c.Write(b); err == nil {
+		_, err = io.ReadFull(c, b)
 	}
-	return t.watchIdle(before)
+	if err == nil {
+		err = c.SetDeadline(time.Time{})
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
 func (t Turn) watchIdle(before Usage) (Sample, error) {

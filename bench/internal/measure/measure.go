@@ -59,6 +59,9 @@ type Measurement struct {
 	UDPOnly bool
 	// Once is for what takes long and varies little: one round in all.
 	Once bool
+	// OnceQuick is for what takes too long to have more than one round of a
+	// quick run.
+	OnceQuick bool
 	run  func(context.Context, Turn) (Sample, error)
 	// alone is run in a process of its own in place of run.
 	alone bool
@@ -72,7 +75,7 @@ func All() []Measurement {
 		{Name: "ping", run: pingPong},
 		{Name: "dial", run: dialOne},
 		{Name: "dial32", run: dialMany},
-		{Name: "relay", run: relayed, UDPOnly: true},
+		{Name: "relay", run: relayed, UDPOnly: true, OnceQuick: true},
 		{Name: "idle", alone: true, Once: true},
 	}
 }
@@ -84,19 +87,15 @@ func (m Measurement) Run(ctx context.Context, p peer.Peer, plan Plan, ends Ends)
 	}
 	dialer, err := p.Open()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.Name, err)
+		return nil, err
 	}
 	defer dialer.Close()
 	server, err := StartServer(ctx, p, ends)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.Name, err)
+		return nil, err
 	}
 	defer server.Close()
-	sample, err := m.run(ctx, Turn{Peer: p, Plan: plan, Dialer: dialer, Server: server})
-	if err != nil {
-		return nil, fmt.Errorf("%s, %s: %w", p.Name, m.Name, err)
-	}
-	return sample, nil
+	return m.run(ctx, Turn{Peer: p, Plan: plan, Dialer: dialer, Server: server})
 }
 
 // Select is the measurements of a comma-separated list, all for an empty one.
