@@ -82,7 +82,7 @@ func parse(args []string, messages io.Writer) (options, error) {
 	var peers, measurements string
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(messages)
-	fs.BoolVar(&o.quick, "quick", false, "about a minute, in place of half an hour")
+	fs.BoolVar(&o.quick, "quick", false, "a minute or two, in place of half an hour or more")
 	fs.BoolVar(&o.apart, "apart", false, "each end in a process of its own")
 	fs.BoolVar(&o.json, "json", false, "print JSON")
 	fs.IntVar(&o.rounds, "rounds", 0, "how often each peer has its turn; 0 is 2 with -quick, else 10")
@@ -111,11 +111,11 @@ func parse(args []string, messages io.Writer) (options, error) {
 // fill sets what the command line left open.
 func (o *options) fill() {
 	plan, rounds := measure.Plan{
-		Slot: 2 * time.Second, RelaySlot: 5 * time.Second, IdlePairs: 1000, IdleTime: 20 * time.Second,
+		Slot: 2 * time.Second, RelaySlot: 5 * time.Second, IdlePairs: 1000, Settle: 2 * time.Second, IdleTime: 20 * time.Second,
 	}, 10
 	if o.quick {
 		plan, rounds = measure.Plan{
-			Slot: 250 * time.Millisecond, RelaySlot: 1500 * time.Millisecond, IdlePairs: 300, IdleTime: time.Second,
+			Slot: 250 * time.Millisecond, RelaySlot: 1500 * time.Millisecond, IdlePairs: 300, Settle: time.Second, IdleTime: time.Second,
 		}, 2
 	}
 	if o.plan.Slot > 0 {

@@ -26,10 +26,6 @@ func idleInChild(ctx context.Context, p peer.Peer, plan Plan) (Sample, error) {
 	return sample, nil
 }
 
-// idleSettle is how long the pairs are left alone before they are watched:
-// the last ACKs and handshakes' timers are not idleness.
-const idleSettle = time.Second
-
 // idle makes pairs, both ends in this process, each of which has exchanged a
 // byte, and watches what they cost while nothing happens.
 func idle(ctx context.Context, p peer.Peer, plan Plan) (Sample, error) {
@@ -84,7 +80,7 @@ func (t Turn) dialQuiet(ctx context.Context) (net.Conn, error) {
 }
 
 func (t Turn) watchIdle(before Usage) (Sample, error) {
-	time.Sleep(idleSettle)
+	time.Sleep(t.Plan.Settle) // the last ACKs and handshakes' timers are not idleness
 	held, err := settledUsage()
 	if err != nil {
 		return nil, err

@@ -41,6 +41,7 @@ type Plan struct {
 	Slot      time.Duration // of one turn, but for those below
 	RelaySlot time.Duration // of a turn through the relay
 	IdlePairs int           // connections that are idle together
+	Settle    time.Duration // how long they are left alone first
 	IdleTime  time.Duration // how long their processor time is watched
 }
 
@@ -62,7 +63,7 @@ type Measurement struct {
 	// OnceQuick is for what takes too long to have more than one round of a
 	// quick run.
 	OnceQuick bool
-	run  func(context.Context, Turn) (Sample, error)
+	run       func(context.Context, Turn) (Sample, error)
 	// alone is run in a process of its own in place of run.
 	alone bool
 }
@@ -129,7 +130,7 @@ func find(all []Measurement, name string) (Measurement, error) {
 
 // grace is what a turn may take beyond its slot until it has failed: a slow
 // peer delivers what it has buffered.
-const grace = 30 * time.Second
+const grace = 10 * time.Second
 
 // dial connects, with a deadline for everything that follows.
 func (t Turn) dial(ctx context.Context, address string, slot time.Duration) (net.Conn, error) {

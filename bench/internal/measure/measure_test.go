@@ -45,6 +45,9 @@ func TestMeasurements(t *testing.T) {
 				continue
 			}
 			for ends, name := range map[Ends]string{Together: "together", Apart: "apart"} {
+				if ends == Apart && m.Name != "bulk" && m.Name != "dial" {
+					continue // the far end is the same
+				}
 				t.Run(m.Name+"/"+p.Name+"/"+name, func(t *testing.T) {
 					got, err := m.Run(t.Context(), p, short, ends)
 					if err != nil {
@@ -75,7 +78,7 @@ func TestRelayIsABottleneck(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := short
-	plan.RelaySlot = 500 * time.Millisecond
+	plan.RelaySlot = 300 * time.Millisecond
 	for _, m := range All() {
 		if m.Name != "relay" {
 			continue

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/ipv4"
@@ -63,6 +62,7 @@ const (
 	trainSize    = 44   // datagrams a train: as many as fit into 65507 bytes
 	trains       = 4    // trains a call
 	socketBuffer = 4 << 20
+	drainTime    = 100 * time.Millisecond
 )
 
 // Run sends for the slot, as fast as the kernel takes it, and returns what
@@ -84,39 +84,45 @@ func (w Way) Run(ctx context.Context, slot time.Duration) (measure.Sample, error
 	}
 	ctx, cancel := context.WithTimeout(ctx, slot)
 	defer cancel()
-	var received atomic.Int64
+	var got arrived
 	failed := make(chan error, 1)
-	go func() { failed <- w.receive(to, &received) }()
+	go func() { failed <- w.receive(to, &got) }()
 	start := time.Now()
 	sent, err := w.send(ctx, from)
-	elapsed, got := time.Since(start), received.Load()
-	if err != nil {
+	err = errors.Join(err, to.SetReadDeadline(time.Now()))
+	if err := errors.Join(err, <-failed); err != nil {
 		return nil, err
 	}
 	used, err := measure.ProcessorTime()
 	if err != nil {
 		return nil, err
 	}
-	// What is still in the buffer is read within this, and not counted.
-	to.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-	if err := <-failed; err != nil {
-		return nil, err
-	}
 	after, err := measure.CountDatagrams()
 	if err != nil {
 		return nil, err
 	}
-	if err := before.CheckCrossed(after, received.Load(), w.unit()); err != nil {
+	if err := before.CheckCrossed(after, got.bytes, w.unit()); err != nil {
 		return nil, err
 	}
-	if got == 0 {
+	if got.bytes == 0 {
 		return nil, errors.New("nothing arrived")
 	}
 	return measure.Sample{
-		Rate: float64(got) / elapsed.Seconds(),
-		CPU:  (used - cpu).Seconds() / (float64(got) / 1e9),
-		Loss: max(0, 1-float64(received.Load())/float64(sent)),
+		Rate: float64(got.bytes) / got.last.Sub(start).Seconds(),
+		CPU:  (used - cpu).Seconds() / (float64(got.bytes) / 1e9),
+		Loss: max(0, 1-float64(got.bytes)/float64(sent)),
 	}, nil
+}
+
+// arrived is what the receiver has, and when the last of it came.
+type arrived struct {
+	bytes int64
+	last  time.Time
+}
+
+func (a *arrived) add(n int64) {
+	a.bytes += n
+	a.last = time.Now()
 }
 
 // unit is the most bytes that the receiver gets as one datagram.
@@ -194,16 +200,37 @@ func (w Way) send(ctx context.Context, c *net.UDPConn) (int64, error) {
 	return sent, nil
 }
 
-// receive counts what arrives until the socket's deadline.
-func (w Way) receive(c *net.UDPConn, received *atomic.Int64) error {
+// receive counts what arrives. Once the socket's deadline has passed it goes
+// on until nothing has come for drainTime: on a busy machine it may not have
+// run before.
+func (w Way) receive(c *net.UDPConn, got *arrived) error {
+	read := w.reader(c)
+	for last := int64(-1); ; {
+		n, err := read()
+		switch {
+		case err == nil:
+			got.add(n)
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return err
+		case got.bytes == last:
+			return nil
+		default:
+			last = got.bytes
+			if err := c.SetReadDeadline(time.Now().Add(drainTime)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// reader returns what waits for the next datagrams and says how many bytes
+// they have.
+func (w Way) reader(c *net.UDPConn) func() (int64, error) {
 	if !w.Batch {
 		b := make([]byte, datagram)
-		for {
+		return func() (int64, error) {
 			n, err := c.Read(b)
-			if err != nil {
-				return unlessDeadline(err)
-			}
-			received.Add(int64(n))
+			return int64(n), err
 		}
 	}
 	count, size := batch, datagram
@@ -211,16 +238,12 @@ func (w Way) receive(c *net.UDPConn, received *atomic.Int64) error {
 		count, size = trains, 1<<16
 	}
 	messages, packets := buffers(count, size), ipv4.NewPacketConn(c)
-	for {
+	return func() (total int64, err error) {
 		n, err := packets.ReadBatch(messages, 0)
-		if err != nil {
-			return unlessDeadline(err)
-		}
-		var total int64
-		for _, m := range messages[:n] {
+		for _, m := range messages[:max(n, 0)] {
 			total += int64(m.N)
 		}
-		received.Add(total)
+		return total, err
 	}
 }
 
@@ -230,11 +253,4 @@ func buffers(count, size int) []ipv4.Message {
 		messages[i].Buffers = [][]byte{make([]byte, size)}
 	}
 	return messages
-}
-
-func unlessDeadline(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil
-	}
-	return err
 }
