@@ -43,7 +43,7 @@ type options struct {
 	quick, apart, json bool
 	rounds             int
 	plan               measure.Plan
-	chart              string
+	chart, from        string
 	peers              []peer.Peer
 	measurements       []measure.Measurement
 	raw                []raw.Way
@@ -55,14 +55,8 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r := &report.Report{Machine: report.ThisMachine(), Plan: o.reported()}
-	for _, p := range o.peers {
-		r.Peers = append(r.Peers, report.Peer{Name: p.Name, Version: p.Version(), Tuning: p.Tuning})
-	}
-	for _, w := range o.raw {
-		r.Peers = append(r.Peers, report.Peer{Name: w.Name, Tuning: w.Describe()})
-	}
-	if err := o.rounded(ctx, r, progress); err != nil {
+	r, err := o.measured(ctx, progress)
+	if err != nil {
 		return err
 	}
 	r.Finish()
@@ -77,6 +71,21 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	return r.WriteTable(out)
 }
 
+// measured is the report of a run, or of the earlier one that -from names.
+func (o options) measured(ctx context.Context, progress io.Writer) (*report.Report, error) {
+	if o.from != "" {
+		return report.ReadFile(o.from)
+	}
+	r := &report.Report{Machine: report.ThisMachine(), Plan: o.reported()}
+	for _, p := range o.peers {
+		r.Peers = append(r.Peers, report.Peer{Name: p.Name, Version: p.Version(), Tuning: p.Tuning})
+	}
+	for _, w := range o.raw {
+		r.Peers = append(r.Peers, report.Peer{Name: w.Name, Tuning: w.Describe()})
+	}
+	return r, o.rounded(ctx, r, progress)
+}
+
 func parse(args []string, messages io.Writer) (options, error) {
 	var o options
 	var peers, measurements string
@@ -88,6 +97,7 @@ func parse(args []string, messages io.Writer) (options, error) {
 	fs.IntVar(&o.rounds, "rounds", 0, "how often each peer has its turn; 0 is 2 with -quick, else 10")
 	fs.DurationVar(&o.plan.Slot, "slot", 0, "how long a turn takes; 0 is 250ms with -quick, else 2s")
 	fs.StringVar(&o.chart, "chart", "", "draw the bulk rates into this file, .svg or .png")
+	fs.StringVar(&o.from, "from", "", "measure nothing: print this file, which -json wrote")
 	fs.StringVar(&peers, "peers", "", "comma-separated peers; empty is all")
 	fs.StringVar(&measurements, "measure", "", "comma-separated: bulk, bulk8, ping, dial, dial32, relay, idle, raw; empty is all")
 	if err := fs.Parse(args); err != nil {

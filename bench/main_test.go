@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"example.com/ebb/bench/internal/measure"
@@ -25,6 +26,7 @@ func TestRun(t *testing.T) {
 	if err := run(t.Context(), args, &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
+	readBack(t, out.Bytes())
 	var r report.Report
 	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 		t.Fatal(err)
@@ -42,6 +44,22 @@ func TestRun(t *testing.T) {
 	}
 	if len(r.Results) != 2*4+4*3 {
 		t.Errorf("there are %d results", len(r.Results))
+	}
+}
+
+// readBack has -from print what -json wrote, once more as JSON.
+func readBack(t *testing.T, document []byte) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "run.json")
+	if err := os.WriteFile(path, document, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var again bytes.Buffer
+	if err := run(t.Context(), []string{"-json", "-from", path}, &again, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(again.Bytes(), document) {
+		t.Errorf("read back, it is\n%s", again.Bytes())
 	}
 }
 

@@ -36,11 +36,11 @@ func (r *Report) verdicts() []Verdict {
 		if eight, ok := r.median("ebb", measure.EightRate); ok {
 			j.atLeast("eight connections / one", eight/one, 0.9)
 		}
-		// A peer that has offloads switched off is judged if it took part.
-		if off, ok := r.median("ebb-nooffload", measure.BulkRate); ok {
-			if limit, ok := r.median("raw-mmsg", raw.Rate); ok {
-				j.atLeast("offloads off / raw sendmmsg", off/limit, 0.7)
-			}
+	}
+	// A peer that has offloads switched off is judged if it took part.
+	if off, ok := r.median("ebb-nooffload", measure.BulkRate); ok {
+		if limit, ok := r.median("raw-mmsg", raw.Rate); ok {
+			j.atLeast("offloads off / raw sendmmsg", off/limit, 0.7)
 		}
 	}
 	j.ping(tcp)

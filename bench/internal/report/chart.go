@@ -4,6 +4,7 @@ import (
 	"errors"
 	"image/color"
 	"math"
+	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot"
@@ -36,12 +37,16 @@ func (r *Report) WriteChart(path string) error {
 	if len(names) == 0 {
 		return errors.New("there is no bulk rate to draw")
 	}
+	slices.Reverse(names) // the axis goes upwards
+	slices.Reverse(one)
+	slices.Reverse(eight)
 	return draw(path, names, one, eight)
 }
 
 func draw(path string, names []string, one, eight plotter.Values) error {
 	p := plot.New()
-	p.Title.Text = "Bulk over loopback"
+	p.Title.Text = "Bulk over loopback: one connection (blue), eight together (orange)"
+	p.Y.Label.Text = " " // room for long names
 	p.X.Label.Text = "MB/s, logarithmic"
 	p.X.Min, p.X.Max = 0, math.Ceil(highest(one, eight))
 	p.X.Tick.Marker = powers(int(p.X.Max))
@@ -49,10 +54,9 @@ func draw(path string, names []string, one, eight plotter.Values) error {
 		values plotter.Values
 		color  color.Color
 		offset vg.Length
-		legend string
 	}{
-		{one, color.RGBA{R: 0x1f, G: 0x6f, B: 0xb4, A: 0xff}, 4, "one connection"},
-		{eight, color.RGBA{R: 0xf0, G: 0xa0, B: 0x30, A: 0xff}, -4, "eight together"},
+		{one, color.RGBA{R: 0x1f, G: 0x6f, B: 0xb4, A: 0xff}, 4},
+		{eight, color.RGBA{R: 0xf0, G: 0xa0, B: 0x30, A: 0xff}, -4},
 	}
 	for _, b := range bars {
 		chart, err := plotter.NewBarChart(b.values, 8)
@@ -63,9 +67,7 @@ func draw(path string, names []string, one, eight plotter.Values) error {
 		chart.LineStyle.Width = 0
 		chart.XMin = 0
 		p.Add(chart)
-		p.Legend.Add(b.legend, chart)
 	}
-	p.Legend.Top = true
 	p.NominalY(names...)
 	p.X.Min, p.X.Max = 0, math.Ceil(highest(one, eight)) // NominalY and Add move them
 	return p.Save(7*vg.Inch, vg.Length(len(names))*0.35*vg.Inch+vg.Inch, path)

@@ -70,8 +70,8 @@ func (r *Report) WriteTable(w io.Writer) error {
 }
 
 func (r *Report) writeHead(b *strings.Builder) {
-	fmt.Fprintf(b, "%s\nLoopback, both ends in %s; %d rounds in turns of %.1f s; median (smallest to largest); ×TCP is the ratio to %s.\n\n",
-		r.Machine, r.Plan.Ends, r.Plan.Rounds, r.Plan.SlotSeconds, r.reference())
+	fmt.Fprintf(b, "%s\n%s; loopback, both ends in %s; %d rounds in turns of %.2f s; median (smallest to largest); ×TCP is the ratio to %s.\n\n",
+		r.Machine, r.Plan.Start.Format("2006-01-02 15:04 MST"), r.Plan.Ends, r.Plan.Rounds, r.Plan.SlotSeconds, r.reference())
 	var rows [][]string
 	for _, p := range r.Peers {
 		rows = append(rows, []string{p.Name, p.Version, p.Tuning})
