@@ -193,14 +193,16 @@ func (o options) rounded(ctx context.Context, r *report.Report, progress io.Writ
 				if m.UDPOnly && p.Datagram == 0 {
 					continue
 				}
-				o.turn(ctx, r, m, p, progress)
-				if ctx.Err() != nil {
-					return ctx.Err()
+				if err := o.turn(ctx, r, m, p, progress); err != nil {
+					return err
 				}
 			}
 		}
 		for _, w := range o.raw {
 			sample, err := w.Run(ctx, o.plan.Slot)
+			if fatal(ctx, err) {
+				return fmt.Errorf("%s: %w", w.Name, err)
+			}
 			if err != nil {
 				r.AddFailure(w.Name, "raw", err)
 				continue
@@ -211,15 +213,24 @@ func (o options) rounded(ctx context.Context, r *report.Report, progress io.Writ
 	return ctx.Err()
 }
 
-// turn is one peer's turn at one measurement.
-func (o options) turn(ctx context.Context, r *report.Report, m measure.Measurement, p peer.Peer, progress io.Writer) {
+// turn is one peer's turn at one measurement. Its error ends the run.
+func (o options) turn(ctx context.Context, r *report.Report, m measure.Measurement, p peer.Peer, progress io.Writer) error {
 	start := time.Now()
 	sample, err := m.Run(ctx, p, o.plan, o.ends())
 	fmt.Fprintf(progress, "%s, %s: %.1f s\n", m.Name, p.Name, time.Since(start).Seconds())
-	if err != nil {
+	switch {
+	case fatal(ctx, err):
+		return fmt.Errorf("%s, %s: %w", p.Name, m.Name, err)
+	case err != nil:
 		fmt.Fprintln(progress, "failed:", err)
 		r.AddFailure(p.Name, m.Name, err)
-		return
+	default:
+		r.Add(p.Name, sample)
 	}
-	r.Add(p.Name, sample)
+	return nil
+}
+
+// fatal says whether a turn's error makes the whole run worthless.
+func fatal(ctx context.Context, err error) bool {
+	return err != nil && (ctx.Err() != nil || errors.Is(err, measure.ErrShortCut))
 }

@@ -2,6 +2,7 @@ package measure
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -114,15 +115,19 @@ func datagramsOf(names, values []string) (Datagrams, error) {
 	return d, nil
 }
 
-// CheckCrossed returns an error unless the counts grew by enough for all of n
+// ErrShortCut is that the kernel has not counted the bytes that moved: what
+// was measured is not a network.
+var ErrShortCut = errors.New("the bytes did not cross the kernel")
+
+// CheckCrossed returns ErrShortCut unless the counts grew by enough for all of n
 // bytes to have crossed the kernel in datagrams of at most size bytes. Sending
 // may hand over a train of up to 64 KiB as one, whatever the receiver is given.
 func (d Datagrams) CheckCrossed(after Datagrams, n int64, size int) error {
 	const train = 65535 - 28
 	needIn, needOut := uint64(n)/uint64(size), uint64(n)/train
 	if in, out := after.In-d.In, after.Out-d.Out; in < needIn || out < needOut {
-		return fmt.Errorf("%d bytes moved, but the kernel counted %d datagrams in and %d out, less than %d and %d",
-			n, in, out, needIn, needOut)
+		return fmt.Errorf("%w: %d moved, but it counted %d datagrams in and %d out, less than %d and %d",
+			ErrShortCut, n, in, out, needIn, needOut)
 	}
 	return nil
 }
