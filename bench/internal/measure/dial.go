@@ -1,0 +1,77 @@
+package measure
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+func dialOne(ctx context.Context, t Turn) (Sample, error) {
+	rate, err := t.dials(ctx, 1)
+	return Sample{DialOne: rate}, err
+}
+
+func dialMany(ctx context.Context, t Turn) (Sample, error) {
+	rate, err := t.dials(ctx, 32)
+	return Sample{DialMany: rate}, err
+}
+
+// dials has n callers each dial, get one byte back and close, over and over
+// for the slot, and returns how often that succeeded per second. It is an
+// error if more than one in a hundred did not.
+func (t Turn) dials(ctx context.Context, n int) (float64, error) {
+	var mu sync.Mutex
+	var done, failed int
+	var why error
+	start := time.Now()
+	until := start.Add(t.Plan.Slot)
+	var callers sync.WaitGroup
+	for range n {
+		callers.Go(func() {
+			for time.Now().Before(until) {
+				err := t.dialOnce(ctx)
+				mu.Lock()
+				if err != nil {
+					failed, why = failed+1, err
+				} else {
+					done++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	callers.Wait()
+	elapsed := time.Since(start)
+	if failed*100 > done {
+		return 0, fmt.Errorf("%d of %d dials failed, one so: %w", failed, done+failed, why)
+	}
+	return float64(done) / elapsed.Seconds(), nil
+}
+
+// dialGrace is what one dial and its byte may take.
+const dialGrace = 5 * time.Second
+
+func (t Turn) dialOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, dialGrace)
+	defer cancel()
+	c, err := t.Dialer.Dial(ctx, t.Server.Address)
+	if err != nil {
+		return err
+	}
+	if err := c.SetDeadline(time.Now().Add(dialGrace)); err != nil {
+		c.Close()
+		return err
+	}
+	b := []byte{wantOne}
+	if _, err := c.Write(b); err != nil {
+		c.Close()
+		return err
+	}
+	if _, err := io.ReadFull(c, b); err != nil {
+		c.Close()
+		return err
+	}
+	return c.Close()
+}

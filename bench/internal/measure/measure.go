@@ -1,0 +1,148 @@
+// Package measure runs the measurements: one peer, one turn, one set of
+// numbers.
+package measure
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"example.com/ebb/bench/internal/peer"
+)
+
+// Metric is the name of a number, as JSON has it.
+type Metric string
+
+// The metrics. Rates are bytes of the application's data per second, costs
+// processor seconds of both ends together, times seconds.
+const (
+	BulkRate   Metric = "bulk_bytes_per_second"
+	BulkCPU    Metric = "bulk_cpu_seconds_per_gb"
+	EightRate  Metric = "bulk8_bytes_per_second"
+	EightCPU   Metric = "bulk8_cpu_seconds_per_gb"
+	PingP50    Metric = "ping_p50_seconds"
+	PingP99    Metric = "ping_p99_seconds"
+	DialOne    Metric = "dial1_per_second"
+	DialMany   Metric = "dial32_per_second"
+	IdleRSS    Metric = "idle_pair_rss_bytes"
+	IdleRoutes Metric = "idle_pair_goroutines"
+	IdleCPU    Metric = "idle_pair_cpu_seconds_per_second"
+	RelayClean Metric = "relay_bytes_per_second"
+	RelayLossy Metric = "relay_loss1_bytes_per_second"
+)
+
+// Sample is the numbers of one turn.
+type Sample map[Metric]float64
+
+// Plan is how long the turns take.
+type Plan struct {
+	Slot      time.Duration // of one turn, but for those below
+	RelaySlot time.Duration // of a turn through the relay
+	IdlePairs int           // connections that are idle together
+	Settle    time.Duration // how long they are left alone first
+	IdleTime  time.Duration // how long their processor time is watched
+}
+
+// Turn is what a measurement gets: a transport to dial with, and whom.
+type Turn struct {
+	Peer   peer.Peer
+	Plan   Plan
+	Dialer peer.Transport
+	Server *Server
+}
+
+// Measurement is one kind of turn.
+type Measurement struct {
+	Name string
+	// UDPOnly leaves out the peers that a relay of datagrams cannot carry.
+	UDPOnly bool
+	// Once is for what takes long and varies little: one round in all.
+	Once bool
+	// OnceQuick is for what takes too long to have more than one round of a
+	// quick run.
+	OnceQuick bool
+	run       func(context.Context, Turn) (Sample, error)
+	// alone is run in a process of its own in place of run.
+	alone bool
+}
+
+// All is the measurements, in the order of a round.
+func All() []Measurement {
+	return []Measurement{
+		{Name: "bulk", run: bulkOne},
+		{Name: "bulk8", run: bulkEight},
+		{Name: "ping", run: pingPong},
+		{Name: "dial", run: dialOne},
+		{Name: "dial32", run: dialMany},
+		{Name: "relay", run: relayed, UDPOnly: true, OnceQuick: true},
+		{Name: "idle", alone: true, Once: true},
+	}
+}
+
+// Run takes a turn. ends says where the far end lives.
+func (m Measurement) Run(ctx context.Context, p peer.Peer, plan Plan, ends Ends) (Sample, error) {
+	if m.alone {
+		return idleInChild(ctx, p, plan)
+	}
+	dialer, err := p.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer dialer.Close()
+	server, err := StartServer(ctx, p, ends)
+	if err != nil {
+		return nil, err
+	}
+	defer server.Close()
+	return m.run(ctx, Turn{Peer: p, Plan: plan, Dialer: dialer, Server: server})
+}
+
+// Select is the measurements of a comma-separated list, all for an empty one.
+// "raw" is not one of these, and the caller's to take out.
+func Select(names string) ([]Measurement, error) {
+	all := All()
+	if names == "" {
+		return all, nil
+	}
+	var selected []Measurement
+	for name := range strings.SplitSeq(names, ",") {
+		m, err := find(all, strings.TrimSpace(name))
+		if err != nil {
+			return nil, err
+		}
+		selected = append(selected, m)
+	}
+	return selected, nil
+}
+
+func find(all []Measurement, name string) (Measurement, error) {
+	var known []string
+	for _, m := range all {
+		if m.Name == name {
+			return m, nil
+		}
+		known = append(known, m.Name)
+	}
+	return Measurement{}, fmt.Errorf("no measurement %q; they are %s, raw", name, strings.Join(known, ", "))
+}
+
+// grace is what a turn may take beyond its slot until it has failed: a slow
+// peer delivers what it has buffered.
+const grace = 10 * time.Second
+
+// dial connects, with a deadline for everything that follows.
+func (t Turn) dial(ctx context.Context, address string, slot time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	c, err := t.Dialer.Dial(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.SetDeadline(time.Now().Add(slot + grace)); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}

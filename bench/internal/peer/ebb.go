@@ -1,0 +1,70 @@
+package peer
+
+import (
+	"context"
+	"net"
+
+	"example.com/ebb"
+)
+
+// ebbConfig is Ebb without its default limit of 10 MB/s. Packets stay at
+// Ethernet's 1500 bytes, which is the default, also where loopback would
+// carry 64 KiB.
+var ebbConfig = &ebb.Config{BandwidthLimit: ebb.Unlimited}
+
+const ebbTuning = "BandwidthLimit Unlimited, packets ≤ 1500 bytes"
+
+func ebbPeer() Peer {
+	return Peer{
+		Name: "ebb", Module: "example.com/ebb", Datagram: mergedDatagrams,
+		Tuning: ebbTuning + ", a socket per dial",
+		Open:   func() (Transport, error) { return ebbTransport{}, nil },
+	}
+}
+
+// ebbTransport dials each connection from a socket of its own, as ebb.Dial does.
+type ebbTransport struct{}
+
+func (ebbTransport) Listen(address string) (net.Listener, error) {
+	lc := ebb.ListenConfig{Config: ebbConfig}
+	return lc.Listen(context.Background(), "udp", address)
+}
+
+func (ebbTransport) Dial(ctx context.Context, address string) (net.Conn, error) {
+	d := ebb.Dialer{Config: ebbConfig}
+	return d.DialContext(ctx, "udp", address)
+}
+
+func (ebbTransport) Close() error { return nil }
+
+func ebbEndpointPeer() Peer {
+	return Peer{
+		Name: "ebb-endpoint", Module: "example.com/ebb", Datagram: mergedDatagrams,
+		Tuning: ebbTuning + ", all dials from one Endpoint",
+		Open: func() (Transport, error) {
+			socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+			if err != nil {
+				return nil, err
+			}
+			endpoint, err := ebb.NewEndpoint(socket, ebbConfig)
+			if err != nil {
+				return nil, err
+			}
+			return &ebbEndpoint{endpoint: endpoint}, nil
+		},
+	}
+}
+
+// ebbEndpoint dials all connections from one socket, as a program with
+// thousands of them does.
+type ebbEndpoint struct {
+	ebbTransport
+	endpoint *ebb.Endpoint
+}
+
+func (t *ebbEndpoint) Dial(ctx context.Context, address string) (net.Conn, error) {
+	d := ebb.Dialer{Endpoint: t.endpoint}
+	return d.DialContext(ctx, "udp", address)
+}
+
+func (t *ebbEndpoint) Close() error { return t.endpoint.Close() }

@@ -1,0 +1,119 @@
+package report
+
+import (
+	"fmt"
+
+	"example.com/ebb/bench/internal/measure"
+	"example.com/ebb/bench/internal/raw"
+)
+
+// Verdict is a bar that Ebb has to clear, and whether it does.
+type Verdict struct {
+	Bar      string  `json:"bar"`
+	Wanted   string  `json:"wanted"`
+	Measured float64 `json:"measured"`
+	Met      bool    `json:"met"`
+}
+
+// idleCPU is what counts as no processor time, in seconds a second and pair:
+// a keep-alive every 15 seconds is less, a timer a millisecond is more.
+const idleCPU = 10e-6
+
+// verdicts is those of the bars for which there are numbers.
+func (r *Report) verdicts() []Verdict {
+	j := judge{report: r}
+	tcp := r.reference()
+	j.ratio("bulk / TCP", "ebb", measure.BulkRate, tcp, 0.5)
+	j.ratio("bulk / TLS", "ebb", measure.BulkRate, "tls", 1.2)
+	j.ratio("bulk / quic-go", "ebb", measure.BulkRate, "quic-go", 5)
+	j.ratio("bulk / kcp-go", "ebb", measure.BulkRate, "kcp-go", 10)
+	if ebb, ok := r.median("ebb", measure.BulkCPU); ok {
+		if tls, ok := r.median("tls", measure.BulkCPU); ok {
+			j.atMost("CPU per GB / TLS", ebb/tls, 1)
+		}
+	}
+	if one, ok := r.median("ebb", measure.BulkRate); ok {
+		if eight, ok := r.median("ebb", measure.EightRate); ok {
+			j.atLeast("eight connections / one", eight/one, 0.9)
+		}
+	}
+	// A peer that has offloads switched off is judged if it took part.
+	if off, ok := r.median("ebb-nooffload", measure.BulkRate); ok {
+		if limit, ok := r.median("raw-mmsg", raw.Rate); ok {
+			j.atLeast("offloads off / raw sendmmsg", off/limit, 0.7)
+		}
+	}
+	j.ping(tcp)
+	j.ratio("dial one at a time / TCP", "ebb", measure.DialOne, tcp, 0.5)
+	j.dialMany(tcp)
+	j.idle()
+	return j.verdicts
+}
+
+type judge struct {
+	report   *Report
+	verdicts []Verdict
+}
+
+func (j *judge) atLeast(bar string, measured, bound float64) {
+	j.verdicts = append(j.verdicts, Verdict{bar, fmt.Sprintf("≥ %v", bound), measured, measured >= bound})
+}
+
+func (j *judge) atMost(bar string, measured, bound float64) {
+	j.verdicts = append(j.verdicts, Verdict{bar, fmt.Sprintf("≤ %v", bound), measured, measured <= bound})
+}
+
+// ratio judges a peer's median over another's.
+func (j *judge) ratio(bar, peer string, metric measure.Metric, other string, bound float64) {
+	ours, ok := j.report.median(peer, metric)
+	theirs, known := j.report.median(other, metric)
+	if ok && known && theirs > 0 {
+		j.atLeast(bar, ours/theirs, bound)
+	}
+}
+
+func (j *judge) ping(tcp string) {
+	p50, ok := j.report.median("ebb", measure.PingP50)
+	if !ok {
+		return
+	}
+	if theirs, ok := j.report.median(tcp, measure.PingP50); ok {
+		j.atMost("ping-pong p50 / TCP", p50/theirs, 1.4)
+	}
+	fastest := 0.0
+	for _, name := range []string{"quic-go", "kcp-go", "utp", "libutp"} {
+		if theirs, ok := j.report.median(name, measure.PingP50); ok && (fastest == 0 || theirs < fastest) {
+			fastest = theirs
+		}
+	}
+	if fastest > 0 {
+		j.verdicts = append(j.verdicts, Verdict{"ping-pong p50 / the fastest other on UDP", "< 1", p50 / fastest, p50 < fastest})
+	}
+	if p99, ok := j.report.median("ebb", measure.PingP99); ok {
+		j.atMost("ping-pong p99 / p50", p99/p50, 4)
+	}
+}
+
+func (j *judge) dialMany(tcp string) {
+	const plenty = 10_000
+	ours, ok := j.report.median("ebb", measure.DialMany)
+	if !ok {
+		return
+	}
+	theirs, ok := j.report.median(tcp, measure.DialMany)
+	met := ours >= plenty || ok && ours >= 0.5*theirs
+	j.verdicts = append(j.verdicts, Verdict{"dials 32 at a time, /s", "≥ 10000 or 0.5 × TCP", ours, met})
+}
+
+func (j *judge) idle() {
+	const peer = "ebb-endpoint"
+	if rss, ok := j.report.median(peer, measure.IdleRSS); ok {
+		j.atMost("idle pair, RSS in KB", rss/1000, 10)
+	}
+	if n, ok := j.report.median(peer, measure.IdleRoutes); ok {
+		j.atMost("idle pair, goroutines", n, 0.05)
+	}
+	if cpu, ok := j.report.median(peer, measure.IdleCPU); ok {
+		j.atMost("idle pair, CPU in µs/s", cpu*1e6, idleCPU*1e6)
+	}
+}
