@@ -252,10 +252,6 @@ func (e *Endpoint) resumeBlocked() {
 		if err != nil || len(e.blocked) == 0 {
 			e.resuming = false
 			e.mu.Unlock()
-			select {
-			case e.idle <- struct{}{}:
-			default:
-			}
 			return
 		}
 		c := e.nextBlocked()

@@ -39,7 +39,6 @@ type Endpoint struct {
 
 	group sync.WaitGroup // its goroutines: the reader, and while there is need the one that resumes
 	done  chan struct{}  // closed when the endpoint begins to close
-	idle  chan struct{}  // capacity 1: no connection waits for the socket any more
 
 	mu       sync.Mutex // guards everything below; never held together with a Conn's
 	gate     *gate.Gate[*Conn]
@@ -83,7 +82,6 @@ func startEndpoint(sock *udp.Socket, network string, cfg Config, private bool) *
 		connected: sock.Remote().IsValid(),
 		private:   private,
 		done:      make(chan struct{}),
-		idle:      make(chan struct{}, 1),
 		gate:      gate.New[*Conn](gate.Config{Seed: seed, RetryAfter: cfg.RetryThreshold, Backlog: cfg.Backlog}),
 		random:    random,
 		conns:     make(map[*Conn]struct{}),
@@ -148,7 +146,7 @@ func (e *Endpoint) Close() error {
 	for _, c := range conns {
 		c.Abort()
 	}
-	e.awaitBlocked(time.Second)
+	awaitDepartures(conns, time.Second)
 	e.mu.Lock()
 	e.closed = true
 	e.mu.Unlock()
@@ -161,19 +159,14 @@ func (e *Endpoint) Close() error {
 	return nil
 }
 
-// awaitBlocked waits until no connection waits for the socket, but not for ever.
-func (e *Endpoint) awaitBlocked(limit time.Duration) {
+// awaitDepartures waits until the peers of aborted connections were told, which may be in
+// the hands of another goroutine or wait for the socket, but not for ever.
+func awaitDepartures(conns []*Conn, limit time.Duration) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	for {
-		e.mu.Lock()
-		busy := e.resuming
-		e.mu.Unlock()
-		if !busy {
-			return
-		}
+	for _, c := range conns {
 		select {
-		case <-e.idle:
+		case <-c.departure.done:
 		case <-timer.C:
 			return
 		}
