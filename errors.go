@@ -52,8 +52,11 @@ func (f *fault) Temporary() bool { return false }
 // explained is an error of the engine as package net would put it. io.EOF
 // stays as it is.
 func explained(err error) error {
-	var e *engine.Error
-	if err == nil || err == io.EOF || !errors.As(err, &e) {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	var e *engine.Error // not above: it escapes, and most calls have no error
+	if !errors.As(err, &e) {
 		return err
 	}
 	with := func(text string, is ...error) error {

@@ -16,7 +16,9 @@ const (
 	// acknowledgement of its ACKs, to be able to forget.
 	elicitAbove = 16
 
-	// maxAckDelay is the longest that an acknowledgement is held back.
+	// maxAckDelay is how long the acknowledgement of a single packet waits for company: a
+	// second packet, or data of ours. It is long beside a timer's cost, so that an exchange of
+	// messages does not set one each time, and is known to the peer, who subtracts it.
 	maxAckDelay = 10 * time.Millisecond
 	// ackEvery is the number of ack-eliciting packets that force an ACK.
 	ackEvery = 2
@@ -50,7 +52,7 @@ func (a *ackState) duplicate(n uint64) bool {
 
 // receive notes a number that is not a duplicate. urgent asks for an ACK at
 // once, as a gap does.
-func (a *ackState) receive(now time.Duration, n uint64, eliciting, urgent bool, delay time.Duration) {
+func (a *ackState) receive(now time.Duration, n uint64, eliciting, urgent bool) {
 	inOrder := a.any && n == a.largest+1 || !a.any && n == 0
 	a.insert(n)
 	if !a.any || n > a.largest {
@@ -64,7 +66,7 @@ func (a *ackState) receive(now time.Duration, n uint64, eliciting, urgent bool, 
 		a.due = now
 		return
 	}
-	a.due = min(a.due, now+delay)
+	a.due = min(a.due, now+maxAckDelay)
 }
 
 func (a *ackState) insert(n uint64) {

@@ -22,7 +22,7 @@ func TestAckStateAgainstModel(t *testing.T) {
 				t.Fatalf("duplicate(%d) is %v", n, !seen[n])
 			}
 			if !seen[n] {
-				a.receive(0, n, true, false, ms)
+				a.receive(0, n, true, false)
 				seen[n] = true
 			}
 			var count uint64
@@ -44,7 +44,7 @@ func TestAckStateAgainstModel(t *testing.T) {
 func TestAckRangesReplaceOne(t *testing.T) {
 	a := newAckState()
 	for i := range uint64(maxTracked + 10) {
-		a.receive(0, 2*i, true, false, ms)
+		a.receive(0, 2*i, true, false)
 	}
 	if len(a.ranges) != maxTracked {
 		t.Errorf("%d ranges", len(a.ranges))
@@ -58,25 +58,25 @@ func TestAckRangesReplaceOne(t *testing.T) {
 // once; a single one after the delay and no later, however quiet it is.
 func TestAckTiming(t *testing.T) {
 	a := newAckState()
-	a.receive(100*ms, 0, true, false, 10*ms)
+	a.receive(100*ms, 0, true, false)
 	if a.due != 110*ms {
 		t.Errorf("the first is acknowledged at %v", a.due)
 	}
-	a.receive(105*ms, 1, false, false, 10*ms)
+	a.receive(105*ms, 1, false, false)
 	if a.due != 110*ms {
 		t.Errorf("a packet that asks for nothing moved the ACK to %v", a.due)
 	}
-	a.receive(108*ms, 2, true, false, 10*ms)
+	a.receive(108*ms, 2, true, false)
 	if a.due != 108*ms {
 		t.Errorf("the second is acknowledged at %v", a.due)
 	}
 	a.sent()
-	a.receive(200*ms, 5, true, false, 10*ms)
+	a.receive(200*ms, 5, true, false)
 	if a.due != 200*ms {
 		t.Errorf("a gap is acknowledged at %v", a.due)
 	}
 	a.sent()
-	a.receive(300*ms, 6, true, true, 10*ms)
+	a.receive(300*ms, 6, true, true)
 	if a.due != 300*ms {
 		t.Errorf("an urgent packet is acknowledged at %v", a.due)
 	}
@@ -86,7 +86,7 @@ func TestAckTiming(t *testing.T) {
 func TestAckOfAckForgets(t *testing.T) {
 	a := newAckState()
 	for _, n := range []uint64{0, 1, 4, 5, 9} {
-		a.receive(0, n, true, false, ms)
+		a.receive(0, n, true, false)
 	}
 	a.forget(4)
 	want := []wire.Range{{First: 5, Last: 5}, {First: 9, Last: 9}}

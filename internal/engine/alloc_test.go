@@ -149,8 +149,16 @@ func BenchmarkPingPong(b *testing.B) {
 // TestPacketsFit: no packet is larger than the path was found to carry.
 func TestPacketsFit(t *testing.T) {
 	w := newTwins(t, 1<<20)
+	for range 10 { // the path is found to carry more
+		w.a.Write(w.bytes[:5000])
+		w.turn()
+		w.b.Read(w.bytes)
+	}
 	w.a.Write(w.bytes)
 	size := w.a.Info().PacketSize
+	if size != 1472 {
+		t.Errorf("packets of %d bytes", size)
+	}
 	for {
 		b, train := w.a.AppendSegments(w.now, w.buf[:0], 64<<10)
 		if len(b) == 0 {

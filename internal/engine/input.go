@@ -103,7 +103,7 @@ func (c *Conn) handleFrames(now time.Duration, number uint64, payload []byte) {
 		c.stats.GapDrops++
 		return
 	}
-	c.acks.receive(now, number, e.eliciting, e.urgent, c.ackDelay())
+	c.acks.receive(now, number, e.eliciting, e.urgent)
 	c.settle(now)
 }
 
@@ -115,15 +115,6 @@ func (c *Conn) breach(now time.Duration, err error) {
 		panic("BUG: a breach without a kind: " + err.Error())
 	}
 	c.fail(now, e)
-}
-
-// ackDelay is how long an ACK may wait for company: a fraction of the round trip,
-// bounded by what we told the peer.
-func (c *Conn) ackDelay() time.Duration {
-	if c.rtt.smoothed == 0 {
-		return maxAckDelay
-	}
-	return min(max(c.rtt.smoothed/4, time.Millisecond), maxAckDelay)
 }
 
 func (c *Conn) handleFrame(now time.Duration, f *wire.Frame, e *packetEffect) error {

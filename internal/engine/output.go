@@ -54,7 +54,7 @@ func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
 	case stateDone:
 		return dst
 	}
-	if size := c.mtu.due(now); size > 0 && c.sent.inFlight+size <= c.cc.Window() && c.loss.ptoCount == 0 {
+	if size := c.sizeProbe(now); size > 0 {
 		return c.appendSizeProbe(now, dst, size)
 	}
 	c.mtu.finish(now)
@@ -246,6 +246,19 @@ func (c *Conn) noteEliciting(now time.Duration, r *sentPacket) {
 	if c.loss.probes > 0 {
 		c.loss.probes--
 	}
+}
+
+// sizeProbe is the packet size to probe now, or 0: while all that there is to send fits
+// one packet, a larger one would gain nothing.
+func (c *Conn) sizeProbe(now time.Duration) int {
+	if c.loss.ptoCount > 0 || c.send.backlog() <= uint64(c.mtu.size) {
+		return 0
+	}
+	size := c.mtu.due(now)
+	if c.sent.inFlight+size > c.cc.Window() {
+		return 0
+	}
+	return size
 }
 
 // appendSizeProbe appends a packet that tests whether the path carries its size.
