@@ -62,8 +62,22 @@ func (c *Conn) advanceIdle(now time.Duration) {
 	}
 	if c.unanswered == Never {
 		c.pingDue = true
+		c.shrink()
 		return
 	}
 	c.stats.IdleTimeouts++
 	c.fail(now, &Error{Kind: KindIdleTimeout, Code: codeTimeout, Reason: "the peer has been silent for " + c.params.IdleTimeout.String() + " despite probes"})
+}
+
+// shrink lets go of tables that have grown in busier times.
+func (c *Conn) shrink() {
+	if c.sent.base == c.sent.next {
+		c.sent.ring = nil
+	}
+	if c.send.base == c.send.end {
+		c.send.chunks.ring = nil
+	}
+	if c.recv.read == c.recv.highest() {
+		c.recv.chunks.ring = nil
+	}
 }
