@@ -3,6 +3,7 @@ package udp
 import (
 	"errors"
 	"net/netip"
+	"syscall"
 )
 
 // A Message is one datagram, or a train: datagrams of one size, all but the
@@ -100,8 +101,23 @@ func (m *Message) check(remote netip.AddrPort) error {
 		}
 	case !m.Remote.IsValid():
 		return errNoRemote
+	default:
+		remote = m.Remote
+	}
+	if len(m.segment(m.Sent)) > largestPayload(remote) {
+		return syscall.EMSGSIZE
 	}
 	return nil
+}
+
+// largestPayload is what fits into a datagram whose headers count too (IPv4) or whose
+// IP header does not (IPv6). Kernels do not agree on refusing more.
+func largestPayload(remote netip.AddrPort) int {
+	const udpHeader, ipv4Header = 8, 20
+	if remote.Addr().Unmap().Is4() {
+		return 65535 - udpHeader - ipv4Header
+	}
+	return 65535 - udpHeader
 }
 
 // received describes a message just read. Local, ECN and SegmentSize are

@@ -206,6 +206,9 @@ func (s *Socket) Write(ms []Message) (n int, err error) {
 		s.counters.sendErrors.add(err)
 		return n, err
 	}
+	if bad == syscall.EMSGSIZE {
+		s.counters.sendErrors.add(bad)
+	}
 	return n, bad
 }
 
