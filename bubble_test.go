@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -354,6 +355,46 @@ func TestUndeliverable(t *testing.T) {
 		}
 		if took := time.Since(start); took != 5*time.Second {
 			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// slowSocket is a socket one of whose sends takes a while.
+type slowSocket struct {
+	net.PacketConn
+	pause atomic.Int64 // of the next send
+}
+
+func (s *slowSocket) WriteTo(b []byte, to net.Addr) (int, error) {
+	time.Sleep(time.Duration(s.pause.Swap(0)))
+	return s.PacketConn.WriteTo(b, to)
+}
+
+// TestTimersWaitForTheFlusher: while a send hangs in the system, timeouts that fall due
+// wait for its end. A timer that came again and again would keep the bubble's clock from
+// moving at all, and on a busy machine the sender from the lock.
+func TestTimersWaitForTheFlusher(t *testing.T) {
+	inBubble(t, delayed, delayed, func(b *bubble) {
+		l := serves(b.T, b.endpoint(b.server, serverPort, nil))
+		pc, err := b.client.ListenPacket(clientPort)
+		if err != nil {
+			b.Fatal(err)
+		}
+		slow := &slowSocket{PacketConn: pc}
+		c, err := b.endpointOver(slow, nil).DialContext(b.Context(), serverAddr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s := accept(b.T, l)
+		write(b.T, c, "first")
+		reads(b.T, s, "first")
+		slow.pause.Store(int64(5 * time.Second))
+		write(b.T, c, "second") // unacknowledged all the while
+		reads(b.T, s, "second")
+		write(b.T, s, "third")
+		reads(b.T, c, "third")
+		if n := c.Info().Probes; n > 3 {
+			b.Errorf("%d probes", n)
 		}
 	})
 }

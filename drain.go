@@ -50,6 +50,23 @@ func (s *departureSet) all() []*departure {
 	return all
 }
 
+// describe says how many there are, and of one where it goes and what it waits for.
+func (s *departureSet) describe() string {
+	s.mu.Lock()
+	n := len(s.open)
+	var one *Conn
+	for one = range s.open {
+		break
+	}
+	s.mu.Unlock()
+	if one == nil {
+		return "no closed connection is delivering any more"
+	}
+	i := one.Info()
+	return fmt.Sprintf("%d closed connections are still delivering, one of them %d bytes to %v (%s, limited by %v)",
+		n, i.SendBuffered, one.RemoteAddr(), i.State, i.LimitedBy)
+}
+
 // Drain waits until every connection that was closed so far has delivered what
 // was written to it, or has given up, and until the peers of those that were aborted were
 // told. A program that ends right after Close calls
@@ -61,7 +78,7 @@ func Drain(ctx context.Context) error {
 		select {
 		case <-d.done:
 		case <-ctx.Done():
-			return fmt.Errorf("ebb: closed connections are still delivering: %w", context.Cause(ctx))
+			return fmt.Errorf("ebb: %s: %w", departures.describe(), context.Cause(ctx))
 		}
 		if d.err != nil {
 			errs = append(errs, d.err)

@@ -86,10 +86,14 @@ func (c *Conn) resume() {
 	c.conclude()
 }
 
-// conclude sets the timer, unlocks Conn.mu and reports.
+// conclude sets the timer, unlocks Conn.mu and reports. While there is a flusher, the
+// timer is its to set: what is due now waits for it, and a timer could only come again and
+// again, and take the lock from it.
 func (c *Conn) conclude() {
 	n := c.news()
-	c.arm(c.engine.NextTimeout())
+	if !c.drive.flushing {
+		c.arm(c.engine.NextTimeout())
+	}
 	c.mu.Unlock()
 	if n != 0 {
 		c.endpoint.report(c, n)
