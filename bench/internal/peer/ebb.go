@@ -12,26 +12,37 @@ import (
 // carry 64 KiB.
 var ebbConfig = &ebb.Config{BandwidthLimit: ebb.Unlimited}
 
+// ebbBareConfig is Ebb with every offload off: batches of single datagrams.
+var ebbBareConfig = &ebb.Config{BandwidthLimit: ebb.Unlimited, NoGSO: true, NoGRO: true}
+
 const ebbTuning = "BandwidthLimit Unlimited, packets ≤ 1500 bytes"
 
 func ebbPeer() Peer {
 	return Peer{
 		Name: "ebb", Module: "example.com/ebb", Datagram: mergedDatagrams,
 		Tuning: ebbTuning + ", a socket per dial",
-		Open:   func() (Transport, error) { return ebbTransport{}, nil },
+		Open:   func() (Transport, error) { return ebbTransport{ebbConfig}, nil },
+	}
+}
+
+func ebbBarePeer() Peer {
+	return Peer{
+		Name: "ebb-nooffload", Module: "example.com/ebb", Datagram: wholeDatagrams,
+		Tuning: ebbTuning + ", a socket per dial, NoGSO, NoGRO",
+		Open:   func() (Transport, error) { return ebbTransport{ebbBareConfig}, nil },
 	}
 }
 
 // ebbTransport dials each connection from a socket of its own, as ebb.Dial does.
-type ebbTransport struct{}
+type ebbTransport struct{ config *ebb.Config }
 
-func (ebbTransport) Listen(address string) (net.Listener, error) {
-	lc := ebb.ListenConfig{Config: ebbConfig}
+func (t ebbTransport) Listen(address string) (net.Listener, error) {
+	lc := ebb.ListenConfig{Config: t.config}
 	return lc.Listen(context.Background(), "udp", address)
 }
 
-func (ebbTransport) Dial(ctx context.Context, address string) (net.Conn, error) {
-	d := ebb.Dialer{Config: ebbConfig}
+func (t ebbTransport) Dial(ctx context.Context, address string) (net.Conn, error) {
+	d := ebb.Dialer{Config: t.config}
 	return d.DialContext(ctx, "udp", address)
 }
 
@@ -50,7 +61,7 @@ func ebbEndpointPeer() Peer {
 			if err != nil {
 				return nil, err
 			}
-			return &ebbEndpoint{endpoint: endpoint}, nil
+			return &ebbEndpoint{ebbTransport{ebbConfig}, endpoint}, nil
 		},
 	}
 }

@@ -52,7 +52,7 @@ const (
 // All is every peer of this build, in the order of the tables.
 func All() []Peer {
 	peers := []Peer{
-		ebbPeer(), ebbEndpointPeer(),
+		ebbPeer(), ebbEndpointPeer(), ebbBarePeer(),
 		tcpPeer("cubic"), tcpPeer("bbr"), tlsPeer(),
 		quicPeer(), kcpPeer(), utpPeer(),
 	}
