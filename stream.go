@@ -12,50 +12,17 @@ var copyBuffers = sync.Pool{New: func() any { return new([copyBytes]byte) }}
 
 // ReadFrom writes to the connection what it reads from r, until io.EOF.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
-	buf := copyBuffers.Get().(*[copyBytes]byte)
-	defer copyBuffers.Put(buf)
-	var total int64
-	for {
-		n, err := r.Read(buf[:])
-		if n > 0 {
-			written, werr := c.Write(buf[:n])
-			total += int64(written)
-			if werr != nil {
-				return total, werr
-			}
-		}
-		if err == io.EOF {
-			return total, nil
-		}
-		if err != nil {
-			return total, err
-		}
-	}
+	return copyStream(struct{ io.Writer }{c}, r) // which has no ReadFrom
 }
 
 // WriteTo writes to w what it reads from the connection, until the end of the
 // stream.
 func (c *Conn) WriteTo(w io.Writer) (int64, error) {
+	return copyStream(w, struct{ io.Reader }{c}) // which has no WriteTo
+}
+
+func copyStream(w io.Writer, r io.Reader) (int64, error) {
 	buf := copyBuffers.Get().(*[copyBytes]byte)
 	defer copyBuffers.Put(buf)
-	var total int64
-	for {
-		n, err := c.Read(buf[:])
-		if n > 0 {
-			written, werr := w.Write(buf[:n])
-			total += int64(written)
-			if werr == nil && written < n {
-				werr = io.ErrShortWrite
-			}
-			if werr != nil {
-				return total, werr
-			}
-		}
-		if err == io.EOF {
-			return total, nil
-		}
-		if err != nil {
-			return total, err
-		}
-	}
+	return io.CopyBuffer(w, r, buf[:])
 }
