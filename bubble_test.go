@@ -35,6 +35,7 @@ type bubble struct {
 // server, down the one back.
 func inBubble(t *testing.T, up, down simnet.LinkConfig, test func(b *bubble)) {
 	t.Helper()
+	awaitOthers(t)
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.NewNetwork(1)
 		b := &bubble{T: t, Network: n, client: n.Host("10.0.0.1"), server: n.Host("10.0.0.2")}

@@ -1,6 +1,8 @@
 package ebb_test
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net"
 	"runtime"
@@ -33,6 +35,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // its end. Connections that are still delivering get their time.
 func leavesNothing(t *testing.T) {
 	t.Helper()
+	awaitOthers(t)
 	before := runtime.NumGoroutine()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -47,6 +50,17 @@ func leavesNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// awaitOthers waits for the connections that earlier tests have closed: Drain is the
+// process's, and one whose peer went away without a word lingers for half a minute.
+func awaitOthers(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	if err := ebb.Drain(ctx); errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("connections of earlier tests do not end: %v", err)
+	}
 }
 
 // listen is a listener on loopback that closes with the test.
