@@ -195,9 +195,9 @@ func TestPacketsFromElsewhereAreDropped(t *testing.T) {
 	}
 }
 
-// TestOptimisticAcks: acknowledging what is in flight before it arrives is not
-// noticed, but buys no more than the window; acknowledging beyond is a breach.
-func TestOptimisticAcks(t *testing.T) {
+// TestRepeatedAcks: the same ACK again and again is no breach; one beyond what was sent is,
+// as TestBreachEndsTheConnection shows.
+func TestRepeatedAcks(t *testing.T) {
 	f := newForger(t)
 	write(t, f.server, "some bytes")
 	for range 50 {
