@@ -85,6 +85,10 @@ type AckEvent struct {
 	// AppLimited says that the sender has had nothing to send, so that the
 	// window was not what limited it: it must not grow.
 	AppLimited bool
+	// Throttled says that a bandwidth limit, not the window, holds the sender
+	// back. That is neither congestion nor a lack of data: the window may grow,
+	// but to no more than twice what has been in flight lately.
+	Throttled bool
 	// CE is the number of packets newly reported as marked with Congestion
 	// Experienced.
 	CE int
@@ -107,6 +111,7 @@ type Delivery struct {
 type LossEvent struct {
 	Bytes       int           // sizes of the packets
 	Packets     int           // how many
+	Smallest    uint64        // the oldest of them
 	Largest     uint64        // the newest of them
 	LargestSent uint64        // the newest packet sent so far
 	SentAt      time.Duration // when the newest of them was sent

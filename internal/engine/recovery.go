@@ -75,7 +75,7 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 	}
 	e := congestion.AckEvent{
 		Bytes: r.bytes, LargestAcked: c.sent.largestAcked, LargestSent: c.sent.next - 1,
-		PriorInFlight: prior, AppLimited: c.appLimited,
+		PriorInFlight: prior, AppLimited: c.appLimited, Throttled: c.limit == LimitRate,
 	}
 	if r.number == f.Largest && r.newest.has(eliciting) {
 		c.sampleDelay(now, f, &r, &e)
@@ -115,6 +115,9 @@ func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 	p := c.sent.at(n)
 	if p.has(isLost) {
 		if p.has(eliciting) && !p.has(isProbe) {
+			if r.spurious.Packets == 0 || n < r.spurious.Smallest {
+				r.spurious.Smallest = n
+			}
 			r.spurious.Bytes += int(p.size)
 			r.spurious.Packets++
 			r.spurious.Largest = max(r.spurious.Largest, n)
@@ -263,6 +266,9 @@ func (c *Conn) losePacket(n uint64, p *sentPacket, lost *congestion.LossEvent) {
 		c.loss.large = true
 	}
 	if p.has(eliciting) {
+		if lost.Packets == 0 {
+			lost.Smallest = n
+		}
 		lost.Bytes += int(p.size)
 		lost.Packets++
 		lost.Largest = n
