@@ -112,6 +112,7 @@ type Conn struct {
 	rate       int64         // in force: the least of all
 	rateAt     time.Duration // when it was computed
 	rateWindow int           // the window it was computed from
+	rateAsked  int64         // what the controller asked for then
 	pacedUntil time.Duration // data waits for the pacer; Never: it does not
 	appLimited bool          // nothing to send although the window would admit it
 	limit      Limit         // what held the last flush back

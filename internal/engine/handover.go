@@ -30,28 +30,33 @@ const minDataPacket = 64
 // limit. The bucket is settled at the old rate first.
 func (c *Conn) setRate(now time.Duration) {
 	window := c.cc.Window()
-	rate := c.cc.PacingRate(c.rtt.smoothed)
+	asked := c.cc.PacingRate(c.rtt.smoothed)
+	rate := asked
 	if c.rateLimit > 0 && (rate <= 0 || c.rateLimit < rate) {
 		rate = c.rateLimit
 	}
-	c.rateAt, c.rateWindow = now, window
+	c.rateAt, c.rateWindow, c.rateAsked = now, window, asked
 	if rate != c.rate || now == 0 {
 		c.rate = rate
 		c.bucket.SetRate(now, rate)
 	}
 }
 
-// refreshRate computes the rate anew when the update interval has passed or the
-// window has moved by an eighth: in slow start the rate must follow it.
+// refreshRate computes the rate anew when the update interval has passed, when the window has
+// moved by an eighth (in slow start the rate must follow it), or when the controller asks for a
+// rate an eighth off: BBR probes for one round trip.
 func (c *Conn) refreshRate(now time.Duration) {
-	window := c.cc.Window()
-	moved := window - c.rateWindow
-	if moved < 0 {
-		moved = -moved
-	}
-	if moved*8 >= c.rateWindow || now-c.rateAt >= pacing.UpdateInterval(c.rtt.smoothed) {
+	if movedByEighth(int64(c.rateWindow), int64(c.cc.Window())) ||
+		movedByEighth(c.rateAsked, c.cc.PacingRate(c.rtt.smoothed)) ||
+		now-c.rateAt >= pacing.UpdateInterval(c.rtt.smoothed) {
 		c.setRate(now)
 	}
+}
+
+// movedByEighth reports whether to is at least an eighth of from away from it.
+func movedByEighth(from, to int64) bool {
+	moved := max(to-from, from-to)
+	return moved > 0 && moved >= from/8
 }
 
 // maySend reports whether data may leave now in a packet of at most size bytes, and

@@ -26,15 +26,16 @@ const root = "../.."
 // pure are the packages that the rule is for, where they exist; the value says
 // whether sync/atomic is allowed.
 var pure = map[string]bool{
-	"wire":            false,
-	"congestion":      false,
-	"ledbat":          false,
-	"bbr":             false,
-	"pacing":          false,
-	"pool":            true,
-	"limits":          true,
-	"internal/engine": false,
-	"internal/gate":   false,
+	"wire":                false,
+	"congestion":          false,
+	"ledbat":              false,
+	"bbr":                 false,
+	"pacing":              false,
+	"pool":                true,
+	"limits":              true,
+	"internal/engine":     false,
+	"internal/gate":       false,
+	"internal/competitor": false,
 }
 
 // goList runs go list in the module and returns the lines of its answer.
