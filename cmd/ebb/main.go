@@ -38,6 +38,7 @@ var commands = []command{
 	{"pipe", "join standard input and output over one connection", pipe},
 	{"bench", "compare Ebb with the kernel's TCP over loopback", bench},
 	{"kernel", "measure Ebb beside the kernel's TCP on one bottleneck", measureKernel},
+	{"sim", "run the scenarios that congestion control is judged by", sim},
 }
 
 const about = `Ebb is a reliable transport over UDP that yields to other traffic.
@@ -56,7 +57,7 @@ Try it on one machine, in two terminals:
 
 // run is the whole program but for the exit. It returns the status.
 func run(args []string, c console, open opener) int {
-	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe or bench"))
+	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe, bench or sim"))
 	if len(args) > 0 {
 		name, err = dispatch(args, c, open)
 	}

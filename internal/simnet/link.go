@@ -30,6 +30,12 @@ type LinkConfig struct {
 	// Jitter is the largest extra delay, uniform from zero. It keeps the order:
 	// a datagram waits for the one before it.
 	Jitter time.Duration
+	// Policer drops what exceeds a token bucket, before the bottleneck.
+	Policer Policer
+	// Aggregate is the time between two departures from the bottleneck: what
+	// it has served leaves together at the next multiple, as from a radio
+	// that sends several packets at a time. 0 or less: each leaves when served.
+	Aggregate time.Duration
 	// Loss is the fraction lost independently of each other. They do not use
 	// the bottleneck.
 	Loss float64
@@ -99,13 +105,14 @@ func (a Arrival) Apply(b []byte) {
 }
 
 // LinkStats counts datagrams since the link began. Sent is the sum of
-// Delivered, Scripted, TooLarge, Lost and Dropped.
+// Delivered, Scripted, TooLarge, Lost, Policed and Dropped.
 type LinkStats struct {
 	Sent       int // offered to the link
 	Delivered  int // arrive; copies not counted
 	Scripted   int // lost to LinkConfig.Drop
 	TooLarge   int // lost to the MTU
 	Lost       int // lost to Loss and Burst
+	Policed    int // exceeded the Policer
 	Dropped    int // found the queue full
 	Duplicated int // arrive twice
 	Reordered  int // arrive before one that was sent earlier
@@ -122,6 +129,7 @@ type Link struct {
 	cfg   LinkConfig
 	rolls dice
 	bad   bool // state of Burst
+	purse purse
 
 	// The bottleneck is busy until free plus part/Rate nanoseconds; part is
 	// carried so that rounding does not add up.
@@ -134,7 +142,7 @@ type Link struct {
 
 // NewLink makes an idle link.
 func NewLink(cfg LinkConfig, seed uint64) *Link {
-	return &Link{cfg: cfg, rolls: dice{seed: seed}}
+	return &Link{cfg: cfg, rolls: dice{seed: seed}, purse: newPurse(cfg.Policer)}
 }
 
 // Config is the configuration in force.
@@ -215,6 +223,8 @@ func (l *Link) admit(now time.Duration, number, size int, b []byte) bool {
 		l.stats.TooLarge++
 	case lost, l.rolls.chance(rollLoss, number, l.cfg.Loss):
 		l.stats.Lost++
+	case !l.purse.spend(now, l.cfg.Policer, size):
+		l.stats.Policed++
 	case l.full(now, size):
 		l.stats.Dropped++
 	default:
@@ -271,6 +281,9 @@ func (l *Link) occupy(size int) {
 
 // transit is the way from the bottleneck to the far end.
 func (l *Link) transit(number int, left time.Duration) time.Duration {
+	if a := l.cfg.Aggregate; a > 0 {
+		left = (left + a - 1) / a * a
+	}
 	at := left + max(l.cfg.Delay, 0) + l.rolls.upTo(rollJitter, number, l.cfg.Jitter)
 	if !l.rolls.chance(rollReorder, number, l.cfg.Reorder) {
 		l.last = max(l.last, at)
