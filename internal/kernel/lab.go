@@ -90,6 +90,9 @@ func (l *lab) run(ctx context.Context, p path, flows []flow) (trace, error) {
 	args := append(p.arguments(), "-name", name, "-csv", csv, "-seed", fmt.Sprint(l.runs), "--",
 		"sh", "-c", script(flows, l.ebb, l.extra))
 	cmd := exec.CommandContext(ctx, l.netlab, args...)
+	// Two of netlab's threads sleep until a packet is due, and Go leaves each its processor for up
+	// to 10 ms: with two in all, nobody would read meanwhile. The script takes this off again too.
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=8")
 	// netlab removes the path and ends its command when it is asked to; killing it would leave
 	// both.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
