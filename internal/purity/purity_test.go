@@ -180,7 +180,7 @@ func kind(module, path string) string {
 	if !under(module, path) {
 		return ""
 	}
-	for _, other := range []string{"cmd", "fuzz", "examples", "internal/simnet", "internal/purity"} {
+	for _, other := range []string{"cmd", "fuzz", "examples", "internal/simnet", "internal/competitor", "internal/matrix", "internal/purity"} {
 		if under(module+"/"+other, path) {
 			return "other"
 		}

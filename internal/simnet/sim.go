@@ -346,7 +346,7 @@ func (f *Flow) arm() {
 	if next == engine.Never {
 		return
 	}
-	at := max(f.station.Clock.When(next), f.station.sim.now)
+	at := f.station.Clock.whenFrom(f.station.sim.now, next)
 	if at >= f.armed {
 		return
 	}
