@@ -265,9 +265,9 @@ func (st *Station) send(to netip.AddrPort, b []byte, ecn engine.ECN) {
 	if !ok {
 		return
 	}
-	arrivals, n := r.link.Send(st.sim.now, b)
+	arrivals, n := r.link.SendECN(st.sim.now, b, ecn)
 	for _, a := range arrivals[:n] {
-		p := st.sim.copyOf(b, st.Addr, r.to, ecn)
+		p := st.sim.copyOf(b, st.Addr, r.to, a.ECN)
 		a.Apply(p.b)
 		st.sim.events.push(max(a.At, st.sim.now), happening{packet: p})
 	}
