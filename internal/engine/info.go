@@ -41,6 +41,8 @@ type Info struct {
 	Window          int   // congestion window
 	InFlight        int   //
 	Rate            int64 // at which packets leave; 0: unpaced
+	ControlRate     int64 // the controller's; 0: it asks for none
+	BudgetRate      int64 // the share of the budget; 0: there is none
 	RateLimit       int64 // the own limit; ≤ 0: none
 	Limit           Limit // what held the last flush back
 	PacketSize      int   // UDP payload of a full packet
@@ -58,6 +60,7 @@ func (c *Conn) Info() Info {
 		State: c.state.String(), Established: c.Established(), Stats: c.stats, Congestion: c.cc.Stats(),
 		SmoothedRTT: c.rtt.smoothed, RTTVariance: c.rtt.variance, MinRTT: c.rtt.min, LatestRTT: c.rtt.latest,
 		Window: c.cc.Window(), InFlight: c.sent.inFlight, Rate: c.rate, RateLimit: c.rateLimit, Limit: c.limit,
+		ControlRate: c.cc.PacingRate(c.rtt.smoothed), BudgetRate: c.budget.rate,
 		PacketSize: c.mtu.size, SendBuffered: c.send.buffered(), SendBuffer: c.sendLimit(),
 		ReceiveBuffered: int(held), ReceiveWindow: int(c.recv.window), PeerWindow: int(c.send.credit()),
 	}
