@@ -9,6 +9,8 @@ import (
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/shaper"
+	"example.com/ebb/pool"
 	"example.com/ebb/wire"
 )
 
@@ -121,6 +123,9 @@ type Station struct {
 	Adjust func(*engine.Params)
 	// Controller makes the congestion controllers.
 	Controller congestion.Factory
+	// Pool, if not nil, is what the connections share from now on, with their weight.
+	Pool   *pool.Pool
+	Weight int
 
 	sim    *Sim
 	gate   *gate.Gate[*Flow]
@@ -147,6 +152,7 @@ type Flow struct {
 	Removed bool // the connection is over, and a tombstone is in its place
 
 	station  *Station
+	shaper   shaper.Shaper
 	local    wire.ID
 	remote   netip.AddrPort
 	armed    time.Duration // true time of the timer that is set
@@ -283,13 +289,16 @@ func (f *Flow) Flush() {
 	if f.OnChange != nil {
 		f.OnChange()
 	}
-	now := f.station.clock()
+	if p := f.station.Pool; p != nil && !f.shaper.Joined() && f.Conn.Established() {
+		f.shaper.Join(p, f.station.Weight)
+	}
+	now := shaper.Clock{Engine: f.station.clock(), Pool: f.station.sim.now}
 	sim := f.station.sim
 	if sim.scratch == nil {
 		sim.scratch = make([]byte, 64<<10)
 	}
 	for {
-		b, train := f.Conn.AppendSegments(now, sim.scratch[:0], len(sim.scratch))
+		b, train := f.shaper.AppendSegments(now, f.Conn, sim.scratch[:0], len(sim.scratch))
 		if len(b) == 0 {
 			break
 		}
@@ -301,7 +310,7 @@ func (f *Flow) Flush() {
 	}
 	f.busy = false
 	if f.Conn.Done() {
-		f.remove(now)
+		f.remove(now.Engine)
 		return
 	}
 	f.arm()
@@ -334,6 +343,7 @@ func (f *Flow) announce() {
 func (f *Flow) remove(now time.Duration) {
 	e := f.Conn.Epitaph()
 	f.Removed = true
+	f.shaper.Leave()
 	f.station.gate.Remove(now, f.local, gate.Epitaph(e))
 	if f.OnChange != nil {
 		f.OnChange()
