@@ -110,7 +110,8 @@ func TestAMemberLeavesOnce(t *testing.T) {
 }
 
 func TestNamedPoolsAreTheProcesss(t *testing.T) {
-	if Default() != Named("") || Named("a test's") != Named("a test's") || Named("a test's") == Default() {
+	first := Named("a test's")
+	if again := Named("a test's"); Default() != Named("") || again != first || first == Default() {
 		t.Error("a name does not stand for one pool")
 	}
 	const many = 100

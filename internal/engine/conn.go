@@ -109,9 +109,11 @@ type Conn struct {
 
 	bucket     pacing.Bucket
 	rateLimit  int64         // own limit
+	budget     budget        // share of what is common with others
 	rate       int64         // in force: the least of all
 	rateAt     time.Duration // when it was computed
 	rateWindow int           // the window it was computed from
+	rateBy     Limit         // whose it is
 	pacedUntil time.Duration // data waits for the pacer; Never: it does not
 	appLimited bool          // nothing to send although the window would admit it
 	limit      Limit         // what held the last flush back

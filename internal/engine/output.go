@@ -213,6 +213,7 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 	p.b = wire.AppendTrailer(p.b, p.start, c.sendSeed)
 	r.size = uint32(len(p.b) - p.start)
 	c.bucket.Spend(now, int(r.size))
+	c.budget.credit -= int(r.size)
 	c.stats.PacketsSent++
 	c.stats.BytesSent += uint64(r.size)
 	if r.has(carriesAck) {

@@ -75,7 +75,7 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 	}
 	e := congestion.AckEvent{
 		Bytes: r.bytes, LargestAcked: c.sent.largestAcked, LargestSent: c.sent.next - 1,
-		PriorInFlight: prior, AppLimited: c.appLimited, Throttled: c.limit == LimitRate,
+		PriorInFlight: prior, AppLimited: c.appLimited, Throttled: c.limit.throttled(),
 	}
 	if r.number == f.Largest && r.newest.has(eliciting) {
 		c.sampleDelay(now, f, &r, &e)

@@ -35,6 +35,7 @@ var pure = map[string]bool{
 	"limits":          true,
 	"internal/engine": false,
 	"internal/gate":   false,
+	"internal/shaper": false,
 }
 
 // goList runs go list in the module and returns the lines of its answer.

@@ -9,6 +9,8 @@ import (
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/shaper"
+	"example.com/ebb/pool"
 	"example.com/ebb/wire"
 )
 
@@ -79,6 +81,9 @@ type Station struct {
 	Adjust func(*engine.Params)
 	// Controller makes the congestion controllers.
 	Controller congestion.Factory
+	// Pool, if not nil, is what the connections share from now on, with their weight.
+	Pool   *pool.Pool
+	Weight int
 
 	sim    *Sim
 	gate   *gate.Gate[*Flow]
@@ -105,6 +110,7 @@ type Flow struct {
 	Removed bool // the connection is over, and a tombstone is in its place
 
 	station  *Station
+	shaper   shaper.Shaper
 	local    wire.ID
 	remote   netip.AddrPort
 	armed    time.Duration // true time of the timer that is set
@@ -242,10 +248,13 @@ func (f *Flow) Flush() {
 	if f.OnChange != nil {
 		f.OnChange()
 	}
-	now := f.station.clock()
+	if p := f.station.Pool; p != nil && !f.shaper.Joined() && f.Conn.Established() {
+		f.shaper.Join(p, f.station.Weight)
+	}
+	now := shaper.Clock{Engine: f.station.clock(), Pool: f.station.sim.now}
 	var buf [64 << 10]byte
 	for {
-		b, train := f.Conn.AppendSegments(now, buf[:0], len(buf))
+		b, train := f.shaper.AppendSegments(now, f.Conn, buf[:0], len(buf))
 		if len(b) == 0 {
 			break
 		}
@@ -257,7 +266,7 @@ func (f *Flow) Flush() {
 	}
 	f.busy = false
 	if f.Conn.Done() {
-		f.remove(now)
+		f.remove(now.Engine)
 		return
 	}
 	f.arm()
@@ -290,6 +299,7 @@ func (f *Flow) announce() {
 func (f *Flow) remove(now time.Duration) {
 	e := f.Conn.Epitaph()
 	f.Removed = true
+	f.shaper.Leave()
 	f.station.gate.Remove(now, f.local, gate.Epitaph(e))
 	if f.OnChange != nil {
 		f.OnChange()
