@@ -40,7 +40,13 @@ type simPacket struct {
 	from netip.AddrPort
 	to   *Station
 	ecn  engine.ECN
+
+	link     *Link         // behind an AQM
+	queuedAt time.Duration // when it came to the AQM
 }
+
+// size is what it takes of a link.
+func (p *simPacket) size() int { return len(p.b) + DefaultOverhead }
 
 // NewSim returns a simulation at time 0.
 func NewSim(seed uint64) *Sim { return &Sim{seed: seed} }
@@ -138,6 +144,7 @@ type Station struct {
 type route struct {
 	link *Link
 	to   *Station
+	aqm  *AQM // before the link; nil: none
 }
 
 // Flow is one connection of a Station. After any use of Conn call Flush.
@@ -191,7 +198,7 @@ func (st *Station) Gate() *gate.Gate[*Flow] { return st.gate }
 func (st *Station) Chunks() int { return st.chunks.lent }
 
 // Route sends what goes to a station over a link. Several may share one.
-func (st *Station) Route(to *Station, l *Link) { st.routes[to.Addr] = route{l, to} }
+func (st *Station) Route(to *Station, l *Link) { st.routes[to.Addr] = route{l, to, nil} }
 
 // Join connects two stations by a link each way.
 func (s *Sim) Join(a, b *Station, ab, ba LinkConfig) (*Link, *Link) {
@@ -271,12 +278,34 @@ func (st *Station) send(to netip.AddrPort, b []byte, ecn engine.ECN) {
 	if !ok {
 		return
 	}
-	arrivals, n := r.link.SendECN(st.sim.now, b, ecn)
-	for _, a := range arrivals[:n] {
-		p := st.sim.copyOf(b, st.Addr, r.to, a.ECN)
-		a.Apply(p.b)
-		st.sim.events.push(max(a.At, st.sim.now), happening{packet: p})
+	p := st.sim.copyOf(b, st.Addr, r.to, ecn)
+	if r.aqm == nil {
+		r.link.carry(st.sim, p)
+		return
 	}
+	p.link = r.link
+	r.aqm.enqueue(p)
+}
+
+// carry sends a datagram over the link. It is the Sim's from here on.
+func (l *Link) carry(s *Sim, p *simPacket) {
+	arrivals, n := l.SendECN(s.now, p.b, p.ecn)
+	if n == 0 {
+		s.recycle(p)
+		return
+	}
+	if n == 2 {
+		twin := s.copyOf(p.b, p.from, p.to, arrivals[1].ECN)
+		arrivals[1].Apply(twin.b)
+		p.ecn = arrivals[0].ECN
+		arrivals[0].Apply(p.b)
+		s.events.push(max(arrivals[0].At, s.now), happening{packet: p})
+		s.events.push(max(arrivals[1].At, s.now), happening{packet: twin})
+		return
+	}
+	p.ecn = arrivals[0].ECN
+	arrivals[0].Apply(p.b)
+	s.events.push(max(arrivals[0].At, s.now), happening{packet: p})
 }
 
 // Flush lets the application look, sends what is to be sent and sets the timer.
