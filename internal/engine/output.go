@@ -259,8 +259,8 @@ func (c *Conn) sizeProbe(now time.Duration) int {
 		return 0
 	}
 	size := c.mtu.due(now)
-	if c.prr.active || c.sent.inFlight+size > c.cc.Window() {
-		return 0
+	if c.prr.active || c.sent.inFlight+size > c.cc.Window() || c.short(now, size) {
+		return 0 // it is in no hurry
 	}
 	return size
 }
