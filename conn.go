@@ -9,6 +9,7 @@ import (
 
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/shaper"
 	"example.com/ebb/wire"
 )
 
@@ -31,6 +32,7 @@ type Conn struct {
 
 	mu     sync.Mutex // guards everything below, and the engine
 	engine *engine.Conn
+	shaper shaper.Shaper
 	read   turn
 	write  turn
 	drive  driveState
@@ -232,10 +234,10 @@ func (c *Conn) SetLinger(sec int) error {
 	return nil
 }
 
-// SetBandwidthLimit changes the connection's own limit, in bytes per second; see
+// SetBandwidthLimit changes the connection's own limit from now on, in bytes per second; see
 // Config.BandwidthLimit.
 func (c *Conn) SetBandwidthLimit(limit int64) error {
-	cfg, err := (&Config{BandwidthLimit: limit}).resolved()
+	cfg, err := (&Config{BandwidthLimit: limit, Pool: c.endpoint.config.Pool}).resolved()
 	if err != nil {
 		return c.opError("set", err)
 	}

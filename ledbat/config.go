@@ -1,12 +1,13 @@
-// Package ledbat is the default congestion controller: LEDBAT++, which takes
-// what bandwidth others leave. It watches how much longer the round trip is
-// than the shortest seen lately, grows while that queue is below 60 ms, backs
-// off in proportion above, and now and then lets the queue drain to see the path
-// without it.
+// Package ledbat is the default congestion controller. It takes what bandwidth
+// others leave: it watches how much longer packets are on their way than they
+// have to be, and gives way while a queue is in it that is more than a little of
+// its own.
 //
-// The rules are those of draft-irtf-iccrg-ledbat-plus-plus on top of RFC 6817;
-// docs/congestion.md lists each, and what was decided where the draft leaves a
-// choice. The package is pure: time comes in as an argument, and a Controller is
+// There are three algorithms of one kind behind one Controller. Adaptive, the default, is
+// Ebb's own; PlusPlus is LEDBAT++ as drafted in draft-irtf-iccrg-ledbat-plus-plus;
+// RFC6817 is LEDBAT. docs/congestion.md lists the rules of each, what was decided
+// where a choice was left, and what is known to go wrong. The package is pure:
+// time comes in as an argument, the arithmetic is in integers, and a Controller is
 // used by one goroutine at a time.
 package ledbat
 
@@ -16,10 +17,15 @@ import "fmt"
 type Mode int
 
 const (
-	// ModeDefault is the variant the project recommends: PlusPlus today.
+	// ModeDefault is the variant the project recommends: Adaptive.
 	ModeDefault Mode = iota
-	// PlusPlus is LEDBAT++ as drafted.
+	// PlusPlus is LEDBAT++ as drafted: a queue of 60 ms, and slowdowns.
 	PlusPlus
+	// RFC6817 is LEDBAT: a queue of 60 ms.
+	RFC6817
+	// Adaptive keeps a queue of 5 ms, less where buffers are small, tells loss from
+	// congestion, and drains its queue to look at the path when that is in doubt.
+	Adaptive
 )
 
 const (
@@ -37,7 +43,9 @@ var modeNames = []struct {
 	mode Mode
 }{
 	{"default", ModeDefault},
+	{"adaptive", Adaptive},
 	{"ledbat++", PlusPlus},
+	{"rfc6817", RFC6817},
 }
 
 // String is the mode's name as ParseMode takes it.
@@ -50,7 +58,8 @@ func (m Mode) String() string {
 	return fmt.Sprintf("Mode(%d)", int(m))
 }
 
-// ParseMode returns the mode of a name: "default" or "ledbat++".
+// ParseMode returns the mode of a name: "default", "adaptive", "ledbat++" or
+// "rfc6817".
 func ParseMode(name string) (Mode, error) {
 	for _, n := range modeNames {
 		if n.name == name {
@@ -91,14 +100,14 @@ type Config struct {
 	// 1200.
 	MaxDatagramSize int
 
-	// Seed feeds modes that draw random numbers. PlusPlus draws none.
+	// Seed feeds modes that draw random numbers. None does today.
 	Seed uint64
 }
 
 // Validate says what is wrong with the Config, if anything.
 func (c Config) Validate() error {
 	switch c.Mode {
-	case ModeDefault, PlusPlus:
+	case ModeDefault, PlusPlus, RFC6817, Adaptive:
 	default:
 		return fmt.Errorf("ledbat: unknown mode %v", c.Mode)
 	}

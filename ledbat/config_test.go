@@ -13,7 +13,7 @@ func TestZeroConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := congestion.Stats{
-		Name: "ledbat++", State: "slow start", Window: 12_000, SSThresh: maxWindow, MinSSThresh: 4800,
+		Name: "adaptive", State: "slow start", Window: 12_000, SSThresh: maxWindow, MinSSThresh: 4800,
 	}
 	if got := c.Stats(); got != want {
 		t.Errorf("got %+v\nwant %+v", got, want)
@@ -61,7 +61,7 @@ func TestValidateRefuses(t *testing.T) {
 }
 
 func TestModeNames(t *testing.T) {
-	for _, m := range []Mode{ModeDefault, PlusPlus} {
+	for _, m := range []Mode{ModeDefault, PlusPlus, RFC6817, Adaptive} {
 		if got, err := ParseMode(m.String()); err != nil || got != m {
 			t.Errorf("ParseMode(%q) = %v, %v", m.String(), got, err)
 		}

@@ -135,10 +135,10 @@ func TestGoldenCurves(t *testing.T) {
 		buffer int64
 		config Config
 	}{
-		{"deep", 1_250_000, 40 * ms, 256_000, Config{}},
-		{"shallow", 1_250_000, 40 * ms, 16_000, Config{}},
-		{"long", 2_500_000, 200 * ms, 1_000_000, Config{}},
-		{"draft-start", 1_250_000, 40 * ms, 256_000, Config{InitialWindow: 2 * mss, MinSSThresh: -1}},
+		{"deep", 1_250_000, 40 * ms, 256_000, Config{Mode: PlusPlus}},
+		{"shallow", 1_250_000, 40 * ms, 16_000, Config{Mode: PlusPlus}},
+		{"long", 2_500_000, 200 * ms, 1_000_000, Config{Mode: PlusPlus}},
+		{"draft-start", 1_250_000, 40 * ms, 256_000, Config{Mode: PlusPlus, InitialWindow: 2 * mss, MinSSThresh: -1}},
 	} {
 		c.config.MaxDatagramSize = mss
 		b := &bottleneck{Controller: mustNew(t, c.config), rate: c.rate, base: c.base, buffer: c.buffer}

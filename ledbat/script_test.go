@@ -14,9 +14,9 @@ const (
 	mss = 1424 // bytes: the packets of the numeric vectors, whose least window is 2848
 )
 
-// script drives a controller packet by packet in time of its own.
+// script drives LEDBAT++ packet by packet in time of its own.
 type script struct {
-	*Controller
+	*plusPlus
 	t    *testing.T
 	now  time.Duration
 	base time.Duration
@@ -32,11 +32,7 @@ func newScript(t *testing.T, base time.Duration, config Config) *script {
 	if config.MaxDatagramSize == 0 {
 		config.MaxDatagramSize = mss
 	}
-	c, err := New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &script{Controller: c, t: t, base: base}
+	return &script{plusPlus: newPlusPlus(config), t: t, base: base}
 }
 
 // send puts a window, or flight, of packets on the way and returns how many

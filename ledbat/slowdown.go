@@ -26,24 +26,24 @@ type slowdown struct {
 }
 
 // slowing says whether a slowdown is under way.
-func (c *Controller) slowing() bool { return c.phase == hold || c.phase == ramp }
+func (c *plusPlus) slowing() bool { return c.phase == hold || c.phase == ramp }
 
 // scheduleSlowdown sets the first slowdown after a slow start.
-func (c *Controller) scheduleSlowdown() {
+func (c *plusPlus) scheduleSlowdown() {
 	c.slowdown.scheduled = true
 	c.slowdown.at = max(c.now+slowdownDelay*c.srtt, c.slowdown.earliest)
 }
 
 // slowdownDue says whether a slowdown should begin. One that has nothing to give
-// up is skipped: the window is at its least, or the application is what limits
-// the flow, so that its packets stand in no queue of its own. The caller then
+// up is skipped: the window is at its least, or the application or a bandwidth limit is
+// what limits the flow, so that its packets stand in no queue of its own. The caller then
 // goes on with congestion avoidance.
-func (c *Controller) slowdownDue(appLimited bool) bool {
+func (c *plusPlus) slowdownDue(limited bool) bool {
 	s := &c.slowdown
 	if !s.scheduled || c.now < s.at {
 		return false
 	}
-	if appLimited || c.window <= c.minWindow {
+	if limited || c.window <= c.minWindow {
 		s.earliest = c.now + c.leastInterval()
 		s.at = s.earliest
 		return false
@@ -51,7 +51,7 @@ func (c *Controller) slowdownDue(appLimited bool) bool {
 	return true
 }
 
-func (c *Controller) beginSlowdown() {
+func (c *plusPlus) beginSlowdown() {
 	s := &c.slowdown
 	s.scheduled = false
 	s.begun++
@@ -66,14 +66,14 @@ func (c *Controller) beginSlowdown() {
 	c.phase = hold
 }
 
-func (c *Controller) holdSlowdown() {
+func (c *plusPlus) holdSlowdown() {
 	if c.now >= c.slowdown.holdUntil {
 		c.phase = ramp
 	}
 }
 
 // endRamp is the end of a slow start after a slowdown or a timeout.
-func (c *Controller) endRamp() {
+func (c *plusPlus) endRamp() {
 	if c.phase == ramp {
 		c.endSlowdown()
 	}
@@ -86,13 +86,13 @@ func (c *Controller) endRamp() {
 
 // endSlowdown schedules the next at nine times the duration of this one, so
 // that slowdowns take a tenth of the time at most (L8).
-func (c *Controller) endSlowdown() {
+func (c *plusPlus) endSlowdown() {
 	s := &c.slowdown
 	s.earliest = c.now + max(slowdownInterval*(c.now-s.beganAt), c.leastInterval())
 	s.at = s.earliest
 	s.scheduled = true
 }
 
-func (c *Controller) leastInterval() time.Duration {
+func (c *plusPlus) leastInterval() time.Duration {
 	return max(minIntervalRoundTrips*c.srtt, minInterval)
 }

@@ -14,7 +14,7 @@ const allowedIncrease = 2
 
 // initialSlowStart adds GAIN of what was acknowledged until there is a queue of
 // three quarters of the target (L4).
-func (c *Controller) initialSlowStart(e *congestion.AckEvent) {
+func (c *plusPlus) initialSlowStart(e *congestion.AckEvent) {
 	if c.delay.queue() > exitAt {
 		c.leaveSlowStart()
 		return
@@ -23,13 +23,13 @@ func (c *Controller) initialSlowStart(e *congestion.AckEvent) {
 		return
 	}
 	// Doubling means that the window is at most twice what has been in flight.
-	c.growTo(2*c.usedFlight(), c.share(int64(e.Bytes), 1))
+	c.growTo(2*c.most(), c.share(int64(e.Bytes), 1))
 }
 
 // leaveSlowStart remembers what the window was when a queue showed: the one
 // measurement of the path that later floors can use.
-func (c *Controller) leaveSlowStart() {
-	c.exit = exitPoint{window: c.window, base: c.delay.base()}
+func (c *plusPlus) leaveSlowStart() {
+	c.exit = exitPoint{window: c.window, base: c.base}
 	c.setSSThresh(c.window)
 	c.phase = avoidance
 	c.scheduleSlowdown()
@@ -38,14 +38,14 @@ func (c *Controller) leaveSlowStart() {
 // avoid moves the window by the queue: up by GAIN packets in a round trip below
 // the target, whatever the distance (L5); above it down in proportion to the
 // window and the excess, by half at most, once in a round trip (L6).
-func (c *Controller) avoid(e *congestion.AckEvent) {
+func (c *plusPlus) avoid(e *congestion.AckEvent) {
 	excess := c.delay.queue() - target
 	if excess > 0 && e.LargestAcked >= c.decreaseEnd {
 		c.decreaseEnd = c.nextNumber
 		if step := c.excessStep(excess); step < 0 {
 			c.setWindow(c.window + step)
 		} else if c.mayGrow(e) {
-			c.growTo(c.usedFlight()+allowedIncrease*c.datagramSize, step)
+			c.growTo(c.most()+allowedIncrease*c.datagramSize, step)
 		}
 		return
 	}
@@ -53,12 +53,12 @@ func (c *Controller) avoid(e *congestion.AckEvent) {
 		return
 	}
 	step := c.share(int64(e.Bytes)*c.datagramSize, c.window)
-	c.growTo(c.usedFlight()+allowedIncrease*c.datagramSize, step)
+	c.growTo(c.most()+allowedIncrease*c.datagramSize, step)
 }
 
 // excessStep is the step of one round trip, in bytes, with a queue that is
 // above the target by excess > 0 (L6).
-func (c *Controller) excessStep(excess time.Duration) int64 {
+func (c *plusPlus) excessStep(excess time.Duration) int64 {
 	half := -c.window / 2
 	if excess >= target {
 		return half // and no overflow below
@@ -73,7 +73,7 @@ func (c *Controller) excessStep(excess time.Duration) int64 {
 // there is no queue. A sender that is short of data gets back what it had all
 // the same: no cap by the flight holds here, or it would stay at the least
 // window for as long as it is short.
-func (c *Controller) rampUp(e *congestion.AckEvent) {
+func (c *plusPlus) rampUp(e *congestion.AckEvent) {
 	if e.LargestAcked < c.cut.end {
 		return
 	}
@@ -103,14 +103,14 @@ func (c *Controller) rampUp(e *congestion.AckEvent) {
 // mayGrow says whether this ACK is evidence that a larger window would be used
 // and carried. It is not if the sender has nothing to send, nor if it is for
 // packets sent before the last reduction (RFC 9002 section 7.3.2).
-func (c *Controller) mayGrow(e *congestion.AckEvent) bool {
+func (c *plusPlus) mayGrow(e *congestion.AckEvent) bool {
 	return !e.AppLimited && e.LargestAcked >= c.cut.end
 }
 
 // share is GAIN·n/d in bytes. What is left of a byte is kept for the next call.
 // It is in units of that call's divisor, so whoever changes between kinds of
 // growth clears it.
-func (c *Controller) share(n, d int64) int64 {
+func (c *plusPlus) share(n, d int64) int64 {
 	d *= c.delay.divisor()
 	c.fraction += n
 	whole := c.fraction / d
@@ -123,17 +123,8 @@ func (c *Controller) share(n, d int64) int64 {
 // that is above it already, as the clamp of RFC 6817 section 2.4.2 would, so
 // that a flow held back for a moment by its pacer or its receiver keeps what it
 // had.
-func (c *Controller) growTo(limit, step int64) {
+func (c *plusPlus) growTo(limit, step int64) {
 	if c.window < limit {
 		c.setWindow(min(c.window+step, limit))
 	}
-}
-
-// usedFlight is the most that was in flight in this round or the last. One
-// look at the flight would not do: while ACKs come in a burst, or the pacer
-// waits, it is below the window of a sender that the window limits.
-func (c *Controller) usedFlight() int64 { return max(c.flight, c.previousFlight) }
-
-func (c *Controller) setWindow(w int64) {
-	c.window = min(max(w, c.minWindow), maxWindow)
 }

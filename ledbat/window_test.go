@@ -158,10 +158,10 @@ func TestTimeNeverGoesBack(t *testing.T) {
 	s := newScript(t, 60*ms, Config{})
 	s.now = 10 * time.Second
 	s.round(0)
-	want := s.Controller.now
+	want := s.plusPlus.now
 	s.OnTimeout(time.Second)
-	if s.Controller.now != want {
-		t.Errorf("now is %v after %v", s.Controller.now, want)
+	if s.plusPlus.now != want {
+		t.Errorf("now is %v after %v", s.plusPlus.now, want)
 	}
 }
 

@@ -37,6 +37,7 @@ var commands = []command{
 	{"receive", "receive files into a directory", receive},
 	{"pipe", "join standard input and output over one connection", pipe},
 	{"bench", "compare Ebb with the kernel's TCP over loopback", bench},
+	{"kernel", "measure Ebb beside the kernel's TCP on one bottleneck", measureKernel},
 	{"sim", "run the scenarios that congestion control is judged by", sim},
 }
 
@@ -98,6 +99,7 @@ func overview() string {
 func exit(name string, err error, c console) int {
 	var help helpRequest
 	var usage *usageError
+	var skipped *skippedError
 	var stopped *signalError
 	var told *toldError
 	switch {
@@ -106,6 +108,9 @@ func exit(name string, err error, c console) int {
 	case errors.As(err, &help):
 		io.WriteString(c.stdout, string(help))
 		return 0
+	case errors.As(err, &skipped):
+		fmt.Fprintf(c.stderr, "%s: %s\n", name, oneLine(err))
+		return exitSkipped
 	case errors.As(err, &usage):
 		fmt.Fprintf(c.stderr, "%s: %s (see %q)\n", name, oneLine(err), name+" -h")
 		return 2

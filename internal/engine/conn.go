@@ -63,6 +63,7 @@ type Params struct {
 	MaxDatagram int    // largest UDP payload to try; at least 1200
 	Rate        int64  // own limit in bytes/s; ≤ 0: unlimited
 	Stamp       uint32 // what the receive clock shows at time 0, µs
+	NoECN       bool   // send no packet marked as ECN-capable
 }
 
 // state is where a connection is in its life.
@@ -100,19 +101,21 @@ type Conn struct {
 	acks ackState
 	sent sentState
 	loss lossState
+	prr  prrState
 	mtu  mtuState
 
 	rtt      rttState
 	oneWay   oneWayState
 	delivery deliveryState
-	peerCE   uint64
 
 	bucket     pacing.Bucket
 	rateLimit  int64         // own limit
+	budget     budget        // share of what is common with others
 	rate       int64         // in force: the least of all
 	rateAt     time.Duration // when it was computed
 	rateWindow int           // the window it was computed from
 	rateAsked  int64         // what the controller asked for then
+	rateBy     Limit         // whose it is
 	pacedUntil time.Duration // data waits for the pacer; Never: it does not
 	appLimited bool          // nothing to send although the window would admit it
 	limit      Limit         // what held the last flush back
@@ -125,7 +128,8 @@ type Conn struct {
 	resetFrame controlFrame
 	stopFrame  controlFrame
 
-	ecn [4]uint64 // marks on packets received
+	ecn   [4]uint64 // codepoints of packets received
+	marks ecnState  // on packets sent
 
 	end closeState
 
@@ -158,6 +162,9 @@ func New(now time.Duration, p Params) *Conn {
 	c.recv.limit = c.recv.window
 	c.acks.due, c.loss.due = Never, Never
 	c.loss.multiplier = 1
+	if p.NoECN {
+		c.marks.phase = ecnFailed
+	}
 	c.end.lingerUntil = Never
 	c.initHandshake(now)
 	c.setRate(now)

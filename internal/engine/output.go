@@ -22,6 +22,7 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 	}
 	if c.state == stateEstablished {
 		c.refreshRate(now)
+		train.ECN = c.marks.codepoint(c.loss.ptoCount)
 	}
 	max = min(max, c.trainLimit())
 	for {
@@ -213,6 +214,7 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 	p.b = wire.AppendTrailer(p.b, p.start, c.sendSeed)
 	r.size = uint32(len(p.b) - p.start)
 	c.bucket.Spend(now, int(r.size))
+	c.budget.credit -= int(r.size)
 	c.stats.PacketsSent++
 	c.stats.BytesSent += uint64(r.size)
 	if r.has(carriesAck) {
@@ -222,9 +224,11 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 	if r.has(eliciting) {
 		c.noteEliciting(now, r)
 	}
+	c.marks.mark(r)
 	number := c.sent.next
 	c.sent.push(*r)
 	if r.has(eliciting) {
+		c.prr.sent(int(r.size))
 		c.cc.OnSend(now, congestion.SendEvent{Number: number, Bytes: int(r.size), InFlight: c.sent.inFlight, AppLimited: !c.send.hasWork()})
 	}
 	return p.b
@@ -255,7 +259,7 @@ func (c *Conn) sizeProbe(now time.Duration) int {
 		return 0
 	}
 	size := c.mtu.due(now)
-	if c.sent.inFlight+size > c.cc.Window() {
+	if c.prr.active || c.sent.inFlight+size > c.cc.Window() {
 		return 0
 	}
 	return size

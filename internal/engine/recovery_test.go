@@ -92,6 +92,30 @@ func TestTailLossIsRepairedByOneProbe(t *testing.T) {
 	}
 }
 
+// TestLatePacketsKeepTheirNumbers: a packet that hundreds of others overtook is still what it
+// was, and not one that is to come.
+func TestLatePacketsKeepTheirNumbers(t *testing.T) {
+	lane := simnet.LinkConfig{Rate: 20e6, Delay: 60 * time.Millisecond, Reorder: 0.5, ReorderBy: 50 * time.Millisecond, Duplicate: 0.05, DuplicateBy: 45 * time.Millisecond}
+	w, c, s, _ := watched(t, lane, path(0, rtt), 4<<20)
+	const total = 16 << 20
+	got := 0
+	s.OnChange = func() {
+		var b [4096]byte
+		for n, _ := s.Conn.Read(b[:]); n > 0; n, _ = s.Conn.Read(b[:]) {
+			got += n
+		}
+	}
+	f := &feed{f: c, n: total}
+	c.OnChange = f.pump
+	c.Flush()
+	if !w.RunUntil(time.Minute, func() bool { return got == total }) {
+		t.Fatalf("%d of %d bytes: %v, %v", got, total, c.Conn.Err(), s.Conn.Err())
+	}
+	if in := s.Conn.Info(); in.Stats.Duplicates == 0 {
+		t.Error("no packet came twice")
+	}
+}
+
 // TestProbeSpacingDoubles: on a dead path, probes come at twice the distance each
 // time, up to the bound, and the timeout counts as one however many packets wait.
 func TestProbeSpacingDoubles(t *testing.T) {

@@ -36,6 +36,7 @@ var pure = map[string]bool{
 	"internal/engine":     false,
 	"internal/gate":       false,
 	"internal/competitor": false,
+	"internal/shaper":     false,
 }
 
 // goList runs go list in the module and returns the lines of its answer.

@@ -9,6 +9,8 @@ import (
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/shaper"
+	"example.com/ebb/pool"
 	"example.com/ebb/wire"
 )
 
@@ -127,6 +129,9 @@ type Station struct {
 	Adjust func(*engine.Params)
 	// Controller makes the congestion controllers.
 	Controller congestion.Factory
+	// Pool, if not nil, is what the connections share from now on, with their weight.
+	Pool   *pool.Pool
+	Weight int
 
 	sim    *Sim
 	gate   *gate.Gate[*Flow]
@@ -154,6 +159,7 @@ type Flow struct {
 	Removed bool // the connection is over, and a tombstone is in its place
 
 	station  *Station
+	shaper   shaper.Shaper
 	local    wire.ID
 	remote   netip.AddrPort
 	armed    time.Duration // true time of the timer that is set
@@ -283,21 +289,27 @@ func (st *Station) send(to netip.AddrPort, b []byte, ecn engine.ECN) {
 
 // carry sends a datagram over the link. It is the Sim's from here on.
 func (l *Link) carry(s *Sim, p *simPacket) {
-	arrivals, n := l.Send(s.now, p.b)
+	arrivals, n := l.SendECN(s.now, p.b, p.ecn)
 	if n == 0 {
 		s.recycle(p)
 		return
 	}
-	if n == 2 {
-		twin := s.copyOf(p.b, p.from, p.to, p.ecn)
+	var twin *simPacket
+	if n == 2 { // before the original is changed
+		twin = s.copyOf(p.b, p.from, p.to, arrivals[1].ECN)
 		arrivals[1].Apply(twin.b)
-		arrivals[0].Apply(p.b)
-		s.events.push(max(arrivals[0].At, s.now), happening{packet: p})
-		s.events.push(max(arrivals[1].At, s.now), happening{packet: twin})
-		return
 	}
 	arrivals[0].Apply(p.b)
-	s.events.push(max(arrivals[0].At, s.now), happening{packet: p})
+	p.ecn = arrivals[0].ECN
+	s.deliver(arrivals[0].At, p)
+	if twin != nil {
+		s.deliver(arrivals[1].At, twin)
+	}
+}
+
+// deliver hands a datagram to its station at a time, or at once if that has passed.
+func (s *Sim) deliver(at time.Duration, p *simPacket) {
+	s.events.push(max(at, s.now), happening{packet: p})
 }
 
 // Flush lets the application look, sends what is to be sent and sets the timer.
@@ -310,13 +322,16 @@ func (f *Flow) Flush() {
 	if f.OnChange != nil {
 		f.OnChange()
 	}
-	now := f.station.clock()
+	if p := f.station.Pool; p != nil && !f.shaper.Joined() && f.Conn.Established() {
+		f.shaper.Join(p, f.station.Weight)
+	}
+	now := shaper.Clock{Engine: f.station.clock(), Pool: f.station.sim.now}
 	sim := f.station.sim
 	if sim.scratch == nil {
 		sim.scratch = make([]byte, 64<<10)
 	}
 	for {
-		b, train := f.Conn.AppendSegments(now, sim.scratch[:0], len(sim.scratch))
+		b, train := f.shaper.AppendSegments(now, f.Conn, sim.scratch[:0], len(sim.scratch))
 		if len(b) == 0 {
 			break
 		}
@@ -328,7 +343,7 @@ func (f *Flow) Flush() {
 	}
 	f.busy = false
 	if f.Conn.Done() {
-		f.remove(now)
+		f.remove(now.Engine)
 		return
 	}
 	f.arm()
@@ -361,6 +376,7 @@ func (f *Flow) announce() {
 func (f *Flow) remove(now time.Duration) {
 	e := f.Conn.Epitaph()
 	f.Removed = true
+	f.shaper.Leave()
 	f.station.gate.Remove(now, f.local, gate.Epitaph(e))
 	if f.OnChange != nil {
 		f.OnChange()

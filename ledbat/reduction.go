@@ -6,12 +6,6 @@ import (
 	"example.com/ebb/congestion"
 )
 
-// exitPoint is where the initial slow start found a queue.
-type exitPoint struct {
-	window int64         // 0 if it has not, or was ended by loss
-	base   time.Duration // the base delay then
-}
-
 // cut is the last reduction that losses or marks caused.
 type cut struct {
 	end      uint64 // packets below this number were sent before it
@@ -28,33 +22,9 @@ type cut struct {
 	reduced  bool
 }
 
-// floor is the least that ssthresh is ever set to.
-func (c *Controller) floor() int64 {
-	least := 2 * c.minWindow
-	switch {
-	case c.minSSThresh > 0:
-		return max(c.minSSThresh, least)
-	case c.minSSThresh == 0 && c.exit.window > 0 && samePath(c.exit.base, c.delay.base()):
-		return max(c.exit.window, least)
-	}
-	return least
-}
-
-// samePath says whether two base delays differ by no more than half of the
-// lesser.
-func samePath(a, b time.Duration) bool {
-	a, b = min(a, b), max(a, b)
-	return b-a <= a/2
-}
-
-// setSSThresh is the only place that sets ssthresh, but for the undoing of it.
-func (c *Controller) setSSThresh(n int64) {
-	c.ssthresh = min(max(n, c.floor()), maxWindow)
-}
-
 // onLoss answers a loss of packets sent since the last reduction. Others belong
 // to what that one has answered.
-func (c *Controller) onLoss(e congestion.LossEvent) {
+func (c *plusPlus) onLoss(e congestion.LossEvent) {
 	if e.Packets <= 0 {
 		return
 	}
@@ -72,7 +42,7 @@ func (c *Controller) onLoss(e congestion.LossEvent) {
 
 // onMark answers a mark as a loss (RFC 6817 section 1.3, RFC 3168). A mark is
 // never found to be spurious.
-func (c *Controller) onMark(largest uint64) {
+func (c *plusPlus) onMark(largest uint64) {
 	if largest < c.cut.end {
 		c.cut.undoable = false
 		return
@@ -81,7 +51,7 @@ func (c *Controller) onMark(largest uint64) {
 	c.reduce()
 }
 
-func (c *Controller) beginCut() {
+func (c *plusPlus) beginCut() {
 	c.cut = cut{
 		start: c.cut.end, end: c.nextNumber, at: c.now,
 		phase: c.phase, window: c.window, ssthresh: c.ssthresh,
@@ -96,7 +66,7 @@ func (c *Controller) beginCut() {
 // is ssthresh, RFC 5681 section 3.2), and ends slow start. In a slowdown the window is not
 // what caused the loss: what the slowdown would go back to is halved, once. A
 // second loss on the way back ends the slowdown where it is.
-func (c *Controller) reduce() {
+func (c *plusPlus) reduce() {
 	c.setWindow(max(c.window/2, min(c.window, c.minSSThresh)))
 	if c.slowing() {
 		switch {
@@ -120,7 +90,7 @@ func (c *Controller) reduce() {
 // onSpuriousLoss undoes the last reduction once every packet it was for has
 // turned up. What has changed for other reasons in the meantime stays: a
 // slowdown goes on, but goes back further.
-func (c *Controller) onSpuriousLoss(e congestion.LossEvent) {
+func (c *plusPlus) onSpuriousLoss(e congestion.LossEvent) {
 	k := &c.cut
 	if !k.undoable || e.Packets <= 0 || e.Largest >= k.end || e.Largest < k.start {
 		return
@@ -148,7 +118,7 @@ func (c *Controller) onSpuriousLoss(e congestion.LossEvent) {
 }
 
 // resumeSlowStart goes on with the slow start that a reduction ended, if it did.
-func (c *Controller) resumeSlowStart(k *cut) {
+func (c *plusPlus) resumeSlowStart(k *cut) {
 	if k.phase == avoidance {
 		return
 	}
@@ -165,7 +135,7 @@ func (c *Controller) resumeSlowStart(k *cut) {
 
 // onTimeout starts over with what is known: ssthresh is half of the window, the
 // window at its least or at a quarter of a configured floor.
-func (c *Controller) onTimeout() {
+func (c *plusPlus) onTimeout() {
 	c.timeouts++
 	c.resume = c.windowBeforeTimeout() / 2
 	c.setSSThresh(c.resume)
@@ -180,7 +150,7 @@ func (c *Controller) onTimeout() {
 // windowBeforeTimeout is the window that a timeout now speaks against: in a
 // slowdown the one it had put aside, and if the losses that the timeout is made
 // of have been reported just now, the one they were answered from.
-func (c *Controller) windowBeforeTimeout() int64 {
+func (c *plusPlus) windowBeforeTimeout() int64 {
 	p, window, resume := c.phase, c.window, c.resume
 	if c.cut.window > 0 && c.cut.at == c.now {
 		p, window, resume = c.cut.phase, c.cut.window, c.cut.resume

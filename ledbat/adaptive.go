@@ -1,0 +1,280 @@
+package ledbat
+
+import (
+	"time"
+
+	"example.com/ebb/congestion"
+)
+
+const (
+	maxTarget = 5 * time.Millisecond // of queue
+	minTarget = time.Millisecond
+	// targetShare is how many base delays of queue are allowed where that is less
+	// than maxTarget: a path inside a machine needs no 5 ms.
+	targetShare = 4
+
+	growthShare = 8 // of a packet: the most that congestion avoidance grows in a round trip
+	probeShare  = 4 // of what is acknowledged: the growth of a probe
+
+	quietRounds = 4           // without a queue before a probe
+	quietTime   = time.Second // likewise
+	maxWait     = 32 * time.Second
+
+	// forgetPath is the silence after which nothing is known of the path: as long
+	// as the base history of RFC 6817 section 2.5.
+	forgetPath = 10 * time.Minute
+)
+
+// adaptive is Ebb's own mode. It holds a queue that is small and the same for all
+// flows, plus the time one of its own packets takes at its rate, so that flows with
+// equal delays have equal rates whatever their round trips and ages.
+type adaptive struct {
+	flow
+	delay   delaySignal
+	round   round
+	flights flights
+	loss    lossRate
+	buffer  buffer
+	initial int64         // the window to begin with
+	heard   time.Duration // when something was last sent or acknowledged
+	before  time.Duration // the largest queue of the round before
+
+	stage   stage
+	began   bool // holding follows a slow start
+	byLoss  bool // holding follows a loss
+	crowd   crowd
+	quiet   quiet
+	held    int  // rounds in a row in which a bandwidth limit held the sender
+	resumed bool // the first flight after an idle time is on its way
+
+	search search
+	cut    adaptiveCut
+}
+
+// stage is what the window is doing.
+type stage uint8
+
+const (
+	starting   stage = iota // slow start
+	probing                 // a slower one, from a window that leaves no queue
+	holding                 // one round after either, to see what the path delivers
+	steady                  // congestion avoidance
+	draining                // half of the window, to look for the base delay
+	recovering              // slow start after a timeout, to ssthresh
+)
+
+func (s stage) String() string {
+	return [...]string{
+		"slow start", "probe", "hold", "congestion avoidance", "drain", "slow start after timeout",
+	}[s]
+}
+
+// crowd counts samples in a row with a queue.
+type crowd struct {
+	samples int
+	since   time.Duration
+}
+
+// quiet counts rounds in a row without one.
+type quiet struct {
+	rounds int
+	since  time.Duration
+	wait   time.Duration // how long it must be quiet, after a probe that ended with loss
+}
+
+func newAdaptive(config Config) *adaptive {
+	c := &adaptive{flow: newFlow(config), buffer: newBuffer()}
+	c.initial = initialWindow(config, c.datagramSize)
+	c.setWindow(c.initial)
+	return c
+}
+
+// OnSend reports one packet that was just sent.
+func (c *adaptive) OnSend(now time.Duration, e congestion.SendEvent) {
+	c.advance(now, e.Number)
+	if e.InFlight <= e.Bytes && c.now-c.heard > c.srtt {
+		c.resume()
+	}
+	c.heard = c.now
+	if c.stage == draining {
+		c.search.sent(c.now, c.srtt, e.Number)
+	}
+}
+
+// OnAck reports one ACK.
+func (c *adaptive) OnAck(now time.Duration, e congestion.AckEvent) {
+	c.advance(now, e.LargestSent)
+	c.heard = c.now
+	if e.SmoothedRTT > 0 {
+		c.srtt = min(e.SmoothedRTT, maxDelay)
+	}
+	if e.RTT > 0 {
+		c.sample(&e)
+	}
+	c.round.ack(&e, c.delay.base)
+	if e.CE > 0 {
+		c.onMark(e.LargestAcked)
+	}
+	switch c.stage {
+	case starting, probing, recovering:
+		c.grow(&e)
+	case draining:
+		if c.search.over(e.LargestAcked) {
+			c.endDrain()
+		}
+	}
+	c.trackRound(&e)
+}
+
+// OnTimeout reports persistent congestion.
+func (c *adaptive) OnTimeout(now time.Duration) {
+	c.advanceTime(now)
+	c.onTimeout()
+}
+
+// Window is half of what is kept while the queue drains.
+func (c *adaptive) Window() int {
+	if c.stage == draining {
+		return int(max(c.window/2, c.minWindow))
+	}
+	return int(c.window)
+}
+
+// PacingRate is twice the window per smoothed round trip while it doubles, and
+// 1.25 times otherwise.
+func (c *adaptive) PacingRate(srtt time.Duration) int64 {
+	switch c.stage {
+	case starting, recovering:
+		return paced(c.window, srtt, fastPace)
+	}
+	return paced(int64(c.Window()), srtt, steadyPace)
+}
+
+// Stats describes the controller.
+func (c *adaptive) Stats() congestion.Stats {
+	s := c.stats(Adaptive, c.stage.String())
+	s.Window = c.Window()
+	s.QueueDelay = c.delay.queue
+	s.Slowdowns = c.search.drains
+	return s
+}
+
+// maxTarget is the most queue to have on this path, but for a packet.
+func (c *adaptive) maxTarget() time.Duration {
+	return min(max(targetShare*c.delay.base, minTarget), maxTarget)
+}
+
+// target is the queue to have, with a round trip as given: a part that is the same
+// for every flow of a path, of what a short buffer holds half, and the time that
+// one packet takes at the flow's own rate.
+func (c *adaptive) target(rtt time.Duration) time.Duration {
+	packet := time.Duration(scale(c.datagramSize, int64(rtt), c.window))
+	return min(c.maxTarget(), c.buffer.size/2) + min(packet, maxBufferDelay)
+}
+
+// sample takes the delays of one packet.
+func (c *adaptive) sample(e *congestion.AckEvent) {
+	c.delay.add(e.RTT, e.OneWay, e.HasOneWay)
+	c.base = c.delay.base
+	queue := c.delay.queue
+	c.round.sample(&c.delay, e.RTT)
+	if queue <= c.maxTarget()/8 {
+		c.search.found(c.now, c.window)
+	}
+	if c.stage == draining && c.search.began(e.LargestAcked) ||
+		int64(e.Delivery.TxInFlight) <= max(c.window/2, c.minWindow) {
+		c.search.look.add(queue, e.RTT, e.OneWay, e.HasOneWay)
+	}
+	if queue > c.exitAt() {
+		if c.crowd.samples == 0 {
+			c.crowd.since = c.now
+		}
+		c.crowd.samples++
+	} else {
+		c.crowd.samples = 0
+	}
+}
+
+// trackRound ends the round if this ACK does.
+func (c *adaptive) trackRound(e *congestion.AckEvent) {
+	if c.round.throttled > 0 && !e.Throttled && c.held >= flightRounds {
+		// A limit was lifted: what is measured from here on is another
+		// matter.
+		c.startRound()
+		return
+	}
+	if e.LargestAcked < c.round.end {
+		return
+	}
+	if c.now-c.round.began < minRound {
+		c.round.trips++
+		c.round.end = c.nextNumber
+		return
+	}
+	c.endRound()
+}
+
+func (c *adaptive) startRound() {
+	c.round = round{began: c.now, end: c.nextNumber, trips: 1}
+}
+
+func (c *adaptive) endRound() {
+	r := c.round
+	c.flights.add(r.flight)
+	if r.lost > 0 {
+		c.buffer.add(c.now, max(r.most, c.before))
+	}
+	c.buffer.age(c.now)
+	c.before = r.most
+	switch {
+	case c.released(&r):
+		c.enter(starting)
+	case c.stage == holding:
+		c.leaveHold(&r)
+	case c.stage == steady:
+		c.avoid(&r)
+	case c.stage != draining && (r.appLimited() || r.held() || c.resumed):
+		c.lookWithoutDrain()
+	}
+	c.resumed = false
+	c.startRound()
+}
+
+// released says whether slow start should resume: a bandwidth limit held the sender
+// for so long that the window has followed what it left of the flight, it holds it
+// no more, and a round without it has left no queue.
+func (c *adaptive) released(r *round) bool {
+	if r.held() {
+		c.held++
+		return false
+	}
+	was := c.held
+	if r.acked > 0 && !r.appLimited() {
+		c.held = 0
+	}
+	return c.held == 0 && was >= flightRounds && (c.stage == steady || c.stage == probing) &&
+		r.samples > 0 && r.lost == 0 && r.least < c.target(r.rtt)/4
+}
+
+func (c *adaptive) enter(s stage) {
+	c.stage = s
+	c.crowd = crowd{}
+	c.quiet.rounds = 0
+}
+
+// resume is the first packet after an idle time: the queue that the flow had is gone,
+// so that its first flight sees the path as a drain would. After a very long time the
+// path may be another.
+func (c *adaptive) resume() {
+	if c.now-c.heard > forgetPath && c.delay.base > 0 {
+		c.delay, c.base = delaySignal{}, 0
+		c.buffer, c.loss, c.exit = newBuffer(), lossRate{}, exitPoint{}
+		c.setWindow(min(c.window, c.initial))
+		c.enter(starting)
+	}
+	c.search.look = minima{}
+	c.resumed = true
+	c.quiet.rounds = 0
+	c.crowd = crowd{}
+	c.startRound()
+}

@@ -1,0 +1,135 @@
+package ledbat
+
+import (
+	"time"
+
+	"example.com/ebb/congestion"
+)
+
+// adaptiveCut is the last reduction that losses or marks caused, and what there was
+// before.
+type adaptiveCut struct {
+	end      uint64 // packets below this number were sent before it
+	start    uint64 // and those below this one before the reduction before it
+	at       time.Duration
+	unproven int // packets lost, not counting those that arrived after all
+	undoable bool
+
+	stage    stage
+	window   int64
+	ssthresh int64
+	quiet    quiet
+}
+
+func (c *adaptive) beginCut(unproven int) {
+	c.cut = adaptiveCut{
+		start: c.cut.end, end: c.nextNumber, at: c.now, unproven: unproven, undoable: unproven > 0,
+		stage: c.stage, window: c.window, ssthresh: c.ssthresh, quiet: c.quiet,
+	}
+}
+
+// OnLoss counts the losses of the round. Those of packets sent before the last cut
+// belong to what that has answered.
+func (c *adaptive) OnLoss(now time.Duration, e congestion.LossEvent) {
+	c.advance(now, e.LargestSent)
+	if e.Packets <= 0 {
+		return
+	}
+	if e.Largest < c.cut.end {
+		if e.Largest >= c.cut.start {
+			c.cut.unproven += e.Packets
+		}
+		return
+	}
+	packets, bytes := e.Packets, int64(max(e.Bytes, 0))
+	if fresh := e.Largest - max(e.Smallest, c.cut.end) + 1; e.Smallest < c.cut.end && fresh < uint64(packets) {
+		bytes = scale(bytes, int64(fresh), int64(packets))
+		packets = int(fresh)
+	}
+	r := &c.round
+	r.lost += bytes
+	r.lostCount += packets
+	switch c.stage {
+	case starting, probing, recovering:
+		if r.lostCount > exitLosses && r.lost*exitLossShare > r.acked {
+			c.beginCut(r.lostCount)
+			c.hold(true)
+		}
+	}
+}
+
+// reduce answers a loss rate that is congestion, in parts of fullRate: by twice the
+// rate, half of the window at most, and to no less than a configured MinSSThresh, as
+// the window after a loss is ssthresh (RFC 5681 section 3.2).
+func (c *adaptive) reduce(rate int64, packets int) {
+	c.beginCut(packets)
+	w := scale(c.window, fullRate-min(2*rate, fullRate/2), fullRate)
+	c.setWindow(max(w, min(c.window, c.minSSThresh)))
+	c.setSSThresh(c.window)
+	c.loss.mean = 0
+	c.quiet.rounds = 0
+}
+
+// onMark answers a mark as TCP does (RFC 3168 section 6.1.2): half of the window, once
+// for all packets in flight. A queue that marks is one that others have a claim to.
+func (c *adaptive) onMark(largest uint64) {
+	if largest < c.cut.end {
+		c.cut.undoable = false
+		return
+	}
+	c.reduce(fullRate, 0)
+	switch c.stage {
+	case starting, probing, recovering, holding:
+		c.waitLonger()
+		c.enter(steady)
+	}
+}
+
+// OnSpuriousLoss takes losses back. When all of the last reduction have arrived, it is
+// undone, and a slow start or a probe that it ended goes on.
+func (c *adaptive) OnSpuriousLoss(now time.Duration, e congestion.LossEvent) {
+	c.advance(now, e.LargestSent)
+	if e.Packets <= 0 {
+		return
+	}
+	if e.Largest >= c.cut.end {
+		r := &c.round
+		r.lost = max(0, r.lost-int64(max(e.Bytes, 0)))
+		r.lostCount = max(0, r.lostCount-e.Packets)
+		return
+	}
+	k := &c.cut
+	if !k.undoable || e.Largest < k.start {
+		return
+	}
+	if k.unproven -= e.Packets; k.unproven > 0 {
+		return
+	}
+	k.undoable = false
+	k.end = k.start // a loss from now on is answered again
+	c.setWindow(max(c.window, k.window))
+	c.setSSThresh(k.ssthresh)
+	c.quiet.wait = k.quiet.wait
+	switch k.stage {
+	case starting, probing, recovering:
+		if c.stage != draining {
+			c.enter(k.stage)
+		}
+	}
+}
+
+// onTimeout starts over with what is known: ssthresh is half of the window, the
+// window at its least or at a quarter of a configured floor.
+func (c *adaptive) onTimeout() {
+	c.timeouts++
+	before := c.window
+	if c.cut.window > 0 && c.cut.at == c.now {
+		before = c.cut.window // the timeout is made of the losses reported just now
+	}
+	c.setSSThresh(before / 2)
+	c.setWindow(max(c.minSSThresh, 0) / 4)
+	c.cut = adaptiveCut{start: c.nextNumber, end: c.nextNumber}
+	c.loss = lossRate{}
+	c.enter(recovering)
+	c.startRound()
+}

@@ -1,0 +1,97 @@
+package ledbat
+
+import "time"
+
+const (
+	// reverseMargin is how much more of a queue the round trip must show than the
+	// one-way delay before the difference is put down to the ACKs' path. It covers what
+	// two clocks drift apart between two drains: 200 ppm in 10 s are 2 ms.
+	reverseMargin = 5 * time.Millisecond
+	// clockStep is how far below the base a one-way delay must be to say that a
+	// clock was set and not that the path became shorter.
+	clockStep = 10 * time.Millisecond
+	// maxOneWay bounds one-way delays, whatever the peer says its clock shows.
+	maxOneWay = time.Duration(1) << 60
+)
+
+// delaySignal turns round trips and one-way delays into the queue on the way to
+// the peer. The round trip cannot be forged downwards but counts a queue on the
+// ACKs' path as well; the one-way delay does not, but contains the difference of
+// two clocks. So the one-way delay is used only where it tells of a queue on the
+// ACKs' path that is too large for a drift.
+type delaySignal struct {
+	base       time.Duration // the least round trip; 0 without a sample
+	baseOneWay time.Duration // the least one-way delay, if hasOneWay
+	hasOneWay  bool
+
+	queue   time.Duration // as of the last sample
+	reverse bool          // the last sample put the round trip's queue down to the ACKs' path
+}
+
+// add takes the samples of one packet.
+func (d *delaySignal) add(rtt, oneWay time.Duration, hasOneWay bool) {
+	rtt = min(rtt, maxDelay)
+	if d.base == 0 || rtt < d.base {
+		d.base = rtt
+	}
+	d.queue, d.reverse = rtt-d.base, false
+	if !hasOneWay {
+		return
+	}
+	oneWay = min(max(oneWay, -maxOneWay), maxOneWay)
+	switch {
+	case !d.hasOneWay:
+		d.hasOneWay, d.baseOneWay = true, oneWay-d.queue
+	case d.baseOneWay-oneWay > clockStep:
+		// The base of the new clock: what the round trip shows is in the
+		// sample. Not for ordinary minima: a queue on the ACKs' path would
+		// spoil the base.
+		d.baseOneWay = oneWay - d.queue
+	case oneWay < d.baseOneWay:
+		d.baseOneWay = oneWay
+	}
+	if forward := max(0, oneWay-d.baseOneWay); forward < d.queue-reverseMargin {
+		d.queue, d.reverse = forward, true
+	}
+}
+
+// minima is the least that was seen in some time, from which a base can be made.
+type minima struct {
+	seen      bool
+	hasOneWay bool
+	queue     time.Duration
+	rtt       time.Duration
+	oneWay    time.Duration
+}
+
+func (m *minima) add(queue, rtt, oneWay time.Duration, hasOneWay bool) {
+	if !m.seen || rtt < m.rtt {
+		m.rtt = rtt
+	}
+	if !m.seen || queue < m.queue {
+		m.queue = queue
+	}
+	if hasOneWay && (!m.hasOneWay || oneWay < m.oneWay) {
+		m.oneWay, m.hasOneWay = oneWay, true
+	}
+	m.seen = true
+}
+
+// merge adds what another time has shown.
+func (m *minima) merge(o minima) {
+	if o.seen {
+		m.add(o.queue, o.rtt, o.oneWay, o.hasOneWay)
+	}
+}
+
+// accept makes the minima the base: the only way in which it rises.
+func (d *delaySignal) accept(m minima) {
+	d.base = m.rtt
+	d.refresh(m)
+}
+
+// refresh sets the one-way base alone, so that clocks that drift do not lead away
+// from it.
+func (d *delaySignal) refresh(m minima) {
+	d.baseOneWay, d.hasOneWay = m.oneWay, m.hasOneWay
+}
