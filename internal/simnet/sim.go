@@ -294,18 +294,22 @@ func (l *Link) carry(s *Sim, p *simPacket) {
 		s.recycle(p)
 		return
 	}
-	if n == 2 {
-		twin := s.copyOf(p.b, p.from, p.to, arrivals[1].ECN)
+	var twin *simPacket
+	if n == 2 { // before the original is changed
+		twin = s.copyOf(p.b, p.from, p.to, arrivals[1].ECN)
 		arrivals[1].Apply(twin.b)
-		p.ecn = arrivals[0].ECN
-		arrivals[0].Apply(p.b)
-		s.events.push(max(arrivals[0].At, s.now), happening{packet: p})
-		s.events.push(max(arrivals[1].At, s.now), happening{packet: twin})
-		return
 	}
 	p.ecn = arrivals[0].ECN
 	arrivals[0].Apply(p.b)
-	s.events.push(max(arrivals[0].At, s.now), happening{packet: p})
+	s.deliver(arrivals[0].At, p)
+	if twin != nil {
+		s.deliver(arrivals[1].At, twin)
+	}
+}
+
+// deliver hands a datagram to its station at a time, or at once if that has passed.
+func (s *Sim) deliver(at time.Duration, p *simPacket) {
+	s.events.push(max(at, s.now), happening{packet: p})
 }
 
 // Flush lets the application look, sends what is to be sent and sets the timer.
