@@ -218,7 +218,13 @@ func (c *Conn) sendLimit() int {
 	return min(max(minSendBuffer, 2*c.cc.Window()), max(c.params.SendBuffer, 1))
 }
 
-func (c *Conn) room() int { return max(0, c.sendLimit()-c.send.buffered()) }
+// room is what the send buffer admits now. Bytes that the peer has, behind one that it lacks,
+// count towards the bound alone: with losses in every round trip they are as many as are in
+// flight, and the sender would run dry.
+func (c *Conn) room() int {
+	waiting := int(c.send.end-c.send.next) + c.sent.inFlight
+	return max(0, min(c.sendLimit()-waiting, max(c.params.SendBuffer, 1)-c.send.buffered()))
+}
 
 // SetRate sets the own limit, in bytes per second; zero or less is none.
 func (c *Conn) SetRate(now time.Duration, rate int64) {
