@@ -113,6 +113,7 @@ type Conn struct {
 	bucket     pacing.Bucket
 	rateLimit  int64         // own limit
 	budget     budget        // share of what is common with others
+	opening    *windowBudget // the same for receiving; nil: there is none
 	rate       int64         // in force: the least of all
 	rateAt     time.Duration // when it was computed
 	rateWindow int           // the window it was computed from
@@ -185,7 +186,7 @@ func (c *Conn) Established() bool { return c.state >= stateEstablished && c.hs.d
 // the end of the stream the error is io.EOF, after a failure an *Error.
 func (c *Conn) Read(p []byte) (int, error) {
 	if n := c.recv.take(p); n > 0 {
-		c.windowDue = c.windowDue || c.recv.renewable()
+		c.renewWindow()
 		return n, nil
 	}
 	if c.recv.ready > c.recv.read { // p is empty

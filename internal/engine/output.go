@@ -142,7 +142,10 @@ func (c *Conn) appendControl(now time.Duration, p *packet) {
 		}
 	}
 	if c.windowDue && p.room() >= 16 {
-		p.b = wire.AppendWindow(p.b, c.recv.renew(now, c.rtt.smoothed))
+		if c.opening == nil {
+			c.recv.renew(now, c.rtt.smoothed)
+		}
+		p.b = wire.AppendWindow(p.b, c.recv.limit)
 		p.record.flags |= carriesWindow | eliciting
 		c.windowDue = false
 	}

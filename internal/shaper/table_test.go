@@ -27,7 +27,7 @@ func TestBusyConnectionsHaveTheirShare(t *testing.T) {
 		{3 * mb, 500 * kb, 1, 3 * mb}, {3 * mb, 500 * kb, 4, 750 * kb}, {3 * mb, 500 * kb, 6, 500 * kb}, {3 * mb, 500 * kb, 9, 500 * kb},
 	} {
 		t.Run(fmt.Sprintf("%d of %d", c.n, c.total), func(t *testing.T) {
-			w := newWorld(t, newPool(t, c.total, c.min), windows(64*kb+int(c.share/10)), simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
+			w := newWorld(t, newPool(t, c.total, c.min), defaultController, simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
 			flows := w.dial(w.server, c.n)
 			start(flows...)
 			w.Run(500 * ms) // the windows open
@@ -49,7 +49,7 @@ func TestBusyConnectionsHaveTheirShare(t *testing.T) {
 func TestANewcomerHasItsShareSoon(t *testing.T) {
 	const total, n, rtt = 50 * mb, 10, 20 * ms
 	const interval = 111 * ms // pacing.UpdateInterval of 20 ms
-	w := newWorld(t, newPool(t, total, mb), windows(mb), simnet.LinkConfig{Rate: 1000 * mb, Delay: rtt / 2})
+	w := newWorld(t, newPool(t, total, mb), defaultController, simnet.LinkConfig{Rate: 1000 * mb, Delay: rtt / 2})
 	flows := w.dial(w.server, n)
 	others, late := flows[:n-1], flows[n-1:]
 	start(others...)
@@ -77,7 +77,7 @@ func TestANewcomerHasItsShareSoon(t *testing.T) {
 func TestIdleMembersHoldNothing(t *testing.T) {
 	const total, n = 100 * mb, 100
 	for _, strict := range []bool{false, true} {
-		w := newWorld(t, newPool(t, total, 0), windows(8<<20), simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
+		w := newWorld(t, newPool(t, total, 0), defaultController, simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
 		w.pool.SetStrict(strict)
 		flows := w.dial(w.server, n)
 		start(flows[0])
@@ -97,9 +97,9 @@ func TestIdleMembersHoldNothing(t *testing.T) {
 // TestTheOthersGetWhatALimitedOneLeaves has one of ten on a path that carries a tenth of its share.
 func TestTheOthersGetWhatALimitedOneLeaves(t *testing.T) {
 	const total, n, slow = 50 * mb, 10, 500 * kb
-	w := newWorld(t, newPool(t, total, 0), windows(mb), simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
+	w := newWorld(t, newPool(t, total, 0), defaultController, simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
 	flows := w.dial(w.server, n-1)
-	w.client.Controller = windows(32 << 10)
+
 	flows = append(flows, w.dial(w.addServer("10.0.0.3:3000", simnet.LinkConfig{Rate: slow, Delay: 10 * ms}), 1)...)
 	start(flows...)
 	w.Run(time.Second)
@@ -120,7 +120,7 @@ func TestTheOthersGetWhatALimitedOneLeaves(t *testing.T) {
 // holds back, beside two that are busy: the two share what the messages leave.
 func TestWhatMessagesTakeIsMetered(t *testing.T) {
 	const total, talkers, message = 20 * mb, 20, 4 * kb
-	w := newWorld(t, newPool(t, total, 0), windows(mb), simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
+	w := newWorld(t, newPool(t, total, 0), defaultController, simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
 	flows := w.dial(w.server, talkers+2)
 	start(flows[:2]...)
 	for i, f := range flows[2:] {
@@ -151,7 +151,7 @@ func TestWhatMessagesTakeIsMetered(t *testing.T) {
 
 func TestWeights(t *testing.T) {
 	const total = 40 * mb
-	w := newWorld(t, newPool(t, total, 0), windows(mb), simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
+	w := newWorld(t, newPool(t, total, 0), defaultController, simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
 	flows := w.dial(w.server, 1)
 	w.client.Weight = 3
 	flows = append(flows, w.dial(w.server, 1)...)
