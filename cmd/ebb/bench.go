@@ -78,7 +78,7 @@ bytes. The two take turns; figures are medians over the rounds.`,
 	if err != nil {
 		return err
 	}
-	chosen, err := options.resolve(fs.Name(), c.stderr)
+	chosen, err := options.resolve(c.stderr)
 	if err != nil {
 		return err
 	}

@@ -59,6 +59,7 @@ func (fs *flagSet) parse(args []string, least, most int) error {
 
 // transportOptions is what the command line says about the connections.
 type transportOptions struct {
+	command      *flagSet
 	flags        settings.Layer
 	file         string
 	defaultLimit int64 // bytes per second, or unlimited
@@ -74,7 +75,7 @@ has a unit: 500kB, 1MiB. A flag is over the FILE, which has the same names in a 
 // register adds the flags that all commands share. The limit is that of a command
 // whose user sets none.
 func (o *transportOptions) register(fs *flagSet, limit int64) {
-	o.defaultLimit = limit
+	o.command, o.defaultLimit = fs, limit
 	fs.footer = aboutQuantities
 	fs.StringVar(&o.file, "config", "", "read settings from `FILE`, in TOML")
 	for _, key := range settings.Keys() {
@@ -87,9 +88,9 @@ func (o *transportOptions) register(fs *flagSet, limit int64) {
 
 // resolve reads the file, and returns what the connections are to be made with.
 // What the user should know about that goes to w.
-func (o *transportOptions) resolve(name string, w io.Writer) (settings.Settings, error) {
+func (o *transportOptions) resolve(w io.Writer) (settings.Settings, error) {
 	layers := []*settings.Layer{&o.flags}
-	if o.file != "" {
+	if o.command.Changed("config") {
 		layer, err := settings.ReadFile(o.file)
 		if err != nil {
 			return settings.Settings{}, &usageError{err}
@@ -101,7 +102,7 @@ func (o *transportOptions) resolve(name string, w io.Writer) (settings.Settings,
 		return settings.Settings{}, &usageError{err}
 	}
 	for _, note := range resolved.Notes {
-		fmt.Fprintf(w, "ebb %s: %s\n", name, note)
+		fmt.Fprintf(w, "ebb %s: %s\n", o.command.Name(), note)
 	}
 	return resolved, nil
 }
