@@ -68,8 +68,9 @@ type transportOptions struct {
 // aboutQuantities is the part of the help that explains the kinds of values.
 const aboutQuantities = `
 A RATE is bytes per second, or has a unit: 50MB/s, 1MiB/s, 400mbit. A SIZE is bytes, or
-has a unit: 500kB, 1MiB. A flag is over the FILE, which has the same names in a table
-[network-api], the FILE over the preset. docs/tuning.md says what to set when.
+has a unit: 500kB, 1MiB. The FILE has the names of the flags, without dashes, in a table
+[network-api]. A flag wins over the FILE, and the FILE over the preset.
+docs/tuning.md says what to set when.
 `
 
 // register adds the flags that all commands share. The limit is that of a command
