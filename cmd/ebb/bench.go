@@ -66,9 +66,9 @@ bytes. The two take turns; figures are medians over the rounds.`,
 `)
 	var options transportOptions
 	var plan benchPlan
-	fs.Float64Var(&plan.Seconds, "seconds", 12, "how long to measure in all")
-	fs.IntVar(&plan.Rounds, "rounds", 5, "how often each transport has its turn")
-	fs.Int64Var(&plan.Size, "size", 0, "bytes of each bulk run, however long it takes; 0 is what fits in the time")
+	fs.Float64Var(&plan.Seconds, "seconds", 12, "how many `SECONDS` to measure in all")
+	fs.IntVar(&plan.Rounds, "rounds", 5, "`NUMBER` of turns of each transport")
+	fs.Int64Var(&plan.Size, "size", 0, "`BYTES` of each bulk run, however long it takes; 0 is what fits in the time")
 	asJSON := fs.Bool("json", false, "print JSON: bytes per second, seconds")
 	options.register(fs, unlimited)
 	if err := fs.parse(args, 0, 0); err != nil {
@@ -78,7 +78,7 @@ bytes. The two take turns; figures are medians over the rounds.`,
 	if err != nil {
 		return err
 	}
-	chosen, err := options.resolve(fs.Name(), c.stderr)
+	chosen, err := options.resolve(c.stderr)
 	if err != nil {
 		return err
 	}

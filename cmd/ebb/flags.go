@@ -59,6 +59,7 @@ func (fs *flagSet) parse(args []string, least, most int) error {
 
 // transportOptions is what the command line says about the connections.
 type transportOptions struct {
+	command      *flagSet
 	flags        settings.Layer
 	file         string
 	defaultLimit int64 // bytes per second, or unlimited
@@ -67,14 +68,15 @@ type transportOptions struct {
 // aboutQuantities is the part of the help that explains the kinds of values.
 const aboutQuantities = `
 A RATE is bytes per second, or has a unit: 50MB/s, 1MiB/s, 400mbit. A SIZE is bytes, or
-has a unit: 500kB, 1MiB. A flag is over the FILE, which has the same names in a table
-[network-api], the FILE over the preset. docs/tuning.md says what to set when.
+has a unit: 500kB, 1MiB. The FILE has the names of the flags, without dashes, in a table
+[network-api]. A flag wins over the FILE, and the FILE over the preset.
+docs/tuning.md says what to set when.
 `
 
 // register adds the flags that all commands share. The limit is that of a command
 // whose user sets none.
 func (o *transportOptions) register(fs *flagSet, limit int64) {
-	o.defaultLimit = limit
+	o.command, o.defaultLimit = fs, limit
 	fs.footer = aboutQuantities
 	fs.StringVar(&o.file, "config", "", "read settings from `FILE`, in TOML")
 	for _, key := range settings.Keys() {
@@ -87,9 +89,9 @@ func (o *transportOptions) register(fs *flagSet, limit int64) {
 
 // resolve reads the file, and returns what the connections are to be made with.
 // What the user should know about that goes to w.
-func (o *transportOptions) resolve(name string, w io.Writer) (settings.Settings, error) {
+func (o *transportOptions) resolve(w io.Writer) (settings.Settings, error) {
 	layers := []*settings.Layer{&o.flags}
-	if o.file != "" {
+	if o.command.Changed("config") {
 		layer, err := settings.ReadFile(o.file)
 		if err != nil {
 			return settings.Settings{}, &usageError{err}
@@ -101,7 +103,7 @@ func (o *transportOptions) resolve(name string, w io.Writer) (settings.Settings,
 		return settings.Settings{}, &usageError{err}
 	}
 	for _, note := range resolved.Notes {
-		fmt.Fprintf(w, "ebb %s: %s\n", name, note)
+		fmt.Fprintf(w, "ebb %s: %s\n", o.command.Name(), note)
 	}
 	return resolved, nil
 }

@@ -173,6 +173,7 @@ func TestUsageErrors(t *testing.T) {
 		{"pipe --network-type satellite --min-ssthresh 1MB localhost:1", "one of them"},
 		{"pipe --config /no/such/file localhost:1", "/no/such/file"},
 		{"pipe --config . localhost:1", "directory"},
+		{"pipe --config= localhost:1", "no such file"},
 		{"pipe --bandwidth-limit 9223372036854775808 localhost:1", "--bandwidth-limit"},
 		{"pipe --min-ssthresh -2 localhost:1", "--min-ssthresh"},
 		{"pipe --min-ssthresh 1000000001 localhost:1", "to 1GB"},

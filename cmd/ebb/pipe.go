@@ -35,7 +35,7 @@ the other side's end is the end.)`,
 	if err := checkAddress(address, *listen); err != nil {
 		return err
 	}
-	chosen, err := options.resolve(fs.Name(), c.stderr)
+	chosen, err := options.resolve(c.stderr)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.`,
 	if err := checkAddress(address, true); err != nil {
 		return err
 	}
-	chosen, err := options.resolve(fs.Name(), c.stderr)
+	chosen, err := options.resolve(c.stderr)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ seconds, rate, SHA-256.`,
 	if err := checkAddress(address, false); err != nil {
 		return err
 	}
-	chosen, err := options.resolve(fs.Name(), c.stderr)
+	chosen, err := options.resolve(c.stderr)
 	if err != nil {
 		return err
 	}
