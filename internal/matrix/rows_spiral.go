@@ -26,11 +26,12 @@ const (
 	spiralEvery    = 6 * second // from one outage to the next
 	spiralOutage   = 3 * second
 	spiralSize     = 2300 * kb
-	spiralBegin    = spiralTimeouts * spiralEvery
+	spiralFirst    = second
+	spiralBegin    = spiralFirst + spiralTimeouts*spiralEvery + 4*second
 )
 
-// spiral is a connection that moves 600 KB every six seconds. The path goes dead in the middle of each
-// for three seconds, eight times over; then 2.3 MB are to be moved while bursts take 0.2 % of the
+// spiral is a connection that moves 600 KB every six seconds. Soon after each has begun the path goes
+// dead for three seconds, eight times over; then 2.3 MB are to be moved while bursts take 0.2 % of the
 // packets. The same on a clean path is what it is compared with.
 func spiral(e *Env, rtt time.Duration) []Figure {
 	clean, _ := e.spiralRun("clean", rtt, false)
@@ -48,10 +49,10 @@ func spiral(e *Env, rtt time.Duration) []Figure {
 func (e *Env) spiralRun(name string, rtt time.Duration, hostile bool) (took, timeouts float64) {
 	l := e.lab(name, path{rate: 10 * mbit, rtt: rtt, buffer: 256 * kb})
 	c := l.chunked("ours", e.Subject)
-	c.every(spiralEvery, 100*ms, spiralBegin-second, 600*kb)
+	c.every(spiralEvery, spiralFirst, spiralFirst+spiralTimeouts*spiralEvery, 600*kb)
 	if hostile {
 		for i := range spiralTimeouts {
-			at := time.Duration(i)*spiralEvery + 100*ms + 3*rtt
+			at := spiralFirst + time.Duration(i)*spiralEvery + rtt + 50*ms
 			l.change(at, func(c *simnet.LinkConfig) { c.Loss = 1 })
 			l.change(at+spiralOutage, func(c *simnet.LinkConfig) { c.Loss = 0 })
 		}
