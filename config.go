@@ -11,6 +11,7 @@ import (
 	"example.com/ebb/internal/gate"
 	"example.com/ebb/internal/udp"
 	"example.com/ebb/ledbat"
+	"example.com/ebb/pool"
 	"example.com/ebb/wire"
 )
 
@@ -42,8 +43,16 @@ const (
 // afterwards, to no effect on what was made from it.
 type Config struct {
 	// BandwidthLimit bounds the rate of each connection, in bytes of UDP
-	// payload per second, retransmissions included. 0: DefaultBandwidthLimit.
+	// payload per second, retransmissions included. 0: DefaultBandwidthLimit, or
+	// no limit beside the Pool's if there is one.
 	BandwidthLimit int64
+	// Pool is a budget that the connections share with all others that name it,
+	// of whatever endpoint. It takes the place of the default BandwidthLimit; an
+	// explicit one stays a ceiling. A connection is a member from the end of the
+	// handshake until it has nothing left to do, which may be after Close. nil: none.
+	Pool *pool.Pool
+	// PoolWeight is the connections' weight in Pool, 1 to pool.MaxWeight. 0: 1.
+	PoolWeight int
 
 	// Congestion makes the congestion controller of each connection. nil:
 	// LEDBAT++ with the settings in LEDBAT.
@@ -95,6 +104,10 @@ type Config struct {
 	// SocketInfo. They are for looking into trouble with a driver or a
 	// middlebox.
 	NoBatch, NoGSO, NoGRO bool
+	// NoECN sends packets that are not marked as capable of explicit congestion
+	// notification (RFC 3168). By default they are, where a connection finds that the
+	// marks arrive; routers may then mark instead of dropping.
+	NoECN bool
 
 	// Foreign gets what arrives and is not Ebb's, so that another protocol
 	// can share the socket: STUN, a DHT. b is valid during the call, which
@@ -113,6 +126,9 @@ func (c *Config) resolved() (Config, error) {
 	var r Config
 	if c != nil {
 		r = *c
+	}
+	if r.Pool != nil {
+		setDefault(&r.BandwidthLimit, Unlimited)
 	}
 	setDefault(&r.BandwidthLimit, DefaultBandwidthLimit)
 	setDefault(&r.KeepAlive, defaultKeepAlive)
@@ -133,6 +149,8 @@ func (c *Config) validate() error {
 	switch {
 	case c.BandwidthLimit < 0 && c.BandwidthLimit != Unlimited:
 		return fmt.Errorf("ebb: Config.BandwidthLimit is %d: want bytes per second, 0 for the default or -1 for no limit", c.BandwidthLimit)
+	case c.PoolWeight < 0 || c.PoolWeight > pool.MaxWeight:
+		return fmt.Errorf("ebb: Config.PoolWeight is %d: want 1 to %d, or 0 for 1", c.PoolWeight, pool.MaxWeight)
 	case c.SendBuffer < 0:
 		return fmt.Errorf("ebb: Config.SendBuffer is %d: a connection needs a buffer", c.SendBuffer)
 	case c.ReceiveBuffer < 0:

@@ -73,9 +73,18 @@ func (c *Conn) proceed() {
 	c.rouse()
 	if !c.drive.flushing {
 		c.drive.flushing = true
+		c.enlist()
 		c.flush()
 	}
 	c.conclude()
+}
+
+// enlist makes the connection a member of its pool once the handshake is complete.
+func (c *Conn) enlist() {
+	cfg := &c.endpoint.config
+	if cfg.Pool != nil && !c.shaper.Joined() && c.engine.Established() && !c.ended {
+		c.shaper.Join(cfg.Pool, cfg.PoolWeight)
+	}
 }
 
 // resume goes on with a flush that the socket had no room for.
@@ -91,6 +100,9 @@ func (c *Conn) resume() {
 // again, and take the lock from it.
 func (c *Conn) conclude() {
 	n := c.news()
+	if c.engine.TrainsVanish() {
+		c.endpoint.sock.DisableGSO() // for all connections: what loses trains is most often at this end
+	}
 	if !c.drive.flushing {
 		c.arm(c.engine.NextTimeout())
 	}
@@ -149,13 +161,13 @@ func (c *Conn) flush() {
 
 // fill takes a batch of what is due from the engine; nil if nothing is.
 func (c *Conn) fill() *batch {
-	now := c.endpoint.now()
+	now := c.endpoint.clock()
 	var b *batch
 	for room := batchBytes; room >= c.endpoint.largest; room = batchBytes - len(b.buf) {
 		if b == nil {
 			b = borrowBatch()
 		}
-		buf, train := c.engine.AppendSegments(now, b.buf, room)
+		buf, train := c.shaper.AppendSegments(now, c.engine, b.buf, room)
 		if len(buf) == len(b.buf) {
 			break
 		}
@@ -202,6 +214,7 @@ func (c *Conn) news() (n news) {
 		if c.drive.timer != nil {
 			c.drive.timer.Stop()
 		}
+		c.shaper.Leave()
 		n |= newsEnded
 	}
 	return n

@@ -14,6 +14,7 @@ import (
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/shaper"
 	"example.com/ebb/internal/udp"
 	"example.com/ebb/wire"
 )
@@ -26,13 +27,15 @@ import (
 //
 // Its methods may be called by any number of goroutines.
 type Endpoint struct {
-	config  Config
-	network string
-	sock    *udp.Socket
-	local   netip.AddrPort // of the socket
-	epoch   time.Time      // the engines' time 0
-	largest int            // no packet of ours is larger, in bytes of UDP payload
-	intakes *sync.Pool     // of *intake
+	config     Config
+	network    string
+	sock       *udp.Socket
+	local      netip.AddrPort // of the socket
+	addr       *net.UDPAddr   // the same, for connections that have no other
+	epoch      time.Time      // the engines' time 0
+	sinceStart time.Duration  // the pools' time then
+	largest    int            // no packet of ours is larger, in bytes of UDP payload
+	intakes    *sync.Pool     // of *intake
 
 	connected bool // the socket has one peer
 	private   bool // nobody has a handle: it closes itself when it has nothing left to do
@@ -77,6 +80,7 @@ func startEndpoint(sock *udp.Socket, network string, cfg Config, private bool) *
 		network:   network,
 		sock:      sock,
 		local:     unmapped(sock.LocalAddr().AddrPort()),
+		addr:      sock.LocalAddr(),
 		epoch:     time.Now(),
 		largest:   max(defaultDatagram4, cfg.MaxDatagramSize),
 		connected: sock.Remote().IsValid(),
@@ -86,6 +90,7 @@ func startEndpoint(sock *udp.Socket, network string, cfg Config, private bool) *
 		random:    random,
 		conns:     make(map[*Conn]struct{}),
 	}
+	e.sinceStart = e.epoch.Sub(started)
 	e.intakes = intakesFor(sock.Info().GRO, e.largest)
 	e.group.Go(e.readLoop)
 	return e
@@ -190,6 +195,16 @@ func (e *Endpoint) finishBlocked() {
 // now is the engines' time.
 func (e *Endpoint) now() time.Duration { return time.Since(e.epoch) }
 
+// clock is the engines' time, and that of the pools, which endpoints share: it counts from the
+// process's beginning.
+func (e *Endpoint) clock() shaper.Clock {
+	now := e.now()
+	return shaper.Clock{Engine: now, Pool: now + e.sinceStart}
+}
+
+// started is the pools' time 0.
+var started = time.Now()
+
 // report takes note of what has become of a connection. No lock is held.
 func (e *Endpoint) report(c *Conn, n news) {
 	if n&newsOpened != 0 {
@@ -255,7 +270,7 @@ func (e *Endpoint) closeIfIdle() {
 	}
 	e.mu.Unlock()
 	if idle {
-		e.sock.Close()
+		e.sock.Shut() // we may be the reader
 	}
 }
 
@@ -285,6 +300,7 @@ func (e *Endpoint) params(p engine.Params) engine.Params {
 	}
 	p.Rate = cfg.BandwidthLimit
 	p.Stamp = uint32(e.random.Uint64())
+	p.NoECN = cfg.NoECN
 	return p
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
+	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/gate"
 )
 
@@ -18,10 +19,14 @@ type ConnInfo struct {
 	Congestion       congestion.Stats // the congestion controller's own
 	CongestionWindow int
 	InFlight         int
-	Rate             int64  // at which packets leave; 0: as fast as the window admits
-	BandwidthLimit   int64  // Config.BandwidthLimit, or what SetBandwidthLimit has made of it
-	LimitedBy        string // what holds the sender back now
-	PacketSize       int    // UDP payload of a full packet
+	Rate             int64 // at which packets leave; 0: as fast as the window admits
+	BandwidthLimit   int64 // Config.BandwidthLimit, or what SetBandwidthLimit has made of it
+	// LimitedBy is what holds the sender back now: application, receiver window, congestion
+	// window, pacer, pool, own limit or socket.
+	LimitedBy  string
+	Limits     LimitRates // the rate of each
+	PacketSize int        // UDP payload of a full packet
+	ECN        bool       // packets are marked as ECN-capable, and the marks were seen to arrive
 
 	SendBuffered, SendBuffer       int // written and not acknowledged; bound on it now
 	ReceiveBuffered, ReceiveWindow int // received and not read; bound on it now
@@ -35,6 +40,7 @@ type ConnInfo struct {
 
 	PacketsLost    uint64 // declared lost
 	SpuriousLosses uint64 // of these, acknowledged after all
+	PacketsMarked  uint64 // of those sent, marked by the path as having met congestion
 	Probes         uint64 // timeouts that sent a probe
 	Timeouts       uint64 // episodes of persistent congestion
 	BlackHoles     uint64 // times the packet size fell back to 1200
@@ -44,27 +50,51 @@ type ConnInfo struct {
 	Dropped map[string]uint64
 }
 
+// LimitRates is what each thing that limits a connection would admit alone, in bytes of UDP payload per
+// second; Unlimited where it admits anything, or is not known yet. What the application offers and
+// what the socket takes have no rate of their own.
+type LimitRates struct {
+	ReceiverWindow   int64 // the peer's window each round trip
+	CongestionWindow int64 // the congestion window each round trip
+	Pacer            int64 // what the congestion controller asks for
+	Pool             int64 // the share of Config.Pool
+	Own              int64 // BandwidthLimit
+}
+
+// limitRates takes over the engine's, which has 0 where there is no limit.
+func limitRates(in *engine.Info) LimitRates {
+	r := LimitRates{in.ReceiverRate, in.CongestionRate, in.ControlRate, in.BudgetRate, in.RateLimit}
+	for _, rate := range []*int64{&r.ReceiverWindow, &r.CongestionWindow, &r.Pacer, &r.Pool, &r.Own} {
+		if *rate <= 0 {
+			*rate = Unlimited
+		}
+	}
+	return r
+}
+
 // Info describes the connection as of now; after its end, as of then.
 func (c *Conn) Info() ConnInfo {
 	c.mu.Lock()
 	in := c.engine.Info()
-	c.mu.Unlock()
-	limit := in.RateLimit
-	if limit <= 0 {
-		limit = Unlimited
+	limitedBy := in.Limit.String()
+	if c.drive.unsent != nil {
+		limitedBy = "socket"
 	}
+	c.mu.Unlock()
+	limits := limitRates(&in)
 	return ConnInfo{
 		State: in.State, Dialled: c.client,
 		SmoothedRTT: in.SmoothedRTT, RTTVariance: in.RTTVariance, MinRTT: in.MinRTT, LatestRTT: in.LatestRTT,
 		Congestion: in.Congestion, CongestionWindow: in.Window, InFlight: in.InFlight,
-		Rate: in.Rate, BandwidthLimit: limit, LimitedBy: in.Limit.String(), PacketSize: in.PacketSize,
+		Rate: in.Rate, BandwidthLimit: limits.Own, LimitedBy: limitedBy, Limits: limits, PacketSize: in.PacketSize, ECN: in.ECN,
 		SendBuffered: in.SendBuffered, SendBuffer: in.SendBuffer,
 		ReceiveBuffered: in.ReceiveBuffered, ReceiveWindow: in.ReceiveWindow, PeerWindow: in.PeerWindow,
 		PacketsSent: in.Stats.PacketsSent, PacketsReceived: in.Stats.PacketsReceived,
 		BytesSent: in.Stats.BytesSent, BytesReceived: in.Stats.BytesReceived,
 		StreamBytesSent: in.Stats.StreamBytesSent, BytesRetransmitted: in.Stats.BytesRetransmitted,
 		AcksSent: in.Stats.AcksSent, PacketsLost: in.Stats.PacketsLost, SpuriousLosses: in.Stats.SpuriousLosses,
-		Probes: in.Stats.Probes, Timeouts: in.Stats.PersistentCongestion, BlackHoles: in.Stats.BlackHoles,
+		PacketsMarked: in.Stats.PacketsMarked,
+		Probes:        in.Stats.Probes, Timeouts: in.Stats.PersistentCongestion, BlackHoles: in.Stats.BlackHoles,
 		SendErrors: in.Stats.SendErrors,
 		Dropped: counted(map[string]uint64{
 			"bad trailer": in.Stats.BadTrailers,

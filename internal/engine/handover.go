@@ -15,27 +15,89 @@ const (
 	LimitReceiver                 // the peer's window is full
 	LimitCongestion               // the congestion window is full
 	LimitPacer                    // the congestion controller's rate
+	LimitPool                     // the budget that it shares
 	LimitRate                     // the connection's own rate
 )
 
 // String names the limit.
 func (l Limit) String() string {
-	return [...]string{"application", "receiver window", "congestion window", "pacer", "own limit"}[l]
+	return [...]string{"application", "receiver window", "congestion window", "pacer", "pool", "own limit"}[l]
 }
+
+// throttled reports whether the limit is one of bandwidth, which is no congestion.
+func (l Limit) throttled() bool { return l == LimitPool || l == LimitRate }
 
 // minDataPacket is the room below which no data is put behind other frames.
 const minDataPacket = 64
 
-// setRate computes the pacing rate: the least of the controller's and the own
-// limit. The bucket is settled at the old rate first.
+// budget is the connection's share of what it has in common with others.
+type budget struct {
+	rate   int64 // bytes/s; ≤ 0: there is no budget
+	credit int   // bytes that data may use of the common bucket; below 0: what other packets overdrew
+}
+
+// SetBudget sets the connection's share of a budget: a rate in bytes per second, zero or less for none, and
+// the bytes that may leave until the next call, of the bucket that all share. It is to be called
+// before AppendSegments, and Credit then tells what is left.
+func (c *Conn) SetBudget(now time.Duration, rate int64, credit int) {
+	rate = max(rate, 0)
+	changed := rate != c.budget.rate
+	c.budget = budget{rate, credit}
+	if changed {
+		c.setRate(now)
+	}
+}
+
+// Credit is what is left of SetBudget's, in bytes; below 0 if packets that no limit delays took more.
+func (c *Conn) Credit() int { return c.budget.credit }
+
+// Want is how many bytes AppendSegments would send now, at most, if the common bucket held them; 0 if
+// something else holds the connection back.
+func (c *Conn) Want(now time.Duration) int {
+	if c.state != stateEstablished || !c.send.hasWork() {
+		return 0
+	}
+	c.refreshRate(now)
+	room := c.cc.Window() - c.sent.inFlight
+	if c.prr.active {
+		room = c.prr.credit
+	}
+	if c.sent.inFlight == 0 {
+		room = max(room, c.mtu.size)
+	}
+	return max(0, min(c.trainLimit(), room, c.bucket.Available(now)))
+}
+
+// WaitForBudget tells of data that the budget holds back that it is worth asking again only at a time.
+// The share is looked at again after an update interval in any case.
+func (c *Conn) WaitForBudget(now, until time.Duration) {
+	if c.limit == LimitPool && c.pacedUntil != Never {
+		c.pacedUntil = min(max(c.pacedUntil, until), now+c.UpdateInterval())
+	}
+}
+
+// Limit is what held the last flush back.
+func (c *Conn) Limit() Limit { return c.limit }
+
+// Quiet reports whether there is nothing to send and nothing on the way.
+func (c *Conn) Quiet() bool { return c.sent.inFlight == 0 && !c.send.hasWork() }
+
+// UpdateInterval is how often rates are worked out again.
+func (c *Conn) UpdateInterval() time.Duration { return pacing.UpdateInterval(c.rtt.smoothed) }
+
+// setRate computes the pacing rate: the least of the controller's, the share of the
+// budget and the own limit. The bucket is settled at the old rate first.
 func (c *Conn) setRate(now time.Duration) {
 	window := c.cc.Window()
 	asked := c.cc.PacingRate(c.rtt.smoothed)
-	rate := asked
-	if c.rateLimit > 0 && (rate <= 0 || c.rateLimit < rate) {
-		rate = c.rateLimit
+	rate, by := asked, LimitPacer
+	if c.budget.rate > 0 && (rate <= 0 || c.budget.rate <= rate) {
+		rate, by = c.budget.rate, LimitPool
 	}
-	c.rateAt, c.rateWindow, c.rateAsked = now, window, asked
+	if c.rateLimit > 0 && (rate <= 0 || c.rateLimit <= rate) {
+		rate, by = c.rateLimit, LimitRate
+	}
+	c.rateAt, c.rateWindow, c.rateAsked, c.rateBy = now, window, asked, by
 	if rate != c.rate || now == 0 {
 		c.rate = rate
 		c.bucket.SetRate(now, rate)
@@ -48,7 +110,7 @@ func (c *Conn) setRate(now time.Duration) {
 func (c *Conn) refreshRate(now time.Duration) {
 	if movedByEighth(int64(c.rateWindow), int64(c.cc.Window())) ||
 		movedByEighth(c.rateAsked, c.cc.PacingRate(c.rtt.smoothed)) ||
-		now-c.rateAt >= pacing.UpdateInterval(c.rtt.smoothed) {
+		now-c.rateAt >= c.UpdateInterval() {
 		c.setRate(now)
 	}
 }
@@ -79,20 +141,25 @@ func (c *Conn) maySend(now time.Duration, size int) bool {
 	c.appLimited = false
 	backlog := c.send.backlog()
 	want := int(min(uint64(size), backlog+uint64(dataOverhead)))
-	if c.sent.inFlight > 0 && c.sent.inFlight+want > c.cc.Window() {
+	if !c.windowAdmits(want) {
 		c.limit = LimitCongestion
 		return false
 	}
-	if c.bucket.Available(now) < want {
-		c.limit = LimitPacer
-		if c.rate == c.rateLimit {
-			c.limit = LimitRate
+	if c.short(now, want) {
+		c.limit = LimitPool
+		if c.bucket.Available(now) < want {
+			c.limit = c.rateBy
 		}
 		train := min(uint64(pacing.TrainSize(c.rate, c.mtu.size)), backlog+uint64(dataOverhead))
 		c.pacedUntil = now + max(c.bucket.Until(now, int(train)), 1)
 		return false
 	}
 	return true
+}
+
+// short reports whether a rate holds back n bytes.
+func (c *Conn) short(now time.Duration, n int) bool {
+	return c.bucket.Available(now) < n || c.budget.rate > 0 && c.budget.credit < n
 }
 
 // trainLimit is how many bytes of data may leave back to back.

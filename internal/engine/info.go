@@ -16,6 +16,7 @@ type Stats struct {
 
 	PacketsLost          uint64 // declared lost
 	SpuriousLosses       uint64 // of them, acknowledged after all
+	PacketsMarked        uint64 // reported by the peer as marked with Congestion Experienced
 	Probes               uint64 // timeouts that sent a probe
 	PersistentCongestion uint64 // episodes
 	BlackHoles           uint64 // times that large packets seemed to vanish
@@ -41,9 +42,14 @@ type Info struct {
 	Window          int   // congestion window
 	InFlight        int   //
 	Rate            int64 // at which packets leave; 0: unpaced
+	ReceiverRate    int64 // the peer's window in a round trip; 0: no sample yet
+	CongestionRate  int64 // the congestion window in a round trip; 0: no sample yet
+	ControlRate     int64 // at which the controller paces; 0: it does not
+	BudgetRate      int64 // the share of the budget; 0: there is none
 	RateLimit       int64 // the own limit; ≤ 0: none
 	Limit           Limit // what held the last flush back
 	PacketSize      int   // UDP payload of a full packet
+	ECN             bool  // packets are marked as ECN-capable, and the marks are known to arrive
 	SendBuffered    int   // written, not acknowledged
 	SendBuffer      int   // size of the send buffer now
 	ReceiveBuffered int   // received, not read
@@ -58,7 +64,17 @@ func (c *Conn) Info() Info {
 		State: c.state.String(), Established: c.Established(), Stats: c.stats, Congestion: c.cc.Stats(),
 		SmoothedRTT: c.rtt.smoothed, RTTVariance: c.rtt.variance, MinRTT: c.rtt.min, LatestRTT: c.rtt.latest,
 		Window: c.cc.Window(), InFlight: c.sent.inFlight, Rate: c.rate, RateLimit: c.rateLimit, Limit: c.limit,
-		PacketSize: c.mtu.size, SendBuffered: c.send.buffered(), SendBuffer: c.sendLimit(),
+		ReceiverRate: c.perRoundTrip(c.send.credit() + c.send.next - c.send.base), CongestionRate: c.perRoundTrip(uint64(c.cc.Window())),
+		ControlRate: c.cc.PacingRate(c.rtt.smoothed), BudgetRate: c.budget.rate,
+		PacketSize: c.mtu.size, ECN: c.marks.phase == ecnCapable, SendBuffered: c.send.buffered(), SendBuffer: c.sendLimit(),
 		ReceiveBuffered: int(held), ReceiveWindow: int(c.recv.window), PeerWindow: int(c.send.credit()),
 	}
+}
+
+// perRoundTrip is the rate at which n bytes leave each round trip, at least 1; 0 if none was measured.
+func (c *Conn) perRoundTrip(n uint64) int64 {
+	if c.rtt.smoothed == 0 {
+		return 0
+	}
+	return max(1, int64(float64(n)/c.rtt.smoothed.Seconds()))
 }

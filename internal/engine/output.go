@@ -22,8 +22,10 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 	}
 	if c.state == stateEstablished {
 		c.refreshRate(now)
+		train.ECN = c.marks.codepoint(c.loss.ptoCount)
 	}
 	max = min(max, c.trainLimit())
+	first := c.sent.next
 	for {
 		full := c.mtu.size
 		if len(dst)-start+full > max && len(dst) > start {
@@ -39,6 +41,7 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 			break
 		}
 	}
+	c.sent.noteTrain(first)
 	return dst, train
 }
 
@@ -139,7 +142,10 @@ func (c *Conn) appendControl(now time.Duration, p *packet) {
 		}
 	}
 	if c.windowDue && p.room() >= 16 {
-		p.b = wire.AppendWindow(p.b, c.recv.renew(now, c.rtt.smoothed))
+		if c.opening == nil {
+			c.recv.renew(now, c.rtt.smoothed)
+		}
+		p.b = wire.AppendWindow(p.b, c.recv.limit)
 		p.record.flags |= carriesWindow | eliciting
 		c.windowDue = false
 	}
@@ -213,6 +219,7 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 	p.b = wire.AppendTrailer(p.b, p.start, c.sendSeed)
 	r.size = uint32(len(p.b) - p.start)
 	c.bucket.Spend(now, int(r.size))
+	c.budget.credit -= int(r.size)
 	c.stats.PacketsSent++
 	c.stats.BytesSent += uint64(r.size)
 	if r.has(carriesAck) {
@@ -222,9 +229,11 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 	if r.has(eliciting) {
 		c.noteEliciting(now, r)
 	}
+	c.marks.mark(r)
 	number := c.sent.next
 	c.sent.push(*r)
 	if r.has(eliciting) {
+		c.prr.sent(int(r.size))
 		c.cc.OnSend(now, congestion.SendEvent{Number: number, Bytes: int(r.size), InFlight: c.sent.inFlight, AppLimited: !c.send.hasWork()})
 	}
 	return p.b
@@ -255,8 +264,8 @@ func (c *Conn) sizeProbe(now time.Duration) int {
 		return 0
 	}
 	size := c.mtu.due(now)
-	if c.sent.inFlight+size > c.cc.Window() {
-		return 0
+	if c.prr.active || c.sent.inFlight+size > c.cc.Window() || c.short(now, size) {
+		return 0 // it is in no hurry
 	}
 	return size
 }

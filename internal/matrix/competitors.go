@@ -2,7 +2,7 @@ package matrix
 
 import (
 	"example.com/ebb/congestion"
-	"example.com/ebb/ledbat"
+	"example.com/ebb/internal/competitor"
 )
 
 // Competitors are the names of the foreground's controllers.
@@ -12,24 +12,11 @@ func Competitors() []string { return []string{"reno", "cubic", "bbr"} }
 func Competitor(name string) (congestion.Factory, bool) {
 	switch name {
 	case "reno":
-		return reno, true
+		return competitor.Reno, true
 	case "cubic":
-		return cubic, true
+		return competitor.CUBIC, true
 	case "bbr":
-		return bbr, true
+		return competitor.BBR, true
 	}
 	return nil, false
-}
-
-func reno(p congestion.Params) congestion.Controller  { return standIn(p) }
-func cubic(p congestion.Params) congestion.Controller { return standIn(p) }
-func bbr(p congestion.Params) congestion.Controller   { return standIn(p) }
-
-// standIn is LEDBAT++ until there are models of the others.
-func standIn(p congestion.Params) congestion.Controller {
-	c, err := ledbat.New(ledbat.Config{Mode: ledbat.PlusPlus, MaxDatagramSize: p.MaxDatagramSize, Seed: p.Seed})
-	if err != nil {
-		panic("BUG: " + err.Error())
-	}
-	return c
 }

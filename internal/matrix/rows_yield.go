@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
+	"example.com/ebb/internal/competitor"
 	"example.com/ebb/internal/simnet"
 )
 
@@ -14,7 +15,7 @@ func yieldRows() []Scenario {
 		{Row: "4", Title: "10 Mbit/s, 40 ms, 256 KB, 60 s: one Reno, 1.5 s earlier; it leaves at 45 s", Cases: []Case{
 			duel{
 				path:  path{rate: 10 * mbit, rtt: 40 * ms, buffer: 256 * kb},
-				rival: reno, ours: 1, oursAt: 1500 * ms,
+				rival: competitor.Reno, ours: 1, oursAt: 1500 * ms,
 				leave: 45 * second, length: 60 * second, quick: 25 * second, full: true,
 			}.against("", keeps(95, 90)),
 		}},
@@ -27,7 +28,7 @@ func yieldRows() []Scenario {
 		{Row: "11", Title: "50 Mbit/s, 40 ms, 500 KB, 120 s: ten of ours within 5 s, then one CUBIC; it leaves at 90 s", Cases: []Case{
 			duel{
 				path:  path{rate: 50 * mbit, rtt: 40 * ms, buffer: 500 * kb},
-				rival: cubic, ours: 10, apart: 500 * ms, rivalAt: 5 * second,
+				rival: competitor.CUBIC, ours: 10, apart: 500 * ms, rivalAt: 5 * second,
 				leave: 90 * second, length: 120 * second, quick: 30 * second, full: true,
 			}.against("", keeps(80, 70)),
 		}},
@@ -128,7 +129,7 @@ func (l *lab) regained(flows []*flow, at time.Duration, share float64) time.Dura
 func cubicDuel(oursAt, rivalAt time.Duration) duel {
 	return duel{
 		path:  path{rate: 50 * mbit, rtt: 30 * ms, buffer: 375 * kb},
-		rival: cubic, ours: 1, oursAt: oursAt, rivalAt: rivalAt,
+		rival: competitor.CUBIC, ours: 1, oursAt: oursAt, rivalAt: rivalAt,
 		leave: 90 * second, length: 120 * second, quick: 25 * second, full: true,
 	}
 }
@@ -142,15 +143,15 @@ func bbrDuels() []Case {
 			for _, bdps := range []int{1, 4} {
 				p := path{rate: 50 * mbit, rtt: rtt}
 				p.buffer = bdps * p.bdp()
-				name := fmt.Sprintf("%v, %d BDP, no jitter", rtt, bdps)
+				name := fmt.Sprintf("%g ms, %d BDP, no jitter", rtt.Seconds()*1000, bdps)
 				bars := keeps(87, 87)
 				if jitter > 0 {
 					p.out = func(c *simnet.LinkConfig) { c.Jitter = jitter }
-					name = fmt.Sprintf("%v, %d BDP", rtt, bdps)
+					name = fmt.Sprintf("%g ms, %d BDP", rtt.Seconds()*1000, bdps)
 					bars = keeps(90, 88)
 				}
 				cases = append(cases, duel{
-					path: p, rival: bbr, ours: 1, oursAt: 5 * second,
+					path: p, rival: competitor.BBR, ours: 1, oursAt: 5 * second,
 					leave: 90 * second, length: 120 * second, quick: 25 * second, full: true,
 				}.against(name, bars))
 			}
@@ -161,7 +162,7 @@ func bbrDuels() []Case {
 
 func shallowCases() []Case {
 	p := path{rate: 10 * mbit, rtt: 40 * ms, buffer: 16 * kb}
-	d := duel{path: p, rival: cubic, ours: 1, leave: 60 * second, length: 60 * second, quick: 30 * second}
+	d := duel{path: p, rival: competitor.CUBIC, ours: 1, leave: 60 * second, length: 60 * second, quick: 30 * second}
 	first, later := d, d
 	first.oursAt, later.rivalAt = 5*second, 5*second
 	return []Case{
@@ -181,7 +182,7 @@ func busyReturn(e *Env) []Figure {
 	}}
 	l := e.lab("busy return path", p)
 	length := e.lasting(60*second, 30*second)
-	upload := l.bulkWith("upload", cubic, 0, flowOptions{against: true})
+	upload := l.bulkWith("upload", competitor.CUBIC, 0, flowOptions{against: true})
 	f := l.bulk("ours", e.Subject, 5*second)
 	l.until(length)
 	from := 15 * second
@@ -197,7 +198,7 @@ func shortRivals(e *Env) []Figure {
 		l = e.lab(name, p)
 		var shorts []*flow
 		for at := settling; at+10*second <= length; at += 2 * second {
-			shorts = append(shorts, l.transfer("short", cubic, at, 100*kb))
+			shorts = append(shorts, l.transfer("short", competitor.CUBIC, at, 100*kb))
 		}
 		if ours {
 			f = l.bulk("ours", e.Subject, 0)

@@ -36,6 +36,7 @@ var pure = map[string]bool{
 	"internal/engine":     false,
 	"internal/gate":       false,
 	"internal/competitor": false,
+	"internal/shaper":     false,
 }
 
 // goList runs go list in the module and returns the lines of its answer.
@@ -180,7 +181,7 @@ func kind(module, path string) string {
 	if !under(module, path) {
 		return ""
 	}
-	for _, other := range []string{"cmd", "fuzz", "examples", "internal/simnet", "internal/purity", "internal/matrix", "internal/competitor", "internal/kernel"} {
+	for _, other := range []string{"cmd", "fuzz", "examples", "internal/simnet", "internal/competitor", "internal/kernel", "internal/matrix", "internal/purity"} {
 		if under(module+"/"+other, path) {
 			return "other"
 		}

@@ -9,6 +9,8 @@ import (
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/shaper"
+	"example.com/ebb/pool"
 	"example.com/ebb/wire"
 )
 
@@ -38,7 +40,13 @@ type simPacket struct {
 	from netip.AddrPort
 	to   *Station
 	ecn  engine.ECN
+
+	link     *Link         // behind an AQM
+	queuedAt time.Duration // when it came to the AQM
 }
+
+// size is what it takes of a link.
+func (p *simPacket) size() int { return len(p.b) + DefaultOverhead }
 
 // NewSim returns a simulation at time 0.
 func NewSim(seed uint64) *Sim { return &Sim{seed: seed} }
@@ -121,6 +129,9 @@ type Station struct {
 	Adjust func(*engine.Params)
 	// Controller makes the congestion controllers.
 	Controller congestion.Factory
+	// Pool, if not nil, is what the connections share from now on, with their weight.
+	Pool   *pool.Pool
+	Weight int
 
 	sim    *Sim
 	gate   *gate.Gate[*Flow]
@@ -133,6 +144,7 @@ type Station struct {
 type route struct {
 	link *Link
 	to   *Station
+	aqm  *AQM // before the link; nil: none
 }
 
 // Flow is one connection of a Station. After any use of Conn call Flush.
@@ -147,6 +159,7 @@ type Flow struct {
 	Removed bool // the connection is over, and a tombstone is in its place
 
 	station  *Station
+	shaper   shaper.Shaper
 	local    wire.ID
 	remote   netip.AddrPort
 	armed    time.Duration // true time of the timer that is set
@@ -185,7 +198,7 @@ func (st *Station) Gate() *gate.Gate[*Flow] { return st.gate }
 func (st *Station) Chunks() int { return st.chunks.lent }
 
 // Route sends what goes to a station over a link. Several may share one.
-func (st *Station) Route(to *Station, l *Link) { st.routes[to.Addr] = route{l, to} }
+func (st *Station) Route(to *Station, l *Link) { st.routes[to.Addr] = route{l, to, nil} }
 
 // Join connects two stations by a link each way.
 func (s *Sim) Join(a, b *Station, ab, ba LinkConfig) (*Link, *Link) {
@@ -265,12 +278,38 @@ func (st *Station) send(to netip.AddrPort, b []byte, ecn engine.ECN) {
 	if !ok {
 		return
 	}
-	arrivals, n := r.link.Send(st.sim.now, b)
-	for _, a := range arrivals[:n] {
-		p := st.sim.copyOf(b, st.Addr, r.to, ecn)
-		a.Apply(p.b)
-		st.sim.events.push(max(a.At, st.sim.now), happening{packet: p})
+	p := st.sim.copyOf(b, st.Addr, r.to, ecn)
+	if r.aqm == nil {
+		r.link.carry(st.sim, p)
+		return
 	}
+	p.link = r.link
+	r.aqm.enqueue(p)
+}
+
+// carry sends a datagram over the link. It is the Sim's from here on.
+func (l *Link) carry(s *Sim, p *simPacket) {
+	arrivals, n := l.SendECN(s.now, p.b, p.ecn)
+	if n == 0 {
+		s.recycle(p)
+		return
+	}
+	var twin *simPacket
+	if n == 2 { // before the original is changed
+		twin = s.copyOf(p.b, p.from, p.to, arrivals[1].ECN)
+		arrivals[1].Apply(twin.b)
+	}
+	p.ecn = arrivals[0].ECN
+	arrivals[0].Apply(p.b)
+	s.deliver(arrivals[0].At, p)
+	if twin != nil {
+		s.deliver(arrivals[1].At, twin)
+	}
+}
+
+// deliver hands a datagram to its station at a time, or at once if that has passed.
+func (s *Sim) deliver(at time.Duration, p *simPacket) {
+	s.events.push(max(at, s.now), happening{packet: p})
 }
 
 // Flush lets the application look, sends what is to be sent and sets the timer.
@@ -283,13 +322,16 @@ func (f *Flow) Flush() {
 	if f.OnChange != nil {
 		f.OnChange()
 	}
-	now := f.station.clock()
+	if p := f.station.Pool; p != nil && !f.shaper.Joined() && f.Conn.Established() {
+		f.shaper.Join(p, f.station.Weight)
+	}
+	now := shaper.Clock{Engine: f.station.clock(), Pool: f.station.sim.now}
 	sim := f.station.sim
 	if sim.scratch == nil {
 		sim.scratch = make([]byte, 64<<10)
 	}
 	for {
-		b, train := f.Conn.AppendSegments(now, sim.scratch[:0], len(sim.scratch))
+		b, train := f.shaper.AppendSegments(now, f.Conn, sim.scratch[:0], len(sim.scratch))
 		if len(b) == 0 {
 			break
 		}
@@ -301,7 +343,7 @@ func (f *Flow) Flush() {
 	}
 	f.busy = false
 	if f.Conn.Done() {
-		f.remove(now)
+		f.remove(now.Engine)
 		return
 	}
 	f.arm()
@@ -334,6 +376,7 @@ func (f *Flow) announce() {
 func (f *Flow) remove(now time.Duration) {
 	e := f.Conn.Epitaph()
 	f.Removed = true
+	f.shaper.Leave()
 	f.station.gate.Remove(now, f.local, gate.Epitaph(e))
 	if f.OnChange != nil {
 		f.OnChange()
@@ -346,7 +389,7 @@ func (f *Flow) arm() {
 	if next == engine.Never {
 		return
 	}
-	at := max(f.station.Clock.When(next), f.station.sim.now)
+	at := f.station.Clock.whenFrom(f.station.sim.now, next)
 	if at >= f.armed {
 		return
 	}

@@ -1,0 +1,97 @@
+// Package shaper stands between a connection's engine and its pool. The engine knows rates and credits as
+// plain values; the pool knows members. Whatever drives an engine, in real time or simulated, drives it
+// through a Shaper, so that there is one way in which a budget is kept.
+//
+// The package is pure. A Shaper is used by one goroutine at a time: the one that has the connection's lock.
+package shaper
+
+import (
+	"time"
+
+	"example.com/ebb/internal/engine"
+	"example.com/ebb/pool"
+)
+
+// Shaper is one connection's part in a pool. The zero value is in none, and lets everything pass.
+type Shaper struct{ member *pool.Member }
+
+// Clock is one moment on two clocks: the engine's own, and that which all members of a pool share.
+type Clock struct{ Engine, Pool time.Duration }
+
+// Join makes the connection a member, with a weight that was checked. It must not be one.
+func (s *Shaper) Join(p *pool.Pool, weight int) {
+	m, err := p.Join(weight)
+	if err != nil {
+		panic("BUG: a weight that was checked: " + err.Error())
+	}
+	s.member = m
+}
+
+// Joined reports whether the connection is a member.
+func (s *Shaper) Joined() bool { return s.member != nil }
+
+// Leave ends the membership, if there is one.
+func (s *Shaper) Leave() {
+	if s.member != nil {
+		s.member.Close()
+		s.member = nil
+	}
+}
+
+// AppendSegments is the engine's, within the connection's share of the pool: it reads the share, takes credit,
+// and tells the pool what became of it.
+func (s *Shaper) AppendSegments(now Clock, c *engine.Conn, dst []byte, max int) ([]byte, engine.Train) {
+	if s.member == nil {
+		return c.AppendSegments(now.Engine, dst, max)
+	}
+	return s.appendShare(now, c, dst, max)
+}
+
+func (s *Shaper) appendShare(now Clock, c *engine.Conn, dst []byte, max int) ([]byte, engine.Train) {
+	s.openWindow(now, c)
+	sending := s.member.Sending()
+	c.SetBudget(now.Engine, sending.Rate(now.Pool), 0)
+	want, taken := c.Want(now.Engine), 0
+	if want > 0 {
+		taken = sending.Take(now.Pool, want)
+		c.SetBudget(now.Engine, sending.Rate(now.Pool), taken)
+	}
+	before := len(dst)
+	dst, train := c.AppendSegments(now.Engine, dst, max)
+	state := pool.Limited
+	if len(dst) == before { // the engine is done: now it knows what holds it back
+		switch {
+		case c.Quiet():
+			state = pool.Idle
+		case c.Limit() == engine.LimitPool:
+			state = pool.Held
+			c.WaitForBudget(now.Engine, now.Engine+sending.Wait(now.Pool, want))
+		}
+	}
+	sending.Settle(now.Pool, taken, taken-c.Credit(), state, c.UpdateInterval())
+	return dst, train
+}
+
+// openWindow lets the peer send within the connection's share of what the pool receives.
+func (s *Shaper) openWindow(now Clock, c *engine.Conn) {
+	receiving := s.member.Receiving()
+	rate := receiving.Rate(now.Pool)
+	c.SetReceiveRate(now.Engine, rate)
+	if rate == pool.Unlimited {
+		return
+	}
+	want := c.WindowWanted(now.Engine)
+	taken, granted := 0, 0
+	if want > 0 {
+		taken = receiving.Take(now.Pool, want)
+		granted = c.GrantWindow(now.Engine, taken, receiving.Wait(now.Pool, want))
+	}
+	state := pool.Idle
+	switch {
+	case c.WindowHeld():
+		state = pool.Held
+	case granted > 0:
+		state = pool.Limited
+	}
+	receiving.Settle(now.Pool, taken, granted, state, c.UpdateInterval())
+}

@@ -1,0 +1,34 @@
+// Package pool shares one budget of bandwidth between any number of connections, of one endpoint
+// or many. It holds no goroutine, no timer and no lock: a Pool is a handful of atomic words, and
+// its members read what they may use, in a few nanoseconds, whenever they are about to send.
+//
+// # The rule
+//
+// The documented formula divides the total by the members and never goes below the minimum:
+//
+//	per connection = max(total / members, minimum)
+//
+// Rate and Share are that formula, and SetStrict makes a pool follow it to the letter. Otherwise a
+// pool is work-conserving: it divides the total max-min fairly by weight. A member counts as soon
+// as the pool holds it back, and no longer than that. What the others use, because their
+// application, their peer, their path or a limit of their own holds them to less than their share,
+// is metered, and the rest is divided among those that want more:
+//
+//	rest  = total - what the others use
+//	share = minimum + weight · (rest - held · minimum) / weights of the held
+//
+// or the minimum, if the rest is less than that for each. With equal weights and all members held
+// this is the formula above. A member that is not held may use what it would get if it were.
+//
+// # The total
+//
+// Rates alone do not keep a total: buckets that were full when their owners woke, and rates
+// that are about to be lowered, add up. So all members also draw on one common bucket, and in any
+// time T they send at most total·T + 4·max(10 KB, 2 ms of the total) together, control packets,
+// which nothing delays, included as long as they are few. Where minimum × members is more than the total, the
+// minimum is honoured and the total exceeded.
+//
+// # Time
+//
+// The package is pure: time comes in as an argument, counted from any origin that all members of a pool share.
+package pool

@@ -1,0 +1,152 @@
+package pool
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// Member is one connection's place in a pool. Close may be called by any goroutine; everything else, on its
+// sides too, by one at a time.
+type Member struct {
+	pool          *Pool
+	closed        atomic.Bool
+	send, receive Side
+}
+
+// Join registers a connection with a weight, 1 to MaxWeight; 0 stands for 1. Its owner closes the
+// member when the connection ends, however it does.
+func (p *Pool) Join(weight int) (*Member, error) {
+	if weight < 0 || weight > MaxWeight {
+		return nil, fmt.Errorf("pool: a weight of %d: want 1 to %d, or 0 for 1", weight, MaxWeight)
+	}
+	m := &Member{pool: p}
+	m.send.join(m, &p.send, int64(max(weight, 1)))
+	m.receive.join(m, &p.receive, int64(max(weight, 1)))
+	return m, nil
+}
+
+// Close ends the membership. It may be called again, to no effect.
+func (m *Member) Close() {
+	if m.closed.Swap(true) {
+		return
+	}
+	for _, s := range []*Side{&m.send, &m.receive} {
+		s.budget.members.remove(s.weight)
+		s.release()
+	}
+}
+
+// Pool is the pool that the member joined.
+func (m *Member) Pool() *Pool { return m.pool }
+
+// Rate is what the member may send now, in bytes per second; see Side.Rate.
+func (m *Member) Rate(now time.Duration) int64 { return m.send.Rate(now) }
+
+// Sending is the member's part in the budget for sending.
+func (m *Member) Sending() *Side { return &m.send }
+
+// Receiving is its part in the one for receiving.
+func (m *Member) Receiving() *Side { return &m.receive }
+
+// State is what a member found when it last used a budget.
+type State uint8
+
+// The states.
+const (
+	Idle    State = iota // it has nothing to send, and nothing on the way
+	Limited              // something else holds it back
+	Held                 // the budget does
+)
+
+// Side is a member's part in one budget.
+type Side struct {
+	budget  *budget
+	member  *Member
+	weight  int64
+	held    atomic.Bool   // it is among the budget's held
+	heldAt  time.Duration // when that was last so
+	metered ownMeter      // its part of budget.others
+}
+
+func (s *Side) join(m *Member, b *budget, weight int64) {
+	s.member, s.budget, s.weight = m, b, weight
+	b.members.add(weight)
+}
+
+// Rate is the side's share now, in bytes per second: what it may use if it is held, or would get if
+// it were. It is Unlimited if the budget has no total, and never 0.
+func (s *Side) Rate(now time.Duration) int64 { return s.budget.rate(now, s) }
+
+// Take takes up to n bytes, less than 2^32, of the budget's common bucket, and returns how many it got. Settle
+// must follow.
+func (s *Side) Take(now time.Duration, n int) int {
+	l := s.budget.limits.Load()
+	if !l.limited() {
+		return n
+	}
+	f := s.budget.flow(now, l)
+	return s.budget.common.take(now, f, n, s.overdraft(f))
+}
+
+// Settle reports what became of what Take took: used bytes have left, which may be more. interval is
+// how long a side stays among the held that was not found so again: its update interval.
+func (s *Side) Settle(now time.Duration, taken, used int, state State, interval time.Duration) {
+	l := s.budget.limits.Load()
+	if !l.limited() {
+		s.release()
+		return
+	}
+	if used != taken {
+		s.budget.common.spend(now, s.budget.flow(now, l), used-taken)
+	}
+	if used > 0 && !s.held.Load() {
+		s.budget.others.add(now, used)
+		s.metered.add(now, used)
+	}
+	switch {
+	case state == Held:
+		s.heldAt = now
+		s.hold()
+	case state == Idle || now-s.heldAt >= interval:
+		s.release()
+	}
+}
+
+// Wait is how long after now the common bucket will hold n bytes, less than 2^32.
+func (s *Side) Wait(now time.Duration, n int) time.Duration {
+	l := s.budget.limits.Load()
+	if !l.limited() {
+		return 0
+	}
+	f := s.budget.flow(now, l)
+	return s.budget.common.until(now, f, n, s.overdraft(f))
+}
+
+// overdraft is what the side may go into debt: who needs less than its share does not wait behind those that
+// want more.
+func (s *Side) overdraft(f flow) time.Duration {
+	if s.held.Load() {
+		return 0
+	}
+	return f.overdraft()
+}
+
+// hold counts the side among the held. Close may come in between, and then finds it there.
+func (s *Side) hold() {
+	if s.held.Load() {
+		return
+	}
+	s.budget.held.add(s.weight)
+	s.held.Store(true)
+	if s.member.closed.Load() {
+		s.release()
+	}
+}
+
+// release takes the side off the held, if it is there.
+func (s *Side) release() {
+	if s.held.Load() && s.held.Swap(false) {
+		s.budget.held.remove(s.weight)
+	}
+}

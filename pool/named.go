@@ -1,0 +1,38 @@
+package pool
+
+import (
+	"maps"
+	"sync/atomic"
+)
+
+// named is the pools of the process that are found by name. The map is replaced, never changed.
+var named atomic.Pointer[map[string]*Pool]
+
+// Default is the process-wide pool, which independent parts of a program share without knowing of each
+// other. It limits nothing until someone calls its SetLimits. A connection is in it only if
+// its Config says so.
+func Default() *Pool { return Named("") }
+
+// Named is the process-wide pool of that name, made by the first call: it limits nothing until
+// someone calls its SetLimits. Pools live as long as the process, so names are for a fixed few. The empty
+// name is Default's.
+func Named(name string) *Pool {
+	for {
+		old := named.Load()
+		var pools map[string]*Pool
+		if old != nil {
+			pools = *old
+		}
+		if p := pools[name]; p != nil {
+			return p
+		}
+		grown := maps.Clone(pools)
+		if grown == nil {
+			grown = make(map[string]*Pool)
+		}
+		grown[name] = newPool()
+		if named.CompareAndSwap(old, &grown) {
+			return grown[name]
+		}
+	}
+}

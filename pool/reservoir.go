@@ -1,0 +1,75 @@
+package pool
+
+import (
+	"sync/atomic"
+	"time"
+
+	"example.com/ebb/pacing"
+)
+
+// reservoir is the bucket that all members of a budget draw on, as the generic cell rate algorithm
+// keeps one: a single word, the time at which everything taken will have been earned. It is
+// full when that is a burst's time ago, empty at now, and in debt above.
+type reservoir struct{ earnedAt atomic.Int64 } // ns
+
+// bursts is the reservoir's capacity in those of a connection at the total's rate. One would do if all
+// timers fired in time. A third is the overdraft of those below their share, and what is left up to the four
+// that the package promises is for control packets.
+const bursts = 2
+
+// flow is a rate in bytes per second, at least 1 and at most MaxTotal, and the time in which it
+// fills the reservoir.
+type flow struct {
+	rate int64
+	fill time.Duration
+}
+
+func flowOf(rate int64) flow {
+	f := flow{rate: rate}
+	f.fill = f.timeFor(bursts * int64(pacing.Capacity(rate)))
+	return f
+}
+
+// timeFor is the time in which n bytes, less than 2^33, are earned, rounded up.
+func (f flow) timeFor(n int64) time.Duration {
+	return time.Duration((n*int64(time.Second) + f.rate - 1) / f.rate)
+}
+
+// overdraft is how far, in time, those below their share may go into debt.
+func (f flow) overdraft() time.Duration { return f.fill / bursts }
+
+// take takes up to n bytes of what there is, and of an overdraft, 0 for none.
+func (r *reservoir) take(now time.Duration, f flow, n int, overdraft time.Duration) int {
+	for {
+		old := r.earnedAt.Load()
+		from := max(time.Duration(old), now-f.fill)
+		if from >= now+overdraft {
+			return 0
+		}
+		there := int64(now+overdraft-from) * f.rate / int64(time.Second) // within the time of three bursts
+		taken := min(int64(n), there)
+		if r.earnedAt.CompareAndSwap(old, int64(from+f.timeFor(taken))) {
+			return int(taken)
+		}
+	}
+}
+
+// spend takes n bytes, into debt if there is not enough; a negative n gives back.
+func (r *reservoir) spend(now time.Duration, f flow, n int) {
+	cost := f.timeFor(int64(max(n, 0)))
+	if n < 0 {
+		cost = time.Duration(int64(n) * int64(time.Second) / f.rate) // rounded towards nothing
+	}
+	for {
+		old := r.earnedAt.Load()
+		if r.earnedAt.CompareAndSwap(old, int64(max(time.Duration(old), now-f.fill)+cost)) {
+			return
+		}
+	}
+}
+
+// until is how long after now take will get n bytes, or the reservoir is full if it holds less.
+func (r *reservoir) until(now time.Duration, f flow, n int, overdraft time.Duration) time.Duration {
+	from := max(time.Duration(r.earnedAt.Load()), now-f.fill)
+	return max(0, from+min(f.timeFor(int64(n)), f.fill)-now-overdraft)
+}

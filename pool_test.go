@@ -1,0 +1,276 @@
+package ebb_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/ebb"
+	"example.com/ebb/pool"
+)
+
+var longTables = flag.Bool("long", false, "measure shares over loopback for ten seconds a row")
+
+func newPool(t *testing.T, total, min int64) *pool.Pool {
+	t.Helper()
+	p, err := pool.New(total, min)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// sinkFor is a listener whose connections are read to their end. They must end before the test does.
+func sinkFor(t *testing.T, cfg *ebb.Config) *ebb.Listener {
+	t.Helper()
+	l := listen(t, cfg)
+	var readers sync.WaitGroup
+	readers.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			readers.Go(func() {
+				io.Copy(io.Discard, c)
+				c.Close()
+			})
+		}
+	})
+	t.Cleanup(func() { l.Close(); readers.Wait() })
+	return l
+}
+
+// keepBusy writes to connections until the test ends.
+func keepBusy(t *testing.T, conns ...*ebb.Conn) {
+	t.Helper()
+	for _, c := range conns {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			zeros := make([]byte, 64<<10)
+			for {
+				if _, err := c.Write(zeros); err != nil {
+					return
+				}
+			}
+		}()
+		t.Cleanup(func() { c.Abort(); <-done })
+	}
+}
+
+// sendRates lets d pass and returns at what rate each connection has sent, in bytes per second.
+func sendRates(d time.Duration, conns []*ebb.Conn) (each []float64, sum float64) {
+	before, start := make([]uint64, len(conns)), time.Now()
+	for i, c := range conns {
+		before[i] = c.Info().BytesSent
+	}
+	<-time.After(d)
+	took := time.Since(start).Seconds()
+	for i, c := range conns {
+		each = append(each, float64(c.Info().BytesSent-before[i])/took)
+		sum += each[i]
+	}
+	return each, sum
+}
+
+// TestSharesOverLoopback measures the documented table with real sockets, half of the connections of each
+// row from one endpoint and half with sockets of their own. A machine that is busy with something else lets
+// some send less, and others have what they leave: it is given time, but more than the total is never excused.
+func TestSharesOverLoopback(t *testing.T) {
+	awaitOthers(t)
+	span, attempts := time.Second, 10
+	rows := []struct {
+		total, min int64
+		n          int
+		share      int64
+	}{{100e6, 2e6, 10, 10e6}, {100e6, 2e6, 50, 2e6}, {3e6, 500e3, 6, 500e3}}
+	if *longTables {
+		span, attempts = 10*time.Second, 1
+		rows = append(rows, []struct {
+			total, min int64
+			n          int
+			share      int64
+		}{{100e6, 2e6, 1, 100e6}, {100e6, 2e6, 5, 20e6}, {100e6, 2e6, 25, 4e6}, {100e6, 2e6, 100, 2e6},
+			{3e6, 500e3, 1, 3e6}, {3e6, 500e3, 4, 750e3}, {3e6, 500e3, 9, 500e3}}...)
+	}
+	for _, c := range rows {
+		t.Run(fmt.Sprintf("%d of %d", c.n, c.total), func(t *testing.T) {
+			cfg := &ebb.Config{Pool: newPool(t, c.total, c.min)}
+			conns := dialHalves(t, sinkFor(t, nil), cfg, c.n)
+			keepBusy(t, conns...)
+			sendRates(time.Second, conns) // the windows open
+			var low, high, sum float64
+			share, all := float64(c.share), float64(c.share*int64(c.n))
+			for range attempts {
+				var each []float64
+				each, sum = sendRates(span, conns)
+				low, high = slices.Min(each), slices.Max(each)
+				t.Logf("%d connections in a pool of %d: share %.0f, measured %.0f to %.0f, sum %.0f", c.n, c.total, share, low, high, sum)
+				if low >= 0.95*share && high <= 1.05*share && sum >= 0.97*all || sum > 1.03*all {
+					break
+				}
+			}
+			if low < 0.95*share || high > 1.05*share || sum < 0.97*all || sum > 1.03*all {
+				t.Errorf("want each within 5 %% of %.0f, and the sum within 3 %% of %.0f", share, all)
+			}
+			if got := cfg.Pool.Members(); got != c.n {
+				t.Errorf("%d members, want %d", got, c.n)
+			}
+		})
+	}
+}
+
+// TestReceivingOverLoopback has a listener with a total for receiving, and peers that nothing limits.
+func TestReceivingOverLoopback(t *testing.T) {
+	const total, n = 4e6, 4
+	p := newPool(t, pool.Unlimited, 0)
+	if err := p.SetReceiveLimits(total, 0); err != nil {
+		t.Fatal(err)
+	}
+	l := sinkFor(t, &ebb.Config{Pool: p})
+	conns := make([]*ebb.Conn, n)
+	for i := range conns {
+		conns[i] = dial(t, l, &ebb.Config{BandwidthLimit: ebb.Unlimited})
+	}
+	keepBusy(t, conns...)
+	eventually(t, "the peers to send at the total", func() bool {
+		each, sum := sendRates(500*time.Millisecond, conns) // headers and probes of the size included
+		return slices.Min(each) > 0.95*total/n && slices.Max(each) < 1.05*1.05*total/n && sum < 1.05*1.05*total
+	})
+}
+
+// dialHalves dials n connections, every other one from a common endpoint.
+func dialHalves(t *testing.T, l *ebb.Listener, cfg *ebb.Config, n int) []*ebb.Conn {
+	t.Helper()
+	shared := endpoint(t, cfg)
+	conns := make([]*ebb.Conn, n)
+	for i := range conns {
+		if i%2 == 0 {
+			conns[i] = dial(t, l, cfg)
+			continue
+		}
+		c, err := shared.DialContext(t.Context(), l.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns[i] = c
+	}
+	return conns
+}
+
+// TestMembershipEndsWithTheConnection ends connections in every way there is.
+func TestMembershipEndsWithTheConnection(t *testing.T) {
+	p := newPool(t, 10e6, 1e6)
+	cfg := &ebb.Config{Pool: p}
+	members := func(n int) {
+		t.Helper()
+		eventually(t, "the pool's members to be right", func() bool { return p.Members() == n })
+	}
+	l := listen(t, cfg)
+	for _, end := range []func(c *ebb.Conn) error{
+		(*ebb.Conn).Close,
+		(*ebb.Conn).Abort,
+		func(c *ebb.Conn) error { c.Close(); return c.Close() },
+		func(c *ebb.Conn) error { c.Close(); c.Abort(); return c.Abort() },
+		func(c *ebb.Conn) error { c.SetLinger(0); return c.Close() },
+	} {
+		c := dial(t, l, cfg)
+		s := accept(t, l)
+		members(2)
+		end(c)
+		s.Close()
+		members(0)
+	}
+
+	e := endpoint(t, cfg)
+	for range 3 {
+		if _, err := e.DialContext(t.Context(), l.Addr()); err != nil {
+			t.Fatal(err)
+		}
+		accept(t, l)
+	}
+	members(6)
+	e.Close() // and the peers hear of it
+	members(0)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	silent, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	if _, err := (&ebb.Dialer{Config: cfg}).DialContext(ctx, "udp4", silent.LocalAddr().String()); err == nil {
+		t.Error("a dial that nobody answers succeeds")
+	}
+	members(0)
+}
+
+// TestMembershipSurvivesNoPanic has a handler of net/http panic: the connection is closed behind it.
+func TestMembershipSurvivesNoPanic(t *testing.T) {
+	p := newPool(t, 10e6, 1e6)
+	l := listen(t, &ebb.Config{Pool: p})
+	server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		panic(http.ErrAbortHandler)
+	})}
+	served := make(chan error)
+	go func() { served <- server.Serve(l) }()
+	client := &http.Client{Transport: &http.Transport{DialContext: ebb.DialContext}}
+	for range 3 {
+		if _, err := client.Get("http://" + l.Addr().String()); err == nil {
+			t.Error("an answer from a handler that panics")
+		}
+	}
+	eventually(t, "no members", func() bool { return p.Members() == 0 })
+	server.Close()
+	<-served
+	client.CloseIdleConnections()
+}
+
+func TestWhatLimits(t *testing.T) {
+	p := newPool(t, 1e6, 0)
+	l := sinkFor(t, nil)
+	inPool := dial(t, l, &ebb.Config{Pool: p})
+	ceiling := dial(t, l, &ebb.Config{Pool: p, BandwidthLimit: 100e3})
+	plain := dial(t, l, nil)
+	if i := inPool.Info(); i.BandwidthLimit != ebb.Unlimited || i.Limits.Pool <= 0 {
+		t.Errorf("in a pool: own limit %d, want none; %+v", i.BandwidthLimit, i.Limits)
+	}
+	if i := plain.Info(); i.BandwidthLimit != ebb.DefaultBandwidthLimit || i.Limits.Pool != ebb.Unlimited {
+		t.Errorf("without a pool: own limit %d, want the default; %+v", i.BandwidthLimit, i.Limits)
+	}
+	if got := plain.Info().LimitedBy; got != "application" {
+		t.Errorf("a silent connection is limited by %q", got)
+	}
+	keepBusy(t, inPool, ceiling)
+	limited := func(c *ebb.Conn, by string, rate int64) {
+		t.Helper()
+		eventually(t, "the limit to be "+by, func() bool { i := c.Info(); return i.LimitedBy == by && i.Rate == rate })
+	}
+	limited(ceiling, "own limit", 100e3)
+	eventually(t, "the other to have what the ceiling leaves", func() bool {
+		i := inPool.Info()
+		return i.LimitedBy == "pool" && i.Rate > 850e3 && i.Rate < 950e3
+	})
+	if err := inPool.SetBandwidthLimit(50e3); err != nil {
+		t.Fatal(err)
+	}
+	limited(inPool, "own limit", 50e3)
+	if err := inPool.SetBandwidthLimit(0); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the pool to limit again", func() bool { return inPool.Info().LimitedBy == "pool" })
+	if err := p.SetLimits(150e3, 0); err != nil {
+		t.Fatal(err)
+	}
+	limited(ceiling, "pool", 75e3)
+	limited(inPool, "pool", 75e3)
+}
