@@ -3,6 +3,8 @@ package simnet
 import (
 	"math/bits"
 	"time"
+
+	"example.com/ebb/internal/engine"
 )
 
 // DefaultOverhead is what a datagram costs on a link beyond its payload: the
@@ -60,6 +62,9 @@ type LinkConfig struct {
 	// it answers true. The first datagram of the link has n = 0. b is
 	// borrowed.
 	Drop func(n int, b []byte) bool
+	// Remark, if not nil, says which ECN codepoint the n-th datagram leaves the
+	// link with, given the one it came with.
+	Remark func(n int, ecn engine.ECN) engine.ECN
 }
 
 // Burst is the Gilbert-Elliott model: a link that is in a good or a bad state
@@ -89,6 +94,7 @@ type Arrival struct {
 	At        time.Duration // when, on the clock of Send's now
 	Corrupted bool          // one bit is not what was sent
 	Bit       int           // which, if Corrupted: bit Bit%8 of byte Bit/8
+	ECN       engine.ECN    // the codepoint that it arrives with
 }
 
 // Apply makes b, which must hold the datagram as it was sent, what arrives.
@@ -178,8 +184,13 @@ func (l *Link) QueueDelay(now time.Duration) time.Duration {
 
 // Send puts one datagram on the link and returns its arrivals: none if it is
 // lost, one, or two with a duplicate. b is borrowed. Time does not run
-// backward from call to call.
+// backward from call to call. The datagram is not ECN-capable.
 func (l *Link) Send(now time.Duration, b []byte) (arrivals [2]Arrival, n int) {
+	return l.SendECN(now, b, engine.NotECT)
+}
+
+// SendECN is Send for a datagram with an ECN codepoint.
+func (l *Link) SendECN(now time.Duration, b []byte, ecn engine.ECN) (arrivals [2]Arrival, n int) {
 	number := l.stats.Sent
 	l.stats.Sent++
 	size := len(b) + l.overhead()
@@ -187,11 +198,16 @@ func (l *Link) Send(now time.Duration, b []byte) (arrivals [2]Arrival, n int) {
 		return arrivals, 0
 	}
 	l.stats.Delivered++
+	if l.cfg.Remark != nil {
+		ecn = l.cfg.Remark(number, ecn)
+	}
 	at := l.transit(number, l.serialise(now, size))
 	arrivals[0] = l.arrival(at, number, rollCorrupt, len(b))
+	arrivals[0].ECN = ecn
 	if l.rolls.chance(rollDuplicate, number, l.cfg.Duplicate) {
 		l.stats.Duplicated++
 		arrivals[1] = l.arrival(at+max(l.cfg.DuplicateBy, 0), number, rollCorruptCopy, len(b))
+		arrivals[1].ECN = ecn
 		return arrivals, 2
 	}
 	return arrivals, 1

@@ -187,15 +187,15 @@ func (st *Station) params(remote netip.AddrPort) engine.Params {
 }
 
 // Inject hands the station a datagram as if it had come from there.
-func (st *Station) Inject(from netip.AddrPort, b []byte) { st.receive(from, b) }
+func (st *Station) Inject(from netip.AddrPort, b []byte) { st.receive(from, engine.NotECT, b) }
 
-func (st *Station) receive(from netip.AddrPort, b []byte) {
+func (st *Station) receive(from netip.AddrPort, ecn engine.ECN, b []byte) {
 	now := st.clock()
 	st.gate.SetListening(st.Accept != nil)
 	v := st.gate.Route(now, from, b, nil)
 	switch v.Action {
 	case gate.Reply:
-		st.send(from, v.Reply)
+		st.send(from, engine.NotECT, v.Reply)
 		return
 	case gate.Open:
 		v.Conn = st.open(from, v)
@@ -204,7 +204,7 @@ func (st *Station) receive(from netip.AddrPort, b []byte) {
 		return
 	}
 	f := v.Conn
-	f.Conn.HandleSegment(now, engine.Path{Local: st.Addr, Remote: from}, engine.NotECT, b)
+	f.Conn.HandleSegment(now, engine.Path{Local: st.Addr, Remote: from}, ecn, b)
 	f.Flush()
 }
 
@@ -218,17 +218,17 @@ func (st *Station) open(from netip.AddrPort, v gate.Verdict[*Flow]) *Flow {
 }
 
 // send puts a datagram on the way.
-func (st *Station) send(to netip.AddrPort, b []byte) {
+func (st *Station) send(to netip.AddrPort, ecn engine.ECN, b []byte) {
 	r, ok := st.routes[to]
 	if !ok {
 		return
 	}
-	arrivals, n := r.link.Send(st.sim.now, b)
+	arrivals, n := r.link.SendECN(st.sim.now, b, ecn)
 	for _, a := range arrivals[:n] {
 		p := append([]byte(nil), b...)
 		a.Apply(p)
 		from := st.Addr
-		st.sim.At(a.At, func() { r.to.receive(from, p) })
+		st.sim.At(a.At, func() { r.to.receive(from, a.ECN, p) })
 	}
 }
 
@@ -251,7 +251,7 @@ func (f *Flow) Flush() {
 		}
 		for len(b) > 0 {
 			n := min(train.SegmentSize, len(b))
-			f.station.send(f.remote, b[:n])
+			f.station.send(f.remote, train.ECN, b[:n])
 			b = b[n:]
 		}
 	}
