@@ -100,6 +100,7 @@ type Conn struct {
 	acks ackState
 	sent sentState
 	loss lossState
+	prr  prrState
 	mtu  mtuState
 
 	rtt      rttState

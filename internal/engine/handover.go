@@ -72,7 +72,7 @@ func (c *Conn) maySend(now time.Duration, size int) bool {
 	c.appLimited = false
 	backlog := c.send.backlog()
 	want := int(min(uint64(size), backlog+uint64(dataOverhead)))
-	if c.sent.inFlight > 0 && c.sent.inFlight+want > c.cc.Window() {
+	if !c.windowAdmits(want) {
 		c.limit = LimitCongestion
 		return false
 	}

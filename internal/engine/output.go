@@ -225,6 +225,7 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 	number := c.sent.next
 	c.sent.push(*r)
 	if r.has(eliciting) {
+		c.prr.sent(int(r.size))
 		c.cc.OnSend(now, congestion.SendEvent{Number: number, Bytes: int(r.size), InFlight: c.sent.inFlight, AppLimited: !c.send.hasWork()})
 	}
 	return p.b
@@ -255,7 +256,7 @@ func (c *Conn) sizeProbe(now time.Duration) int {
 		return 0
 	}
 	size := c.mtu.due(now)
-	if c.sent.inFlight+size > c.cc.Window() {
+	if c.prr.active || c.sent.inFlight+size > c.cc.Window() {
 		return 0
 	}
 	return size
