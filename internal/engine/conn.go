@@ -63,6 +63,7 @@ type Params struct {
 	MaxDatagram int    // largest UDP payload to try; at least 1200
 	Rate        int64  // own limit in bytes/s; ≤ 0: unlimited
 	Stamp       uint32 // what the receive clock shows at time 0, µs
+	NoECN       bool   // send no packet marked as ECN-capable
 }
 
 // state is where a connection is in its life.
@@ -106,7 +107,6 @@ type Conn struct {
 	rtt      rttState
 	oneWay   oneWayState
 	delivery deliveryState
-	peerCE   uint64
 
 	bucket     pacing.Bucket
 	rateLimit  int64         // own limit
@@ -125,7 +125,8 @@ type Conn struct {
 	resetFrame controlFrame
 	stopFrame  controlFrame
 
-	ecn [4]uint64 // marks on packets received
+	ecn   [4]uint64 // codepoints of packets received
+	marks ecnState  // on packets sent
 
 	end closeState
 
@@ -158,6 +159,9 @@ func New(now time.Duration, p Params) *Conn {
 	c.recv.limit = c.recv.window
 	c.acks.due, c.loss.due = Never, Never
 	c.loss.multiplier = 1
+	if p.NoECN {
+		c.marks.phase = ecnFailed
+	}
 	c.end.lingerUntil = Never
 	c.initHandshake(now)
 	c.setRate(now)

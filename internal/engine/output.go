@@ -22,6 +22,7 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 	}
 	if c.state == stateEstablished {
 		c.refreshRate(now)
+		train.ECN = c.marks.codepoint(c.loss.ptoCount)
 	}
 	max = min(max, c.trainLimit())
 	for {
@@ -222,6 +223,7 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 	if r.has(eliciting) {
 		c.noteEliciting(now, r)
 	}
+	c.marks.mark(r)
 	number := c.sent.next
 	c.sent.push(*r)
 	if r.has(eliciting) {

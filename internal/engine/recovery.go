@@ -70,7 +70,8 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 	}
 	c.loss.ptoCount = 0
 	c.loss.probes = 0
-	if !c.sent.anyAcked || f.Largest > c.sent.largestAcked {
+	newest := !c.sent.anyAcked || f.Largest > c.sent.largestAcked
+	if newest {
 		c.sent.largestAcked, c.sent.anyAcked = f.Largest, true
 	}
 	c.prr.conclude(c.sent.largestAcked)
@@ -81,9 +82,9 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 	if r.number == f.Largest && r.newest.has(eliciting) {
 		c.sampleDelay(now, f, &r, &e)
 	}
-	if f.HasECN && f.CE > c.peerCE {
-		e.CE = int(min(f.CE-c.peerCE, 1<<20))
-		c.peerCE = f.CE
+	if newest {
+		e.CE = c.marks.validate(f)
+		c.stats.PacketsMarked += uint64(e.CE)
 	}
 	e.Delivery = c.sampleRate(now, &r.newest)
 	c.reportSpurious(now, r.spurious)
@@ -135,6 +136,9 @@ func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 	}
 	c.sent.leaveFlight(p)
 	p.flags |= isAcked
+	if p.has(isMarked) {
+		c.marks.acked++
+	}
 	if p.has(eliciting) {
 		c.delivery.delivered += int64(p.size)
 		c.delivery.deliveredAt = now
@@ -270,6 +274,9 @@ func (c *Conn) losePacket(n uint64, p *sentPacket, lost *congestion.LossEvent) {
 	if p.has(carriesStop) {
 		c.stopFrame.sent = c.stopFrame.acked
 	}
+	if p.has(isMarked) {
+		c.marks.lose()
+	}
 	if p.has(isProbe) {
 		c.mtuLost(int(p.size))
 		return
@@ -308,6 +315,7 @@ func (c *Conn) reportLoss(now time.Duration, lost congestion.LossEvent, prior, c
 	c.noteReduction(window, prior, credit)
 	if c.persistentCongestion() {
 		c.prr.active = false // slow start, from the least window
+		c.marks.retest()
 		c.loss.persistent = c.sent.next
 		c.stats.PersistentCongestion++
 		c.cc.OnTimeout(now)

@@ -63,7 +63,7 @@ type LinkConfig struct {
 	// borrowed.
 	Drop func(n int, b []byte) bool
 	// Remark, if not nil, says which ECN codepoint the n-th datagram leaves the
-	// link with, given the one it came with.
+	// link with, given the one it came with. It is asked before Drop.
 	Remark func(n int, ecn engine.ECN) engine.ECN
 }
 
@@ -194,13 +194,13 @@ func (l *Link) SendECN(now time.Duration, b []byte, ecn engine.ECN) (arrivals [2
 	number := l.stats.Sent
 	l.stats.Sent++
 	size := len(b) + l.overhead()
+	if l.cfg.Remark != nil {
+		ecn = l.cfg.Remark(number, ecn)
+	}
 	if !l.admit(now, number, size, b) {
 		return arrivals, 0
 	}
 	l.stats.Delivered++
-	if l.cfg.Remark != nil {
-		ecn = l.cfg.Remark(number, ecn)
-	}
 	at := l.transit(number, l.serialise(now, size))
 	arrivals[0] = l.arrival(at, number, rollCorrupt, len(b))
 	arrivals[0].ECN = ecn
