@@ -60,10 +60,11 @@ type Params struct {
 	HandshakeTimeout time.Duration // bound on the handshake
 	LingerTimeout    time.Duration // after Close: bound on the time without progress
 
-	MaxDatagram int    // largest UDP payload to try; at least 1200
-	Rate        int64  // own limit in bytes/s; ≤ 0: unlimited
-	Stamp       uint32 // what the receive clock shows at time 0, µs
-	NoECN       bool   // send no packet marked as ECN-capable
+	MaxAckDelay time.Duration // for which the ACK of a single packet waits for company; 0: 10 ms
+	MaxDatagram int           // largest UDP payload to try; at least 1200
+	Rate        int64         // own limit in bytes/s; ≤ 0: unlimited
+	Stamp       uint32        // what the receive clock shows at time 0, µs
+	NoECN       bool          // send no packet marked as ECN-capable
 }
 
 // state is where a connection is in its life.
@@ -158,6 +159,10 @@ func New(now time.Duration, p Params) *Conn {
 	c.recv.window = min(initialWindow, c.recv.maxWindow)
 	c.recv.limit = c.recv.window
 	c.acks.due, c.loss.due = Never, Never
+	c.acks.delay = p.MaxAckDelay
+	if c.acks.delay <= 0 {
+		c.acks.delay = defaultAckDelay
+	}
 	c.loss.multiplier = 1
 	if p.NoECN {
 		c.marks.phase = ecnFailed
