@@ -97,13 +97,14 @@ type Conn struct {
 	confirmed          bool            // the peer acknowledged a short packet
 	hs                 handshakeState
 
-	send sendPipe
-	recv recvPipe
-	acks ackState
-	sent sentState
-	loss lossState
-	prr  prrState
-	mtu  mtuState
+	send   sendPipe
+	recv   recvPipe
+	acks   ackState
+	sent   sentState
+	loss   lossState
+	prr    prrState
+	vanish vanishState
+	mtu    mtuState
 
 	rtt      rttState
 	oneWay   oneWayState

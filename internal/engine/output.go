@@ -25,6 +25,7 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 		train.ECN = c.marks.codepoint(c.loss.ptoCount)
 	}
 	max = min(max, c.trainLimit())
+	first := c.sent.next
 	for {
 		full := c.mtu.size
 		if len(dst)-start+full > max && len(dst) > start {
@@ -40,6 +41,7 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 			break
 		}
 	}
+	c.sent.noteTrain(first)
 	return dst, train
 }
 

@@ -139,6 +139,7 @@ func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 	}
 	c.sent.leaveFlight(p)
 	p.flags |= isAcked
+	c.vanish.deliver(p)
 	if p.has(isMarked) {
 		c.marks.acked++
 	}
@@ -287,6 +288,7 @@ func (c *Conn) losePacket(n uint64, p *sentPacket, lost *congestion.LossEvent) {
 	if p.size > basePacket {
 		c.loss.large = true
 	}
+	c.vanish.lose(n, p, c.sent.at(c.sent.largestAcked), c.sent.next)
 	if p.has(eliciting) {
 		if lost.Packets == 0 {
 			lost.Smallest = n
