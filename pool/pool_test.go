@@ -192,7 +192,7 @@ func churn(t *testing.T, p *Pool, mine []*Member, r *rand.Rand, now time.Duratio
 			mine = mine[:len(mine)-1]
 		default:
 			m := mine[r.IntN(len(mine))]
-			m.send.Settle(now, m.send.Take(now, 0), 0, State(r.IntN(3)), 50*ms)
+			m.send.Settle(now, m.send.Take(now, 0), 0, State(r.IntN(4)), 50*ms)
 			if rate := m.Rate(now); rate < 1 || rate > 1_000*mb {
 				t.Errorf("Rate = %d", rate)
 			}
