@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"example.com/ebb"
+	"example.com/ebb/internal/udp"
 	"example.com/ebb/pool"
 )
 
@@ -273,4 +275,31 @@ func TestWhatLimits(t *testing.T) {
 	}
 	limited(ceiling, "pool", 75e3)
 	limited(inPool, "pool", 75e3)
+}
+
+func TestTheSocketLimits(t *testing.T) {
+	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var full atomic.Bool
+	e, err := ebb.NewEndpoint(&moody{PacketConn: pc, fails: func(int64) error {
+		if full.Load() {
+			return udp.ErrWouldBlock
+		}
+		return nil
+	}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	c, err := e.DialContext(t.Context(), sinkFor(t, nil).Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	full.Store(true)
+	keepBusy(t, c)
+	eventually(t, "the socket to be what limits", func() bool { return c.Info().LimitedBy == "socket" })
+	full.Store(false)
+	eventually(t, "it not to be any more", func() bool { return c.Info().LimitedBy != "socket" })
 }
