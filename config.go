@@ -104,6 +104,10 @@ type Config struct {
 	// SocketInfo. They are for looking into trouble with a driver or a
 	// middlebox.
 	NoBatch, NoGSO, NoGRO bool
+	// NoECN sends packets that are not marked as capable of explicit congestion
+	// notification (RFC 3168). By default they are, where a connection finds that the
+	// marks arrive; routers may then mark instead of dropping.
+	NoECN bool
 
 	// Foreign gets what arrives and is not Ebb's, so that another protocol
 	// can share the socket: STUN, a DHT. b is valid during the call, which

@@ -268,7 +268,7 @@ func (e *Endpoint) closeIfIdle() {
 	}
 	e.mu.Unlock()
 	if idle {
-		e.sock.Close()
+		e.sock.Shut() // we may be the reader
 	}
 }
 
@@ -298,6 +298,7 @@ func (e *Endpoint) params(p engine.Params) engine.Params {
 	}
 	p.Rate = cfg.BandwidthLimit
 	p.Stamp = uint32(e.random.Uint64())
+	p.NoECN = cfg.NoECN
 	return p
 }
 

@@ -26,6 +26,7 @@ type ConnInfo struct {
 	LimitedBy  string
 	Limits     LimitRates // the rate of each
 	PacketSize int        // UDP payload of a full packet
+	ECN        bool       // packets are marked as ECN-capable, and the marks were seen to arrive
 
 	SendBuffered, SendBuffer       int // written and not acknowledged; bound on it now
 	ReceiveBuffered, ReceiveWindow int // received and not read; bound on it now
@@ -39,6 +40,7 @@ type ConnInfo struct {
 
 	PacketsLost    uint64 // declared lost
 	SpuriousLosses uint64 // of these, acknowledged after all
+	PacketsMarked  uint64 // of those sent, marked by the path as having met congestion
 	Probes         uint64 // timeouts that sent a probe
 	Timeouts       uint64 // episodes of persistent congestion
 	BlackHoles     uint64 // times the packet size fell back to 1200
@@ -84,14 +86,15 @@ func (c *Conn) Info() ConnInfo {
 		State: in.State, Dialled: c.client,
 		SmoothedRTT: in.SmoothedRTT, RTTVariance: in.RTTVariance, MinRTT: in.MinRTT, LatestRTT: in.LatestRTT,
 		Congestion: in.Congestion, CongestionWindow: in.Window, InFlight: in.InFlight,
-		Rate: in.Rate, BandwidthLimit: limits.Own, LimitedBy: limitedBy, Limits: limits, PacketSize: in.PacketSize,
+		Rate: in.Rate, BandwidthLimit: limits.Own, LimitedBy: limitedBy, Limits: limits, PacketSize: in.PacketSize, ECN: in.ECN,
 		SendBuffered: in.SendBuffered, SendBuffer: in.SendBuffer,
 		ReceiveBuffered: in.ReceiveBuffered, ReceiveWindow: in.ReceiveWindow, PeerWindow: in.PeerWindow,
 		PacketsSent: in.Stats.PacketsSent, PacketsReceived: in.Stats.PacketsReceived,
 		BytesSent: in.Stats.BytesSent, BytesReceived: in.Stats.BytesReceived,
 		StreamBytesSent: in.Stats.StreamBytesSent, BytesRetransmitted: in.Stats.BytesRetransmitted,
 		AcksSent: in.Stats.AcksSent, PacketsLost: in.Stats.PacketsLost, SpuriousLosses: in.Stats.SpuriousLosses,
-		Probes: in.Stats.Probes, Timeouts: in.Stats.PersistentCongestion, BlackHoles: in.Stats.BlackHoles,
+		PacketsMarked: in.Stats.PacketsMarked,
+		Probes:        in.Stats.Probes, Timeouts: in.Stats.PersistentCongestion, BlackHoles: in.Stats.BlackHoles,
 		SendErrors: in.Stats.SendErrors,
 		Dropped: counted(map[string]uint64{
 			"bad trailer": in.Stats.BadTrailers,

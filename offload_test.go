@@ -25,6 +25,7 @@ func TestOffloadSwitches(t *testing.T) {
 		{"NoGRO", ebb.Config{NoGRO: true}, true, true, false},
 		{"NoGSO and NoGRO", ebb.Config{NoGSO: true, NoGRO: true}, true, false, false},
 		{"NoBatch", ebb.Config{NoBatch: true}, false, false, false},
+		{"NoECN", ebb.Config{NoECN: true}, true, true, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -53,6 +54,9 @@ func TestOffloadSwitches(t *testing.T) {
 			}
 			c, s := nc.(*ebb.Conn), accept(t, l)
 			delivers(t, c, s, 4<<20)
+			if got, want := c.Info().ECN, !tt.config.NoECN && e.Info().Socket.ECN; got != want {
+				t.Errorf("packets are marked as ECN-capable: %v", got)
+			}
 			c.Close()
 			s.Close()
 

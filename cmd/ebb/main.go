@@ -37,6 +37,8 @@ var commands = []command{
 	{"receive", "receive files into a directory", receive},
 	{"pipe", "join standard input and output over one connection", pipe},
 	{"bench", "compare Ebb with the kernel's TCP over loopback", bench},
+	{"kernel", "measure Ebb beside the kernel's TCP on one bottleneck", measureKernel},
+	{"sim", "run the scenarios that congestion control is judged by", sim},
 }
 
 const about = `Ebb is a reliable transport over UDP that yields to other traffic.
@@ -55,7 +57,7 @@ Try it on one machine, in two terminals:
 
 // run is the whole program but for the exit. It returns the status.
 func run(args []string, c console, open opener) int {
-	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe or bench"))
+	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe, bench or sim"))
 	if len(args) > 0 {
 		name, err = dispatch(args, c, open)
 	}
@@ -97,6 +99,7 @@ func overview() string {
 func exit(name string, err error, c console) int {
 	var help helpRequest
 	var usage *usageError
+	var skipped *skippedError
 	var stopped *signalError
 	var told *toldError
 	switch {
@@ -105,6 +108,9 @@ func exit(name string, err error, c console) int {
 	case errors.As(err, &help):
 		io.WriteString(c.stdout, string(help))
 		return 0
+	case errors.As(err, &skipped):
+		fmt.Fprintf(c.stderr, "%s: %s\n", name, oneLine(err))
+		return exitSkipped
 	case errors.As(err, &usage):
 		fmt.Fprintf(c.stderr, "%s: %s (see %q)\n", name, oneLine(err), name+" -h")
 		return 2

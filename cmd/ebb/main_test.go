@@ -144,7 +144,7 @@ func TestUsageErrors(t *testing.T) {
 		args string
 		want string // in the message
 	}{
-		{"", "send, receive, pipe or bench"},
+		{"", "send, receive, pipe, bench or sim"},
 		{"teleport", `"teleport"`},
 		{"--verbose", `"--verbose"`},
 		{"send", "FILE... HOST:PORT"},

@@ -75,7 +75,7 @@ func (w *twins) carry(from, to *engine.Conn, path engine.Path) {
 		}
 		for len(b) > 0 {
 			n := min(train.SegmentSize, len(b))
-			to.HandleSegment(w.now, path, engine.NotECT, b[:n])
+			to.HandleSegment(w.now, path, train.ECN, b[:n])
 			b = b[n:]
 		}
 	}

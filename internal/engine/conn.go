@@ -63,6 +63,7 @@ type Params struct {
 	MaxDatagram int    // largest UDP payload to try; at least 1200
 	Rate        int64  // own limit in bytes/s; ≤ 0: unlimited
 	Stamp       uint32 // what the receive clock shows at time 0, µs
+	NoECN       bool   // send no packet marked as ECN-capable
 }
 
 // state is where a connection is in its life.
@@ -100,19 +101,21 @@ type Conn struct {
 	acks ackState
 	sent sentState
 	loss lossState
+	prr  prrState
 	mtu  mtuState
 
 	rtt      rttState
 	oneWay   oneWayState
 	delivery deliveryState
-	peerCE   uint64
 
 	bucket     pacing.Bucket
 	rateLimit  int64         // own limit
 	budget     budget        // share of what is common with others
+	opening    *windowBudget // the same for receiving; nil: there is none
 	rate       int64         // in force: the least of all
 	rateAt     time.Duration // when it was computed
 	rateWindow int           // the window it was computed from
+	rateAsked  int64         // what the controller asked for then
 	rateBy     Limit         // whose it is
 	pacedUntil time.Duration // data waits for the pacer; Never: it does not
 	appLimited bool          // nothing to send although the window would admit it
@@ -126,7 +129,8 @@ type Conn struct {
 	resetFrame controlFrame
 	stopFrame  controlFrame
 
-	ecn [4]uint64 // marks on packets received
+	ecn   [4]uint64 // codepoints of packets received
+	marks ecnState  // on packets sent
 
 	end closeState
 
@@ -159,6 +163,9 @@ func New(now time.Duration, p Params) *Conn {
 	c.recv.limit = c.recv.window
 	c.acks.due, c.loss.due = Never, Never
 	c.loss.multiplier = 1
+	if p.NoECN {
+		c.marks.phase = ecnFailed
+	}
 	c.end.lingerUntil = Never
 	c.initHandshake(now)
 	c.setRate(now)
@@ -173,7 +180,7 @@ func (c *Conn) Established() bool { return c.state >= stateEstablished && c.hs.d
 // the end of the stream the error is io.EOF, after a failure an *Error.
 func (c *Conn) Read(p []byte) (int, error) {
 	if n := c.recv.take(p); n > 0 {
-		c.windowDue = c.windowDue || c.recv.renewable()
+		c.renewWindow()
 		return n, nil
 	}
 	if c.recv.ready > c.recv.read { // p is empty

@@ -58,7 +58,10 @@ func (c *Conn) Want(now time.Duration) int {
 		return 0
 	}
 	c.refreshRate(now)
-	room := max(c.cc.Window()-c.sent.inFlight, 0)
+	room := c.cc.Window() - c.sent.inFlight
+	if c.prr.active {
+		room = c.prr.credit
+	}
 	if c.sent.inFlight == 0 {
 		room = max(room, c.mtu.size)
 	}
@@ -86,31 +89,36 @@ func (c *Conn) UpdateInterval() time.Duration { return pacing.UpdateInterval(c.r
 // budget and the own limit. The bucket is settled at the old rate first.
 func (c *Conn) setRate(now time.Duration) {
 	window := c.cc.Window()
-	rate, by := c.cc.PacingRate(c.rtt.smoothed), LimitPacer
+	asked := c.cc.PacingRate(c.rtt.smoothed)
+	rate, by := asked, LimitPacer
 	if c.budget.rate > 0 && (rate <= 0 || c.budget.rate <= rate) {
 		rate, by = c.budget.rate, LimitPool
 	}
 	if c.rateLimit > 0 && (rate <= 0 || c.rateLimit <= rate) {
 		rate, by = c.rateLimit, LimitRate
 	}
-	c.rateAt, c.rateWindow, c.rateBy = now, window, by
+	c.rateAt, c.rateWindow, c.rateAsked, c.rateBy = now, window, asked, by
 	if rate != c.rate || now == 0 {
 		c.rate = rate
 		c.bucket.SetRate(now, rate)
 	}
 }
 
-// refreshRate computes the rate anew when the update interval has passed or the
-// window has moved by an eighth: in slow start the rate must follow it.
+// refreshRate computes the rate anew when the update interval has passed, when the window has
+// moved by an eighth (in slow start the rate must follow it), or when the controller asks for a
+// rate an eighth off: BBR probes for one round trip.
 func (c *Conn) refreshRate(now time.Duration) {
-	window := c.cc.Window()
-	moved := window - c.rateWindow
-	if moved < 0 {
-		moved = -moved
-	}
-	if moved*8 >= c.rateWindow || now-c.rateAt >= c.UpdateInterval() {
+	if movedByEighth(int64(c.rateWindow), int64(c.cc.Window())) ||
+		movedByEighth(c.rateAsked, c.cc.PacingRate(c.rtt.smoothed)) ||
+		now-c.rateAt >= c.UpdateInterval() {
 		c.setRate(now)
 	}
+}
+
+// movedByEighth reports whether to is at least an eighth of from away from it.
+func movedByEighth(from, to int64) bool {
+	moved := max(to-from, from-to)
+	return moved > 0 && moved >= from/8
 }
 
 // maySend reports whether data may leave now in a packet of at most size bytes, and
@@ -131,14 +139,13 @@ func (c *Conn) maySend(now time.Duration, size int) bool {
 	c.appLimited = false
 	backlog := c.send.backlog()
 	want := int(min(uint64(size), backlog+uint64(dataOverhead)))
-	if c.sent.inFlight > 0 && c.sent.inFlight+want > c.cc.Window() {
+	if !c.windowAdmits(want) {
 		c.limit = LimitCongestion
 		return false
 	}
-	short := c.bucket.Available(now) < want
-	if short || c.budget.rate > 0 && c.budget.credit < want {
+	if c.short(now, want) {
 		c.limit = LimitPool
-		if short {
+		if c.bucket.Available(now) < want {
 			c.limit = c.rateBy
 		}
 		train := min(uint64(pacing.TrainSize(c.rate, c.mtu.size)), backlog+uint64(dataOverhead))
@@ -146,6 +153,11 @@ func (c *Conn) maySend(now time.Duration, size int) bool {
 		return false
 	}
 	return true
+}
+
+// short reports whether a rate holds back n bytes.
+func (c *Conn) short(now time.Duration, n int) bool {
+	return c.bucket.Available(now) < n || c.budget.rate > 0 && c.budget.credit < n
 }
 
 // trainLimit is how many bytes of data may leave back to back.

@@ -161,6 +161,12 @@ func TestEveryCounterMoves(t *testing.T) {
 		}
 	}
 	bad := simnet.LinkConfig{Delay: rtt / 2, Loss: 0.05, Reorder: 0.1, Duplicate: 0.05, Corrupt: 0.02}
+	bad.Remark = func(n int, ecn engine.ECN) engine.ECN {
+		if n%50 == 0 && ecn == engine.ECT0 {
+			return engine.CE
+		}
+		return ecn
+	}
 	w := newWorld(t, 1, bad, bad)
 	c, s := w.connect()
 	s.OnChange = func() { readAll0(s) }

@@ -16,6 +16,7 @@ type Stats struct {
 
 	PacketsLost          uint64 // declared lost
 	SpuriousLosses       uint64 // of them, acknowledged after all
+	PacketsMarked        uint64 // reported by the peer as marked with Congestion Experienced
 	Probes               uint64 // timeouts that sent a probe
 	PersistentCongestion uint64 // episodes
 	BlackHoles           uint64 // times that large packets seemed to vanish
@@ -48,6 +49,7 @@ type Info struct {
 	RateLimit       int64 // the own limit; ≤ 0: none
 	Limit           Limit // what held the last flush back
 	PacketSize      int   // UDP payload of a full packet
+	ECN             bool  // packets are marked as ECN-capable, and the marks are known to arrive
 	SendBuffered    int   // written, not acknowledged
 	SendBuffer      int   // size of the send buffer now
 	ReceiveBuffered int   // received, not read
@@ -64,7 +66,7 @@ func (c *Conn) Info() Info {
 		Window: c.cc.Window(), InFlight: c.sent.inFlight, Rate: c.rate, RateLimit: c.rateLimit, Limit: c.limit,
 		ReceiverRate: c.perRoundTrip(c.send.credit() + c.send.next - c.send.base), CongestionRate: c.perRoundTrip(uint64(c.cc.Window())),
 		ControlRate: c.cc.PacingRate(c.rtt.smoothed), BudgetRate: c.budget.rate,
-		PacketSize: c.mtu.size, SendBuffered: c.send.buffered(), SendBuffer: c.sendLimit(),
+		PacketSize: c.mtu.size, ECN: c.marks.phase == ecnCapable, SendBuffered: c.send.buffered(), SendBuffer: c.sendLimit(),
 		ReceiveBuffered: int(held), ReceiveWindow: int(c.recv.window), PeerWindow: int(c.send.credit()),
 	}
 }

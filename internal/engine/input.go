@@ -65,8 +65,9 @@ func (c *Conn) handleShort(now time.Duration, path Path, ecn ECN, seg []byte) {
 	c.path.Local = path.Local
 	c.lastReceived = now
 	c.unanswered = Never
-	c.ecn[ecn&3]++
-	c.handleFrames(now, number, payload)
+	if c.handleFrames(now, number, payload) {
+		c.ecn[ecn&3]++
+	}
 }
 
 // packetEffect is what the frames of a packet add up to.
@@ -76,13 +77,14 @@ type packetEffect struct {
 	dropped   bool // do not acknowledge: something did not fit
 }
 
-// handleFrames processes a packet's frames and notes its number.
-func (c *Conn) handleFrames(now time.Duration, number uint64, payload []byte) {
+// handleFrames processes a packet's frames and notes its number. It reports whether the
+// packet will be acknowledged.
+func (c *Conn) handleFrames(now time.Duration, number uint64, payload []byte) bool {
 	var f wire.Frame
 	var e packetEffect
 	if len(payload) == 0 {
 		c.breach(now, protocolError("a packet without frames"))
-		return
+		return false
 	}
 	for len(payload) > 0 && c.state == stateEstablished {
 		n, err := f.Parse(payload)
@@ -91,20 +93,21 @@ func (c *Conn) handleFrames(now time.Duration, number uint64, payload []byte) {
 		}
 		if err != nil {
 			c.breach(now, protocolError(err.Error()))
-			return
+			return false
 		}
 		if err := c.handleFrame(now, &f, &e); err != nil {
 			c.breach(now, err)
-			return
+			return false
 		}
 		payload = payload[n:]
 	}
 	if e.dropped {
 		c.stats.GapDrops++
-		return
+		return false
 	}
 	c.acks.receive(now, number, e.eliciting, e.urgent)
 	c.settle(now)
+	return true
 }
 
 // breach ends the connection because the peer broke the protocol.

@@ -22,6 +22,7 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 	}
 	if c.state == stateEstablished {
 		c.refreshRate(now)
+		train.ECN = c.marks.codepoint(c.loss.ptoCount)
 	}
 	max = min(max, c.trainLimit())
 	for {
@@ -139,7 +140,10 @@ func (c *Conn) appendControl(now time.Duration, p *packet) {
 		}
 	}
 	if c.windowDue && p.room() >= 16 {
-		p.b = wire.AppendWindow(p.b, c.recv.renew(now, c.rtt.smoothed))
+		if c.opening == nil {
+			c.recv.renew(now, c.rtt.smoothed)
+		}
+		p.b = wire.AppendWindow(p.b, c.recv.limit)
 		p.record.flags |= carriesWindow | eliciting
 		c.windowDue = false
 	}
@@ -223,9 +227,11 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 	if r.has(eliciting) {
 		c.noteEliciting(now, r)
 	}
+	c.marks.mark(r)
 	number := c.sent.next
 	c.sent.push(*r)
 	if r.has(eliciting) {
+		c.prr.sent(int(r.size))
 		c.cc.OnSend(now, congestion.SendEvent{Number: number, Bytes: int(r.size), InFlight: c.sent.inFlight, AppLimited: !c.send.hasWork()})
 	}
 	return p.b
@@ -256,8 +262,8 @@ func (c *Conn) sizeProbe(now time.Duration) int {
 		return 0
 	}
 	size := c.mtu.due(now)
-	if c.sent.inFlight+size > c.cc.Window() {
-		return 0
+	if c.prr.active || c.sent.inFlight+size > c.cc.Window() || c.short(now, size) {
+		return 0 // it is in no hurry
 	}
 	return size
 }

@@ -60,7 +60,7 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 		c.stats.BadAcks++
 		return protocolError("ACK of a packet that was never sent")
 	}
-	prior := c.sent.inFlight
+	prior, oldest, lost := c.sent.inFlight, c.send.base, c.stats.PacketsLost
 	var r ackResult
 	for s := range f.Ranges() {
 		c.ackRange(now, s, &r)
@@ -70,9 +70,11 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 	}
 	c.loss.ptoCount = 0
 	c.loss.probes = 0
-	if !c.sent.anyAcked || f.Largest > c.sent.largestAcked {
+	newest := !c.sent.anyAcked || f.Largest > c.sent.largestAcked
+	if newest {
 		c.sent.largestAcked, c.sent.anyAcked = f.Largest, true
 	}
+	c.prr.conclude(c.sent.largestAcked)
 	e := congestion.AckEvent{
 		Bytes: r.bytes, LargestAcked: c.sent.largestAcked, LargestSent: c.sent.next - 1,
 		PriorInFlight: prior, AppLimited: c.appLimited, Throttled: c.limit.throttled(),
@@ -80,15 +82,21 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 	if r.number == f.Largest && r.newest.has(eliciting) {
 		c.sampleDelay(now, f, &r, &e)
 	}
-	if f.HasECN && f.CE > c.peerCE {
-		e.CE = int(min(f.CE-c.peerCE, 1<<20))
-		c.peerCE = f.CE
+	if newest {
+		e.CE = c.marks.validate(f)
+		c.stats.PacketsMarked += uint64(e.CE)
 	}
 	e.Delivery = c.sampleRate(now, &r.newest)
 	c.reportSpurious(now, r.spurious)
-	c.detectLosses(now)
+	c.detectLosses(now, prior, 0)
 	e.SmoothedRTT, e.MinRTT, e.InFlight = c.rtt.smoothed, c.rtt.min, c.sent.inFlight
+	window := c.cc.Window()
 	c.cc.OnAck(now, e)
+	if e.CE > 0 {
+		c.noteReduction(window, prior, 0)
+	}
+	safe := c.send.base > oldest && c.stats.PacketsLost == lost
+	c.prr.deliver(r.bytes, c.sent.inFlight, c.cc.Window(), c.mtu.size, safe)
 	c.sent.trim(now - 2*c.rtt.pto(c.peer.MaxAckDelay))
 	if r.fresh > 0 {
 		c.lastProgress = now
@@ -128,6 +136,9 @@ func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 	}
 	c.sent.leaveFlight(p)
 	p.flags |= isAcked
+	if p.has(isMarked) {
+		c.marks.acked++
+	}
 	if p.has(eliciting) {
 		c.delivery.delivered += int64(p.size)
 		c.delivery.deliveredAt = now
@@ -195,7 +206,11 @@ func (c *Conn) reportSpurious(now time.Duration, e congestion.LossEvent) {
 		c.loss.raised = c.sent.next
 	}
 	e.LargestSent, e.InFlight = c.sent.next-1, c.sent.inFlight
+	window := c.cc.Window()
 	c.cc.OnSpuriousLoss(now, e)
+	if c.cc.Window() > window {
+		c.prr.active = false // undone: there was nothing to recover from
+	}
 }
 
 // lossDelay is how long after its sending a packet is lost if a later one was
@@ -210,8 +225,9 @@ func (c *Conn) lossDelay() time.Duration {
 }
 
 // detectLosses declares lost what newer ACKs prove to be, and sets the time at
-// which to look again.
-func (c *Conn) detectLosses(now time.Duration) {
+// which to look again. prior is the flight before the event that it looks at, and credit
+// what a rate reduction that begins here lets go at once.
+func (c *Conn) detectLosses(now time.Duration, prior, credit int) {
 	c.loss.due = Never
 	if !c.sent.anyAcked {
 		return
@@ -238,7 +254,7 @@ func (c *Conn) detectLosses(now time.Duration) {
 		from = gap.end
 	}
 	if lost.Packets > 0 {
-		c.reportLoss(now, lost)
+		c.reportLoss(now, lost, prior, credit)
 	}
 }
 
@@ -258,6 +274,9 @@ func (c *Conn) losePacket(n uint64, p *sentPacket, lost *congestion.LossEvent) {
 	if p.has(carriesStop) {
 		c.stopFrame.sent = c.stopFrame.acked
 	}
+	if p.has(isMarked) {
+		c.marks.lose()
+	}
 	if p.has(isProbe) {
 		c.mtuLost(int(p.size))
 		return
@@ -276,7 +295,7 @@ func (c *Conn) losePacket(n uint64, p *sentPacket, lost *congestion.LossEvent) {
 	}
 }
 
-func (c *Conn) reportLoss(now time.Duration, lost congestion.LossEvent) {
+func (c *Conn) reportLoss(now time.Duration, lost congestion.LossEvent, prior, credit int) {
 	c.stats.PacketsLost += uint64(lost.Packets)
 	c.delivery.lost += int64(lost.Bytes)
 	if lost.Largest >= c.loss.recovery {
@@ -291,8 +310,12 @@ func (c *Conn) reportLoss(now time.Duration, lost congestion.LossEvent) {
 		c.mtuSuspect()
 	}
 	lost.LargestSent, lost.InFlight = c.sent.next-1, c.sent.inFlight
+	window := c.cc.Window()
 	c.cc.OnLoss(now, lost)
+	c.noteReduction(window, prior, credit)
 	if c.persistentCongestion() {
+		c.prr.active = false // slow start, from the least window
+		c.marks.retest()
 		c.loss.persistent = c.sent.next
 		c.stats.PersistentCongestion++
 		c.cc.OnTimeout(now)
@@ -358,7 +381,7 @@ const (
 // or a probe is due.
 func (c *Conn) lossTimer(now time.Duration) {
 	if c.loss.due <= now {
-		c.detectLosses(now)
+		c.detectLosses(now, c.sent.inFlight, c.mtu.size)
 		return
 	}
 	if c.loss.due != Never || c.ptoTime() > now {

@@ -16,6 +16,7 @@ const (
 	isProbe   // tests a packet size: its loss means nothing else
 	isAcked
 	isLost
+	isMarked     // left with ECT(0) in its IP header
 	whileLimited // sent while the application had no more: a poor rate sample
 )
 

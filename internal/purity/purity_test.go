@@ -26,16 +26,17 @@ const root = "../.."
 // pure are the packages that the rule is for, where they exist; the value says
 // whether sync/atomic is allowed.
 var pure = map[string]bool{
-	"wire":            false,
-	"congestion":      false,
-	"ledbat":          false,
-	"bbr":             false,
-	"pacing":          false,
-	"pool":            true,
-	"limits":          true,
-	"internal/engine": false,
-	"internal/gate":   false,
-	"internal/shaper": false,
+	"wire":                false,
+	"congestion":          false,
+	"ledbat":              false,
+	"bbr":                 false,
+	"pacing":              false,
+	"pool":                true,
+	"limits":              true,
+	"internal/engine":     false,
+	"internal/gate":       false,
+	"internal/competitor": false,
+	"internal/shaper":     false,
 }
 
 // goList runs go list in the module and returns the lines of its answer.
@@ -180,7 +181,7 @@ func kind(module, path string) string {
 	if !under(module, path) {
 		return ""
 	}
-	for _, other := range []string{"cmd", "fuzz", "examples", "internal/simnet", "internal/purity"} {
+	for _, other := range []string{"cmd", "fuzz", "examples", "internal/simnet", "internal/competitor", "internal/matrix", "internal/purity"} {
 		if under(module+"/"+other, path) {
 			return "other"
 		}

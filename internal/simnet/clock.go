@@ -32,8 +32,12 @@ func (c Clock) Show(t time.Duration) time.Duration {
 
 // When is the first true time, at least 0, at which the clock shows the given
 // time or more. It turns a deadline of the host into one of the network.
-func (c Clock) When(shown time.Duration) time.Duration {
-	start, offset := time.Duration(0), c.Offset
+func (c Clock) When(shown time.Duration) time.Duration { return c.whenFrom(0, shown) }
+
+// whenFrom is When among the times from the given one on: a clock that was set
+// back shows a time again.
+func (c Clock) whenFrom(start, shown time.Duration) time.Duration {
+	offset := c.Offset
 	for i := 0; ; i++ {
 		end := time.Duration(math.MaxInt64)
 		if i < len(c.Steps) {

@@ -63,3 +63,15 @@ func TestClockWhen(t *testing.T) {
 		}
 	}
 }
+
+// A clock that was set back shows a time twice; a deadline set after that means the second.
+func TestClockWhenFrom(t *testing.T) {
+	c := Clock{Offset: 10, Steps: []ClockStep{{At: 20, By: -15}}} // shows 30 at 20-, 15 at 20
+	for _, tt := range []struct{ from, shown, want time.Duration }{
+		{0, 25, 15}, {16, 25, 16}, {19, 29, 19}, {20, 25, 30}, {25, 25, 30}, {40, 25, 40}, {0, 30, 35},
+	} {
+		if got := c.whenFrom(tt.from, tt.shown); got != tt.want {
+			t.Errorf("whenFrom(%d, %d) = %d, want %d", tt.from, tt.shown, got, tt.want)
+		}
+	}
+}

@@ -3,6 +3,8 @@ package simnet
 import (
 	"math/bits"
 	"time"
+
+	"example.com/ebb/internal/engine"
 )
 
 // DefaultOverhead is what a datagram costs on a link beyond its payload: the
@@ -30,6 +32,12 @@ type LinkConfig struct {
 	// Jitter is the largest extra delay, uniform from zero. It keeps the order:
 	// a datagram waits for the one before it.
 	Jitter time.Duration
+	// Policer drops what exceeds a token bucket, before the bottleneck.
+	Policer Policer
+	// Aggregate is the time between two departures from the bottleneck: what
+	// it has served leaves together at the next multiple, as from a radio
+	// that sends several packets at a time. 0 or less: each leaves when served.
+	Aggregate time.Duration
 	// Loss is the fraction lost independently of each other. They do not use
 	// the bottleneck.
 	Loss float64
@@ -60,6 +68,9 @@ type LinkConfig struct {
 	// it answers true. The first datagram of the link has n = 0. b is
 	// borrowed.
 	Drop func(n int, b []byte) bool
+	// Remark, if not nil, says which ECN codepoint the n-th datagram leaves the
+	// link with, given the one it came with. It is asked before Drop.
+	Remark func(n int, ecn engine.ECN) engine.ECN
 }
 
 // Burst is the Gilbert-Elliott model: a link that is in a good or a bad state
@@ -89,6 +100,7 @@ type Arrival struct {
 	At        time.Duration // when, on the clock of Send's now
 	Corrupted bool          // one bit is not what was sent
 	Bit       int           // which, if Corrupted: bit Bit%8 of byte Bit/8
+	ECN       engine.ECN    // the codepoint that it arrives with
 }
 
 // Apply makes b, which must hold the datagram as it was sent, what arrives.
@@ -99,13 +111,14 @@ func (a Arrival) Apply(b []byte) {
 }
 
 // LinkStats counts datagrams since the link began. Sent is the sum of
-// Delivered, Scripted, TooLarge, Lost and Dropped.
+// Delivered, Scripted, TooLarge, Lost, Policed and Dropped.
 type LinkStats struct {
 	Sent       int // offered to the link
 	Delivered  int // arrive; copies not counted
 	Scripted   int // lost to LinkConfig.Drop
 	TooLarge   int // lost to the MTU
 	Lost       int // lost to Loss and Burst
+	Policed    int // exceeded the Policer
 	Dropped    int // found the queue full
 	Duplicated int // arrive twice
 	Reordered  int // arrive before one that was sent earlier
@@ -122,6 +135,7 @@ type Link struct {
 	cfg   LinkConfig
 	rolls dice
 	bad   bool // state of Burst
+	purse purse
 
 	// The bottleneck is busy until free plus part/Rate nanoseconds; part is
 	// carried so that rounding does not add up.
@@ -134,7 +148,7 @@ type Link struct {
 
 // NewLink makes an idle link.
 func NewLink(cfg LinkConfig, seed uint64) *Link {
-	return &Link{cfg: cfg, rolls: dice{seed: seed}}
+	return &Link{cfg: cfg, rolls: dice{seed: seed}, purse: newPurse(cfg.Policer)}
 }
 
 // Config is the configuration in force.
@@ -178,20 +192,30 @@ func (l *Link) QueueDelay(now time.Duration) time.Duration {
 
 // Send puts one datagram on the link and returns its arrivals: none if it is
 // lost, one, or two with a duplicate. b is borrowed. Time does not run
-// backward from call to call.
+// backward from call to call. The datagram is not ECN-capable.
 func (l *Link) Send(now time.Duration, b []byte) (arrivals [2]Arrival, n int) {
+	return l.SendECN(now, b, engine.NotECT)
+}
+
+// SendECN is Send for a datagram with an ECN codepoint.
+func (l *Link) SendECN(now time.Duration, b []byte, ecn engine.ECN) (arrivals [2]Arrival, n int) {
 	number := l.stats.Sent
 	l.stats.Sent++
 	size := len(b) + l.overhead()
+	if l.cfg.Remark != nil {
+		ecn = l.cfg.Remark(number, ecn)
+	}
 	if !l.admit(now, number, size, b) {
 		return arrivals, 0
 	}
 	l.stats.Delivered++
 	at := l.transit(number, l.serialise(now, size))
 	arrivals[0] = l.arrival(at, number, rollCorrupt, len(b))
+	arrivals[0].ECN = ecn
 	if l.rolls.chance(rollDuplicate, number, l.cfg.Duplicate) {
 		l.stats.Duplicated++
 		arrivals[1] = l.arrival(at+max(l.cfg.DuplicateBy, 0), number, rollCorruptCopy, len(b))
+		arrivals[1].ECN = ecn
 		return arrivals, 2
 	}
 	return arrivals, 1
@@ -215,6 +239,8 @@ func (l *Link) admit(now time.Duration, number, size int, b []byte) bool {
 		l.stats.TooLarge++
 	case lost, l.rolls.chance(rollLoss, number, l.cfg.Loss):
 		l.stats.Lost++
+	case !l.purse.spend(now, l.cfg.Policer, size):
+		l.stats.Policed++
 	case l.full(now, size):
 		l.stats.Dropped++
 	default:
@@ -271,6 +297,9 @@ func (l *Link) occupy(size int) {
 
 // transit is the way from the bottleneck to the far end.
 func (l *Link) transit(number int, left time.Duration) time.Duration {
+	if a := l.cfg.Aggregate; a > 0 {
+		left = (left + a - 1) / a * a
+	}
 	at := left + max(l.cfg.Delay, 0) + l.rolls.upTo(rollJitter, number, l.cfg.Jitter)
 	if !l.rolls.chance(rollReorder, number, l.cfg.Reorder) {
 		l.last = max(l.last, at)

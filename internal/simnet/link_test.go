@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"example.com/ebb/internal/engine"
 )
 
 const ms = time.Millisecond
@@ -363,5 +365,25 @@ func TestLinkSendAllocates(t *testing.T) {
 	b, now := make([]byte, 1200), time.Duration(0)
 	if got := testing.AllocsPerRun(1000, func() { now += ms; l.Send(now, b) }); got != 0 {
 		t.Errorf("%v allocations a datagram, want 0", got)
+	}
+}
+
+// TestCodepointsPass: a link carries the ECN codepoint of each datagram, its copy
+// included, or changes it as its configuration says.
+func TestCodepointsPass(t *testing.T) {
+	l := NewLink(LinkConfig{Duplicate: 1, Remark: func(n int, ecn engine.ECN) engine.ECN {
+		if n == 1 {
+			return engine.CE
+		}
+		return ecn
+	}}, 1)
+	for i, want := range []engine.ECN{engine.ECT0, engine.CE, engine.ECT0} {
+		a, n := l.SendECN(0, []byte("x"), engine.ECT0)
+		if n != 2 || a[0].ECN != want || a[1].ECN != want {
+			t.Errorf("datagram %d: %+v, want two with codepoint %d", i, a[:n], want)
+		}
+	}
+	if a, _ := l.Send(0, []byte("x")); a[0].ECN != engine.NotECT {
+		t.Errorf("a datagram without a codepoint arrives with %d", a[0].ECN)
 	}
 }

@@ -18,9 +18,28 @@ import (
 // calls give equal results, bit for bit.
 type Sim struct {
 	now    time.Duration
-	events queue[func()]
+	events queue[happening]
 	seed   uint64
 	made   uint64 // stations, for their seeds
+
+	free    []*simPacket // buffers of those that have arrived
+	scratch []byte       // what a flush is sending
+}
+
+// happening is what is due at a time: a datagram reaches a station, a flow's timer
+// fires, or f is called. Whichever it is, noting it allocates nothing but f.
+type happening struct {
+	packet *simPacket
+	flow   *Flow
+	f      func()
+}
+
+// simPacket is a datagram on its way.
+type simPacket struct {
+	b    []byte
+	from netip.AddrPort
+	to   *Station
+	ecn  engine.ECN
 }
 
 // NewSim returns a simulation at time 0.
@@ -31,7 +50,7 @@ func (s *Sim) Now() time.Duration { return s.now }
 
 // At runs f at time t, or at once if that has passed. Functions of one time run
 // in the order of the calls.
-func (s *Sim) At(t time.Duration, f func()) { s.events.push(max(t, s.now), f) }
+func (s *Sim) At(t time.Duration, f func()) { s.events.push(max(t, s.now), happening{f: f}) }
 
 // After runs f when d has passed.
 func (s *Sim) After(d time.Duration, f func()) { s.At(s.now+d, f) }
@@ -60,14 +79,37 @@ func (s *Sim) RunUntil(d time.Duration, cond func() bool) bool {
 func (s *Sim) Idle() bool { return s.events.len() == 0 }
 
 func (s *Sim) step(end time.Duration) bool {
-	at, f, ok := s.events.pop(end)
+	at, e, ok := s.events.pop(end)
 	if !ok {
 		return false
 	}
 	s.now = at
-	f()
+	switch {
+	case e.packet != nil:
+		p := e.packet
+		p.to.receive(p.from, p.b, p.ecn)
+		s.recycle(p)
+	case e.flow != nil:
+		e.flow.expire(at)
+	default:
+		e.f()
+	}
 	return true
 }
+
+// copyOf is a datagram with the bytes of b, in memory that recycle takes back.
+func (s *Sim) copyOf(b []byte, from netip.AddrPort, to *Station, ecn engine.ECN) *simPacket {
+	var p *simPacket
+	if n := len(s.free); n > 0 {
+		p, s.free = s.free[n-1], s.free[:n-1]
+	} else {
+		p = &simPacket{b: make([]byte, 0, 1500)}
+	}
+	p.b, p.from, p.to, p.ecn = append(p.b[:0], b...), from, to, ecn
+	return p
+}
+
+func (s *Sim) recycle(p *simPacket) { s.free = append(s.free, p) }
 
 // Station is a host in a Sim: a gate and the connections behind it.
 type Station struct {
@@ -193,15 +235,15 @@ func (st *Station) params(remote netip.AddrPort) engine.Params {
 }
 
 // Inject hands the station a datagram as if it had come from there.
-func (st *Station) Inject(from netip.AddrPort, b []byte) { st.receive(from, b) }
+func (st *Station) Inject(from netip.AddrPort, b []byte) { st.receive(from, b, engine.NotECT) }
 
-func (st *Station) receive(from netip.AddrPort, b []byte) {
+func (st *Station) receive(from netip.AddrPort, b []byte, ecn engine.ECN) {
 	now := st.clock()
 	st.gate.SetListening(st.Accept != nil)
 	v := st.gate.Route(now, from, b, nil)
 	switch v.Action {
 	case gate.Reply:
-		st.send(from, v.Reply)
+		st.send(from, v.Reply, engine.NotECT)
 		return
 	case gate.Open:
 		v.Conn = st.open(from, v)
@@ -210,7 +252,7 @@ func (st *Station) receive(from netip.AddrPort, b []byte) {
 		return
 	}
 	f := v.Conn
-	f.Conn.HandleSegment(now, engine.Path{Local: st.Addr, Remote: from}, engine.NotECT, b)
+	f.Conn.HandleSegment(now, engine.Path{Local: st.Addr, Remote: from}, ecn, b)
 	f.Flush()
 }
 
@@ -224,17 +266,16 @@ func (st *Station) open(from netip.AddrPort, v gate.Verdict[*Flow]) *Flow {
 }
 
 // send puts a datagram on the way.
-func (st *Station) send(to netip.AddrPort, b []byte) {
+func (st *Station) send(to netip.AddrPort, b []byte, ecn engine.ECN) {
 	r, ok := st.routes[to]
 	if !ok {
 		return
 	}
-	arrivals, n := r.link.Send(st.sim.now, b)
+	arrivals, n := r.link.SendECN(st.sim.now, b, ecn)
 	for _, a := range arrivals[:n] {
-		p := append([]byte(nil), b...)
-		a.Apply(p)
-		from := st.Addr
-		st.sim.At(a.At, func() { r.to.receive(from, p) })
+		p := st.sim.copyOf(b, st.Addr, r.to, a.ECN)
+		a.Apply(p.b)
+		st.sim.events.push(max(a.At, st.sim.now), happening{packet: p})
 	}
 }
 
@@ -252,15 +293,18 @@ func (f *Flow) Flush() {
 		f.shaper.Join(p, f.station.Weight)
 	}
 	now := shaper.Clock{Engine: f.station.clock(), Pool: f.station.sim.now}
-	var buf [64 << 10]byte
+	sim := f.station.sim
+	if sim.scratch == nil {
+		sim.scratch = make([]byte, 64<<10)
+	}
 	for {
-		b, train := f.shaper.AppendSegments(now, f.Conn, buf[:0], len(buf))
+		b, train := f.shaper.AppendSegments(now, f.Conn, sim.scratch[:0], len(sim.scratch))
 		if len(b) == 0 {
 			break
 		}
 		for len(b) > 0 {
 			n := min(train.SegmentSize, len(b))
-			f.station.send(f.remote, b[:n])
+			f.station.send(f.remote, b[:n], train.ECN)
 			b = b[n:]
 		}
 	}
@@ -312,19 +356,23 @@ func (f *Flow) arm() {
 	if next == engine.Never {
 		return
 	}
-	at := max(f.station.Clock.When(next), f.station.sim.now)
+	at := f.station.Clock.whenFrom(f.station.sim.now, next)
 	if at >= f.armed {
 		return
 	}
 	f.armed = at
-	f.station.sim.At(at, func() {
-		if f.armed != at || f.Removed {
-			return
-		}
-		f.armed = engine.Never
-		f.Conn.Advance(f.station.clock())
-		f.Flush()
-	})
+	f.station.sim.events.push(at, happening{flow: f})
+}
+
+// expire handles a timer that was set for a time: one that was set anew since
+// does nothing.
+func (f *Flow) expire(at time.Duration) {
+	if f.armed != at || f.Removed {
+		return
+	}
+	f.armed = engine.Never
+	f.Conn.Advance(f.station.clock())
+	f.Flush()
 }
 
 // chunkHeap is an engine.Allocator that counts.

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"example.com/ebb/congestion"
+	"example.com/ebb/internal/matrix"
+	"example.com/ebb/ledbat"
+)
+
+// simFlags is the command line of sim.
+type simFlags struct {
+	seeds      int
+	first      uint64
+	mode       string
+	only       string
+	quick      bool
+	list       bool
+	json, tsv  bool
+	pictures   string
+	scenarios  []string
+	controller congestion.Factory
+}
+
+// sim is the command.
+func sim(ctx context.Context, c console, _ opener, args []string) error {
+	var f simFlags
+	if err := f.parse(args); err != nil {
+		return err
+	}
+	if f.list {
+		return listScenarios(c.stdout)
+	}
+	cases, err := f.cases()
+	if err != nil {
+		return err
+	}
+	plan := matrix.Plan{Subject: f.controller, Seeds: f.seeds, First: f.first, Quick: f.quick}
+	plan.Progress = func(r *matrix.Result) {
+		fmt.Fprintf(c.stderr, "%s: done\n", strings.TrimSpace(r.Row+" "+r.Case))
+	}
+	results, err := matrix.Run(ctx, plan, cases)
+	if err != nil {
+		return err
+	}
+	if err := f.print(c.stdout, results); err != nil {
+		return err
+	}
+	if met, bars := matrix.Count(results); met < bars {
+		return fmt.Errorf("%d of %d bars are missed", bars-met, bars)
+	}
+	return nil
+}
+
+func (f *simFlags) parse(args []string) error {
+	fs := newFlagSet("sim", "[SCENARIO]...",
+		`Runs the scenarios that congestion control is judged by, all or those named, in
+virtual time, and holds what it measures against their bars. Equal command lines
+give equal figures on every machine. The status is 1 if a bar is missed.`,
+		`  ebb sim --list
+  ebb sim 4 5 --seeds 3
+  ebb sim 6 --case "40 ms, 1 BDP" --seeds 1
+  ebb sim --quick --seeds 1 --congestion ledbat++
+`)
+	fs.IntVar(&f.seeds, "seeds", 20, "how many runs of each case")
+	fs.Uint64Var(&f.first, "seed", 1, "the first seed")
+	fs.StringVar(&f.mode, "congestion", "default", "the controller: a mode of LEDBAT, or "+strings.Join(matrix.Competitors(), ", "))
+	fs.StringVar(&f.only, "case", "", "only the case of this name")
+	fs.BoolVar(&f.quick, "quick", false, "shorter runs, for every day")
+	fs.BoolVar(&f.list, "list", false, "print the scenarios and run nothing")
+	fs.BoolVar(&f.json, "json", false, "print JSON, with the value of every seed")
+	fs.BoolVar(&f.tsv, "tsv", false, "print tab-separated lines")
+	if err := fs.parse(args, 0, -1); err != nil {
+		return err
+	}
+	f.scenarios = fs.Args()
+	if f.seeds < 1 || f.seeds > 10_000 {
+		return usageErrorf("--seeds is from 1 to 10000, not %d", f.seeds)
+	}
+	if f.json && f.tsv {
+		return usageErrorf("--json and --tsv exclude each other")
+	}
+	var err error
+	f.controller, err = controllerOf(f.mode)
+	return err
+}
+
+// controllerOf makes the controllers of a name.
+func controllerOf(name string) (congestion.Factory, error) {
+	if factory, ok := matrix.Competitor(name); ok {
+		return factory, nil
+	}
+	mode, err := ledbat.ParseMode(name)
+	if err != nil {
+		return nil, usageErrorf("--congestion is a mode of LEDBAT or one of %s, not %q", strings.Join(matrix.Competitors(), ", "), name)
+	}
+	return func(p congestion.Params) congestion.Controller {
+		c, err := ledbat.New(ledbat.Config{Mode: mode, MaxDatagramSize: p.MaxDatagramSize, Seed: p.Seed})
+		if err != nil {
+			panic("BUG: " + err.Error())
+		}
+		return c
+	}, nil
+}
+
+func (f *simFlags) cases() ([]matrix.Case, error) {
+	cases, err := matrix.Select(f.scenarios...)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	if f.only == "" {
+		return cases, nil
+	}
+	var names []string
+	for _, c := range cases {
+		names = append(names, fmt.Sprintf("%q", c.Name))
+	}
+	cases = slices.DeleteFunc(cases, func(c matrix.Case) bool { return c.Name != f.only })
+	if len(cases) == 0 {
+		return nil, usageErrorf("no case %q; there are %s", f.only, strings.Join(names, ", "))
+	}
+	return cases, nil
+}
+
+func (f *simFlags) print(w io.Writer, results []matrix.Result) error {
+	switch {
+	case f.json:
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(results)
+	case f.tsv:
+		return matrix.WriteTSV(w, results)
+	}
+	return matrix.WriteTable(w, results)
+}
+
+func listScenarios(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, s := range matrix.Scenarios() {
+		fmt.Fprintf(table, "%s\t%s\n", s.Row, s.Title)
+		for _, c := range s.Cases {
+			if c.Name != "" {
+				fmt.Fprintf(table, "\t  %s\n", c.Name)
+			}
+		}
+	}
+	return table.Flush()
+}

@@ -1,0 +1,213 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// aloneRate is the steady rate of a competitor that has the path for itself, in bytes per second.
+func (b bench) aloneRate(ctx context.Context, p path, kind string, d time.Duration) (float64, error) {
+	d = min(d, b.last(aloneTime))
+	t, err := b.run(ctx, p, []flow{{kind: kind, port: theirs, runs: d}})
+	if err != nil {
+		return 0, err
+	}
+	s := t[theirs]
+	return s.rate(span{s.start() + warm(d), s.start() + d}), nil
+}
+
+// together is the span in which flows of a trace are all active and past the start.
+func together(t trace, flows []flow) span {
+	var in span
+	for i, f := range flows {
+		from := t[f.port].start()
+		in.from = max(in.from, from+warm(f.runs))
+		if to := from + f.runs; i == 0 || to < in.to {
+			in.to = to
+		}
+	}
+	return in
+}
+
+// kept are the figures of a competitor beside us: what it keeps of its rate alone, and how much of
+// the link is used.
+func kept(name string, t trace, in span, p path, port int, alone, bar, worst float64) []figure {
+	return []figure{
+		atLeast("keep"+name, percent(t[port].rate(in), alone), "%", bar, worst),
+		atLeast("link used"+name, percent(t.sum().rate(in), p.bytesPerSecond()), "%", 95, 95),
+	}
+}
+
+// besideReno is scenario 4.
+func besideReno(ctx context.Context, b bench) ([]figure, error) {
+	p := path{mbit: 10, rtt: 40 * time.Millisecond, queue: 256_000}
+	d := b.last(60 * time.Second)
+	base, err := b.aloneRate(ctx, p, "reno", d)
+	if err != nil {
+		return nil, err
+	}
+	const earlier = 1500 * time.Millisecond
+	flows := []flow{
+		{kind: "reno", port: theirs, runs: d},
+		{kind: ebb, port: ours, after: earlier, runs: d},
+	}
+	t, err := b.run(ctx, p, flows)
+	if err != nil {
+		return nil, err
+	}
+	all := kept("", t, together(t, flows), p, theirs, base, 95, 90)
+	return append(all, regain("", t, p, flows[0], flows[1])), nil
+}
+
+// regain is how soon we have 85 % of the link after a competitor's end. The flow that stays must
+// stay for at least a second behind it.
+func regain(name string, t trace, p path, leaves, stays flow) figure {
+	from := t[leaves.port].start() + leaves.runs
+	to := t[stays.port].start() + stays.runs
+	took, ok := t[stays.port].reaches(span{from, to}, 500*time.Millisecond, 0.85*p.bytesPerSecond())
+	if !ok {
+		f := atMost("85 % regained within"+name, (to - from).Seconds(), "s", 3, 3)
+		f.details = "not until the end"
+		f.value = max(f.value, f.bar+1)
+		return f
+	}
+	return atMost("85 % regained within"+name, took.Seconds(), "s", 3, 3)
+}
+
+// besideCUBIC is scenario 5.
+func besideCUBIC(ctx context.Context, b bench) ([]figure, error) {
+	p := path{mbit: 50, rtt: 30 * time.Millisecond, queue: 375_000}
+	d := b.last(120 * time.Second)
+	base, err := b.aloneRate(ctx, p, "cubic", d)
+	if err != nil {
+		return nil, err
+	}
+	const apart = 1500 * time.Millisecond
+	leaves := d * 3 / 4
+	var all []figure
+	for _, order := range []struct {
+		name         string
+		their, after time.Duration
+	}{{", it first", 0, apart}, {", we first", apart, 0}} {
+		flows := []flow{
+			{kind: "cubic", port: theirs, after: order.their, runs: leaves - order.their},
+			{kind: ebb, port: ours, after: order.after, runs: d - order.after},
+		}
+		t, err := b.run(ctx, p, flows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, kept(order.name, t, together(t, flows), p, theirs, base, 95, 90)...)
+		all = append(all, regain(order.name, t, p, flows[0], flows[1]))
+	}
+	return all, nil
+}
+
+// besideBBR is scenario 6.
+func besideBBR(ctx context.Context, b bench) ([]figure, error) {
+	var all []figure
+	for _, rtt := range []time.Duration{20, 40, 100} {
+		for _, queue := range []int{1, 4} {
+			p := path{mbit: 50, rtt: rtt * time.Millisecond}
+			p.queue = queue * p.bdp()
+			// Several visits to ProbeRTT, which come every ten seconds, are enough.
+			d := b.last(60 * time.Second)
+			base, err := b.aloneRate(ctx, p, "bbr", d)
+			if err != nil {
+				return nil, err
+			}
+			flows := []flow{
+				{kind: "bbr", port: theirs, runs: d},
+				{kind: ebb, port: ours, after: 1500 * time.Millisecond, runs: d},
+			}
+			t, err := b.run(ctx, p, flows)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, kept(fmt.Sprintf(", %d ms, %d BDP", rtt, queue), t, together(t, flows), p, theirs, base, 90, 90)...)
+		}
+	}
+	return all, nil
+}
+
+// shallow is scenario 7.
+func shallow(ctx context.Context, b bench) ([]figure, error) {
+	p := path{mbit: 10, rtt: 40 * time.Millisecond, queue: 16_000}
+	d := b.last(60 * time.Second)
+	t, err := b.run(ctx, p, []flow{{kind: ebb, port: ours, runs: d}})
+	if err != nil {
+		return nil, err
+	}
+	s := t[ours]
+	in := span{s.start() + warm(d), s.start() + d}
+	all := []figure{atLeast("rate alone", percent(s.rate(in), p.bytesPerSecond()), "%", 80, 80)}
+	base, err := b.aloneRate(ctx, p, "cubic", d)
+	if err != nil {
+		return nil, err
+	}
+	flows := []flow{
+		{kind: "cubic", port: theirs, runs: d},
+		{kind: ebb, port: ours, after: 1500 * time.Millisecond, runs: d},
+	}
+	if t, err = b.run(ctx, p, flows); err != nil {
+		return nil, err
+	}
+	in = together(t, flows)
+	return append(all,
+		atLeast("keep", percent(t[theirs].rate(in), base), "%", 75, 75),
+		shown("link used", percent(t.sum().rate(in), p.bytesPerSecond()), "%"),
+	), nil
+}
+
+// latecomer is scenario 9.
+func latecomer(ctx context.Context, b bench) ([]figure, error) {
+	p := path{mbit: 10, rtt: 40 * time.Millisecond, queue: 256_000}
+	d := b.last(120 * time.Second)
+	var all []figure
+	for _, apart := range []time.Duration{300 * time.Millisecond, 1500 * time.Millisecond, min(10*time.Second, d/4)} {
+		flows := []flow{
+			{kind: ebb, port: ours, runs: d},
+			{kind: ebb, port: ours + 1, after: apart, runs: d - apart},
+		}
+		t, err := b.run(ctx, p, flows)
+		if err != nil {
+			return nil, err
+		}
+		late := t[ours+1].start()
+		in := span{late + min(20*time.Second, d/3), t[ours].start() + d}
+		worst := 50.0
+		for w := in.from; w+10*time.Second <= in.to; w += 10 * time.Second {
+			one := span{w, w + 10*time.Second}
+			share := percent(t[ours+1].rate(one), t.sum().rate(one))
+			if (share-50)*(share-50) > (worst-50)*(worst-50) {
+				worst = share
+			}
+		}
+		name := fmt.Sprintf(", %v apart", apart)
+		all = append(all,
+			atMost("off an even split in the worst 10 s"+name, max(worst-50, 50-worst), "%", 5, 5),
+			atLeast("Jain"+name, jain([]float64{t[ours].rate(in), t[ours+1].rate(in)}), "", 0.99, 0.99),
+			shown("link used"+name, percent(t.sum().rate(in), p.bytesPerSecond()), "%"))
+	}
+	return all, nil
+}
+
+// many is scenario 11.
+func many(ctx context.Context, b bench) ([]figure, error) {
+	p := path{mbit: 50, rtt: 40 * time.Millisecond, queue: 500_000}
+	d := b.last(60 * time.Second)
+	base, err := b.aloneRate(ctx, p, "cubic", d)
+	if err != nil {
+		return nil, err
+	}
+	flows := []flow{{kind: "cubic", port: theirs, after: 1500 * time.Millisecond, runs: d}}
+	for i := range 10 {
+		flows = append(flows, flow{kind: ebb, port: ours + i, runs: d + 5*time.Second})
+	}
+	t, err := b.run(ctx, p, flows)
+	if err != nil {
+		return nil, err
+	}
+	return kept("", t, together(t, flows), p, theirs, base, 80, 70), nil
+}
