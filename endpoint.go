@@ -255,7 +255,7 @@ func (e *Endpoint) closeIfIdle() {
 	}
 	e.mu.Unlock()
 	if idle {
-		e.sock.Close()
+		e.sock.Shut() // we may be the reader
 	}
 }
 

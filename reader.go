@@ -13,26 +13,18 @@ import (
 
 // readLoop is the goroutine that reads the socket until it is closed.
 func (e *Endpoint) readLoop() {
-	var trouble backoff
+	r := receiver{endpoint: e}
 	for {
-		err := e.sock.WaitReadable()
-		if err == nil {
-			in := e.intakes.Get().(*intake)
-			err = e.readOnce(in)
-			in.reset()
-			e.intakes.Put(in)
-		}
+		err := e.sock.Receive(&r)
 		switch {
-		case err == nil:
-			trouble = backoff{}
 		case errors.Is(err, net.ErrClosed):
 			return
 		case e.connected && isRefusal(err):
 			e.refused(err)
 		default:
-			if pause := trouble.next(); pause > 0 {
-				if trouble.loggable() {
-					e.config.Logger.Warn("reading the socket fails", "local", e.local, "error", err, "attempts", trouble.failures)
+			if pause := r.trouble.next(); pause > 0 {
+				if r.trouble.loggable() {
+					e.config.Logger.Warn("reading the socket fails", "local", e.local, "error", err, "attempts", r.trouble.failures)
 				}
 				select {
 				case <-e.done:
@@ -42,6 +34,31 @@ func (e *Endpoint) readLoop() {
 			}
 		}
 	}
+}
+
+// receiver is what the endpoint's socket reads into. It belongs to readLoop's goroutine.
+type receiver struct {
+	endpoint *Endpoint
+	in       *intake // lent to the socket
+	trouble  backoff
+}
+
+// Lend implements udp.Receiver.
+func (r *receiver) Lend() []udp.Message {
+	r.in = r.endpoint.intakes.Get().(*intake)
+	return r.in.messages
+}
+
+// Take implements udp.Receiver.
+func (r *receiver) Take(n int) bool {
+	if n > 0 {
+		r.trouble = backoff{}
+		r.endpoint.take(r.in, n)
+	}
+	r.in.reset()
+	r.endpoint.intakes.Put(r.in)
+	r.in = nil
+	return true
 }
 
 // backoff spaces the attempts at something that keeps failing. Sixteen failures
@@ -62,12 +79,8 @@ func (b *backoff) next() time.Duration {
 // them doubles, so that a socket that fails for ever does not fill a disk.
 func (b *backoff) loggable() bool { return b.failures&(b.failures-1) == 0 || b.failures == 17 }
 
-// readOnce reads a batch and gives every datagram where it belongs.
-func (e *Endpoint) readOnce(in *intake) error {
-	n, err := e.sock.Read(in.messages)
-	if n == 0 {
-		return err
-	}
+// take gives every datagram of a batch where it belongs.
+func (e *Endpoint) take(in *intake, n int) {
 	e.route(in, in.messages[:n])
 	for i := 0; i < len(in.arrivals); {
 		j := i + 1
@@ -81,7 +94,6 @@ func (e *Endpoint) readOnce(in *intake) error {
 	for _, f := range in.foreign {
 		e.config.Foreign(f.seg, net.UDPAddrFromAddrPort(f.remote))
 	}
-	return nil
 }
 
 // route asks the gate about every datagram of a batch.

@@ -9,7 +9,7 @@ func TestReadAndWriteDoNotAllocate(t *testing.T) {
 		sink := p.listen(t, "udp", ":0")
 		client := p.listen(t, "udp", ":0")
 		b := make([]byte, 10_000)
-		in := room(sink, 20)
+		in := single{ms: room(sink, 20)}
 		for _, ip := range []string{"127.0.0.1", "::1"} {
 			ms := []Message{
 				{Buf: b, N: len(b), SegmentSize: 1000, Remote: at(sink, ip), ECN: 2},
@@ -19,12 +19,11 @@ func TestReadAndWriteDoNotAllocate(t *testing.T) {
 				ms[0].Sent, ms[1].Sent = 0, 0
 				write(t, client, ms...)
 				for n := 0; n < 20 && !p.noUDP; { // a PacketConn allocates the addresses itself
-					k, err := sink.Read(in)
-					if err != nil {
+					if err := sink.Receive(&in); err != nil {
 						t.Fatal(err)
 					}
-					for i := range k {
-						n += in[i].datagrams()
+					for i := range in.n {
+						n += in.ms[i].datagrams()
 					}
 				}
 			})

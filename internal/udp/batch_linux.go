@@ -29,7 +29,7 @@ func newBatchLink(s *Socket, c *net.UDPConn, opt Options) link {
 	s.gso.Store(!opt.NoGSO && sendsTrains(s.raw))
 	s.features.gro = !opt.NoGRO && receiveTrains(s.raw)
 	l := &batchLink{socket: s, pc: ipv4.NewPacketConn(c)}
-	l.reader.receive = l.reader.recvmmsg
+	l.drain = l.readAll
 	return l
 }
 

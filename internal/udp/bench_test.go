@@ -30,19 +30,18 @@ func benchmark(b *testing.B, p path, connected bool) {
 		client = p.listen(b, "udp4", "127.0.0.1:0")
 	}
 	out := []Message{{Buf: make([]byte, size*count), N: size * count, SegmentSize: size, Remote: to}}
-	in := room(server, count)
+	in := single{ms: room(server, count)}
 	b.SetBytes(size * count)
 	b.ReportAllocs()
 	for b.Loop() {
 		out[0].Sent = 0
 		write(b, client, out...)
 		for n := 0; n < count; {
-			k, err := server.Read(in)
-			if err != nil {
+			if err := server.Receive(&in); err != nil {
 				b.Fatal(err)
 			}
-			for i := range k {
-				n += in[i].datagrams()
+			for i := range in.n {
+				n += in.ms[i].datagrams()
 			}
 		}
 	}

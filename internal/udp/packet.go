@@ -15,6 +15,8 @@ type packetLink struct {
 	addrOf netip.AddrPort
 }
 
+func (l *packetLink) receive(r Receiver) error { return l.socket.receiveOneByOne(l, r) }
+
 func (l *packetLink) read(ms []Message) (int, error) {
 	s, m := l.socket, &ms[0]
 	n, a, err := s.pc.ReadFrom(m.Buf)

@@ -17,29 +17,60 @@ import (
 // package ipv4 allocates an address for every datagram. Socket.readMu guards
 // it.
 type reader struct {
-	in      *inbox             // during a read
-	want    int                // how many messages to read
-	got     int                // how many there were
-	errno   syscall.Errno      // what the call ended in
-	receive func(uintptr) bool // recvmmsg as a func value, made once
-	zones   zones
+	receiver Receiver           // during a receive
+	errno    syscall.Errno      // what ended it
+	drain    func(uintptr) bool // readAll as a func value, made once
+	zones    zones
 }
 
-func (l *batchLink) read(ms []Message) (int, error) {
-	s := l.socket
+// receive lets the receiver deal with each batch within the callback of RawConn.Read. The
+// runtime forgets an event only when such a Read begins, so that what arrives
+// after the read that emptied the socket ends the wait that follows: one system call a
+// batch, none to ask if there is something, and no buffers during the wait.
+func (l *batchLink) receive(r Receiver) error {
+	l.receiver, l.errno = r, 0
+	err := l.socket.raw.Read(l.drain)
+	l.receiver = nil
+	if err == nil && l.errno != 0 {
+		err = l.errno
+	}
+	return err
+}
+
+// readAll reads until the socket is empty, and reports whether the receive is over.
+func (l *batchLink) readAll(fd uintptr) (over bool) {
+	for {
+		ms := l.receiver.Lend()
+		want := min(len(ms), batchSize)
+		got, errno := l.readBatch(fd, ms[:want])
+		more := l.receiver.Take(got)
+		switch {
+		case l.socket.closed.Load():
+			l.errno = unix.EBADF
+			return true
+		case errno != 0 && errno != unix.EAGAIN:
+			l.errno = errno
+			return true
+		case !more:
+			return true
+		case got < want:
+			return false
+		}
+	}
+}
+
+// readBatch reads what is there.
+func (l *batchLink) readBatch(fd uintptr, ms []Message) (int, syscall.Errno) {
 	in := inboxes.Get().(*inbox)
-	k := min(len(ms), batchSize)
-	in.lay(ms[:k])
-	l.in, l.want = in, k
-	defer l.forget(k)
-	if err := s.raw.Read(l.receive); err != nil {
-		return 0, err
+	defer in.release(len(ms))
+	in.lay(ms)
+	got, errno := recvmmsg(fd, in, len(ms))
+	if errno != 0 {
+		return 0, errno
 	}
-	if l.errno != 0 {
-		return 0, l.errno
-	}
+	s := l.socket
 	bytes, datagrams := 0, 0
-	for i := range l.got {
+	for i := range got {
 		m, h := &ms[i], &in.headers[i]
 		m.received(int(h.n), l.sender(&in.names[i], h.hdr.Namelen), s.ownAddr())
 		s.parseControl(m, in.control[i][:h.hdr.Controllen])
@@ -50,31 +81,16 @@ func (l *batchLink) read(ms []Message) (int, error) {
 		datagrams += m.datagrams()
 	}
 	s.counters.received.add(datagrams, bytes)
-	return l.got, nil
+	return got, 0
 }
 
-// forget returns the inbox, which may hold k of the caller's buffers.
-func (l *batchLink) forget(k int) {
-	for i := range k {
-		l.in.vectors[i].Base = nil
-	}
-	inboxes.Put(l.in)
-	l.in = nil
-}
-
-// recvmmsg reads what is there, and reports whether that was anything, or an
-// error.
-func (r *reader) recvmmsg(fd uintptr) bool {
+// recvmmsg reads up to n messages without waiting.
+func recvmmsg(fd uintptr, in *inbox, n int) (int, syscall.Errno) {
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd,
-			uintptr(unsafe.Pointer(&r.in.headers[0])), uintptr(r.want), unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case unix.EINTR:
-		case unix.EAGAIN:
-			return false
-		default:
-			r.got, r.errno = int(n), errno
-			return true
+		got, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd,
+			uintptr(unsafe.Pointer(&in.headers[0])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
+		if errno != unix.EINTR {
+			return int(got), errno
 		}
 	}
 }
@@ -131,6 +147,15 @@ func (in *inbox) lay(ms []Message) {
 		in.vectors[i].Base = unsafe.SliceData(ms[i].Buf)
 		in.vectors[i].SetLen(len(ms[i].Buf))
 	}
+}
+
+// release forgets the buffers, k at most, which are the caller's, and returns the inbox to the
+// pool.
+func (in *inbox) release(k int) {
+	for i := range k {
+		in.vectors[i].Base = nil
+	}
+	inboxes.Put(in)
 }
 
 // zonesLifetime is how long the name of a network interface is believed.

@@ -13,6 +13,8 @@ type singleLink struct {
 	in, out [controlSpace]byte
 }
 
+func (l *singleLink) receive(r Receiver) error { return l.socket.receiveOneByOne(l, r) }
+
 func (l *singleLink) read(ms []Message) (int, error) {
 	s, m := l.socket, &ms[0]
 	var n, nn, flags int

@@ -1,6 +1,6 @@
 // Package udp is a UDP socket that moves batches.
 //
-// A Socket reads and writes slices of Messages. Beneath it is the best that the
+// A Socket receives and writes slices of Messages. Beneath it is the best that the
 // system and the socket allow: on Linux many datagrams a system call
 // (recvmmsg and sendmmsg), on other systems one, and any net.PacketConn will do,
 // a simulated one included. Which it is shows in Info, not in the interface.
@@ -19,6 +19,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // DefaultBuffer is what is asked of the system for each of the socket's
@@ -45,7 +46,7 @@ type Options struct {
 }
 
 // A Socket is a UDP socket. Its methods may be called by any number of
-// goroutines; reads take turns with each other, and so do writes.
+// goroutines; those that receive take turns, and so do writes.
 type Socket struct {
 	pc       net.PacketConn
 	raw      syscall.RawConn // nil unless pc is a *net.UDPConn
@@ -57,8 +58,9 @@ type Socket struct {
 	gso      atomic.Bool // trains go to the kernel whole
 	counters counters
 	closed   atomic.Bool
+	shut     atomic.Bool // by Shut: whoever leaves Receive closes pc
 
-	readMu  sync.Mutex // held over a read
+	readMu  sync.Mutex // held over a Receive
 	writeMu sync.Mutex // held over a write, not over a wait
 	// waiters is the number of calls in WaitWritable, guarded by
 	// writeMu. Each holds the descriptor's write lock, on which a
@@ -69,8 +71,8 @@ type Socket struct {
 // A link moves messages, complete and valid ones, by one way or another.
 // The socket makes its calls one at a time in each direction.
 type link interface {
-	// read fills one message or more, having waited for the first.
-	read(ms []Message) (n int, err error)
+	// receive hands over what arrives until the receiver has enough or a read fails.
+	receive(r Receiver) error
 	// write sends what it can, moves Sent of each message, and returns the
 	// number of messages it completed.
 	write(ms []Message) (n int, err error)
@@ -155,24 +157,58 @@ func New(pc net.PacketConn, opt Options) (*Socket, error) {
 	return s, nil
 }
 
-// Read waits for datagrams and describes them in ms[:n]; n is at least 1
-// unless there is an error. On a connected socket an error may be what ICMP
-// said of an earlier send: if IsTemporary says so, the socket reads on.
-// After Close the error is net.ErrClosed.
-func (s *Socket) Read(ms []Message) (n int, err error) {
-	if len(ms) == 0 {
-		return 0, nil
-	}
+// A Receiver deals with what a socket receives.
+type Receiver interface {
+	// Lend returns messages to read into, at least one. Where the socket can, it asks only
+	// when something has come, so that a silent one holds no buffers.
+	Lend() []Message
+	// Take gets the first n of the messages that were lent last, filled, and has them all
+	// back. n is 0 if there was nothing after all. It reports whether to go on.
+	Take(n int) bool
+}
+
+// Receive hands over what arrives until the receiver has enough, which is no error, or a read
+// fails. On a connected socket the error may be what ICMP said of an earlier send: if
+// IsTemporary says so, the socket receives on. After Close or Shut the error is
+// net.ErrClosed. The receiver must not call Close.
+func (s *Socket) Receive(r Receiver) error {
 	s.readMu.Lock()
-	defer s.readMu.Unlock()
-	n, err = s.link.read(ms)
+	err := net.ErrClosed
+	if !s.closed.Load() {
+		err = s.link.receive(r)
+	}
+	s.readMu.Unlock()
+	if s.shut.Load() {
+		s.pc.Close()
+	}
 	if err != nil {
 		err = s.sanitize(err)
 		if err != net.ErrClosed {
 			s.counters.receiveErrors.Add(1)
 		}
 	}
-	return n, err
+	return err
+}
+
+// oneByOne is a link that reads one datagram a call.
+type oneByOne interface {
+	// read waits for a datagram and describes it in the first message.
+	read(ms []Message) (n int, err error)
+}
+
+// receiveOneByOne is receive of a oneByOne.
+func (s *Socket) receiveOneByOne(l oneByOne, r Receiver) error {
+	for {
+		if s.raw != nil {
+			if err := waitReadable(s.raw); err != nil {
+				return err
+			}
+		}
+		n, err := l.read(r.Lend())
+		if !r.Take(n) || err != nil {
+			return err
+		}
+	}
 }
 
 // Write sends messages in order without waiting, and returns how many are
@@ -212,22 +248,6 @@ func (s *Socket) Write(ms []Message) (n int, err error) {
 	return n, bad
 }
 
-// WaitReadable waits until a Read has something to return, so that whoever
-// reads needs no buffers until then. Where that cannot be known beforehand
-// it returns at once. After Close the error is net.ErrClosed.
-func (s *Socket) WaitReadable() error {
-	if s.closed.Load() {
-		return net.ErrClosed
-	}
-	if s.raw == nil {
-		return nil
-	}
-	if err := waitReadable(s.raw); err != nil {
-		return s.sanitize(err)
-	}
-	return nil
-}
-
 // WaitWritable waits until there is room after ErrWouldBlock. Until it
 // returns, every Write ends in ErrWouldBlock. After Close the error is
 // net.ErrClosed.
@@ -263,13 +283,31 @@ func (s *Socket) LocalAddr() *net.UDPAddr { return net.UDPAddrFromAddrPort(s.loc
 // the socket is not connected.
 func (s *Socket) Remote() netip.AddrPort { return s.remote }
 
-// Close closes the socket and wakes whoever waits in it. A second Close
-// returns net.ErrClosed.
+// Close closes the socket, wakes whoever waits in it, and may wait for a Receive to return. A
+// second Close returns net.ErrClosed.
 func (s *Socket) Close() error {
 	if s.closed.Swap(true) {
 		return net.ErrClosed
 	}
 	return s.pc.Close()
+}
+
+// Shut is Close for whoever cannot wait, a Receiver for one: a Receive that is on closes the
+// socket on its way out.
+func (s *Socket) Shut() {
+	if s.closed.Swap(true) {
+		return
+	}
+	if s.raw == nil {
+		s.pc.Close() // a PacketConn is not read from within a callback
+		return
+	}
+	s.shut.Store(true)
+	s.pc.SetReadDeadline(time.Unix(1, 0)) // which also ends a wait
+	if s.readMu.TryLock() {
+		s.readMu.Unlock()
+		s.pc.Close()
+	}
 }
 
 // wildcard reports whether datagrams to any address of the machine arrive.

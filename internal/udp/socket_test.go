@@ -150,9 +150,6 @@ func TestBadMessages(t *testing.T) {
 		if n, err := open.Write(nil); n != 0 || err != nil {
 			t.Errorf("Write(nil) = %d, %v", n, err)
 		}
-		if n, err := open.Read(nil); n != 0 || err != nil {
-			t.Errorf("Read(nil) = %d, %v", n, err)
-		}
 	})
 }
 
@@ -198,33 +195,67 @@ func TestOversizedDatagram(t *testing.T) {
 
 func TestCloseWakesRead(t *testing.T) {
 	each(t, func(t *testing.T, p path) {
-		waits := map[string]func(*Socket) error{
-			"Read": func(s *Socket) error {
-				_, err := s.Read([]Message{{Buf: make([]byte, 100)}})
-				return err
+		for name, end := range map[string]func(*Socket){
+			"Close": func(s *Socket) {
+				if err := s.Close(); err != nil {
+					t.Errorf("Close: %v", err)
+				}
 			},
-		}
-		if !p.noUDP {
-			waits["WaitReadable"] = (*Socket).WaitReadable
-		}
-		for name, wait := range waits {
+			"Shut": (*Socket).Shut,
+		} {
 			s := p.listen(t, "udp4", "127.0.0.1:0")
 			err := make(chan error)
-			go func() { err <- wait(s) }()
-			if name == "Read" {
-				for s.readMu.TryLock() { // until it is Read that holds it
-					s.readMu.Unlock()
-					runtime.Gosched()
-				}
+			go func() {
+				_, e := s.Read([]Message{{Buf: make([]byte, 100)}})
+				err <- e
+			}()
+			for s.readMu.TryLock() { // until it is Read that holds it
+				s.readMu.Unlock()
+				runtime.Gosched()
 			}
-			if err := s.Close(); err != nil {
-				t.Errorf("Close: %v", err)
-			}
+			end(s)
 			if got := <-err; got != net.ErrClosed {
-				t.Errorf("%s = %v, want net.ErrClosed", name, got)
+				t.Errorf("Read at a %s = %v, want net.ErrClosed", name, got)
 			}
 			closedEverywhere(t, s)
+			free(t, s)
 		}
+	})
+}
+
+// free checks that nobody holds the address of a socket that is closed.
+func free(t *testing.T, s *Socket) {
+	t.Helper()
+	c, err := net.ListenUDP("udp4", s.LocalAddr())
+	if err != nil {
+		t.Fatalf("its address is still taken: %v", err)
+	}
+	c.Close()
+}
+
+// shutter shuts the socket that it receives from.
+type shutter struct {
+	socket *Socket
+	ms     []Message
+}
+
+func (r *shutter) Lend() []Message { return r.ms }
+
+func (r *shutter) Take(int) bool {
+	r.socket.Shut()
+	return true
+}
+
+func TestShutWithinReceive(t *testing.T) {
+	each(t, func(t *testing.T, p path) {
+		s := p.listen(t, "udp4", "127.0.0.1:0")
+		client := p.dial(t, "udp4", netip.AddrPort{}, at(s, "127.0.0.1"))
+		write(t, client, Message{Buf: []byte("enough"), N: 6})
+		if err := s.Receive(&shutter{s, room(s, 4)}); err != net.ErrClosed {
+			t.Errorf("Receive = %v, want net.ErrClosed", err)
+		}
+		closedEverywhere(t, s)
+		free(t, s)
 	})
 }
 
@@ -235,7 +266,7 @@ func closedEverywhere(t *testing.T, s *Socket) {
 	_, readErr := s.Read([]Message{{Buf: buf}})
 	_, writeErr := s.Write([]Message{{Buf: buf, N: 10, Remote: at(s, "127.0.0.1")}})
 	for name, err := range map[string]error{
-		"Read": readErr, "Write": writeErr, "WaitReadable": s.WaitReadable(),
+		"Read": readErr, "Write": writeErr,
 		"WaitWritable": s.WaitWritable(), "Close": s.Close(),
 	} {
 		if err != net.ErrClosed {
