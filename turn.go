@@ -10,14 +10,14 @@ import (
 // It is guarded by the lock of its owner. Its channels are made when first waited on, for
 // most of many connections never are.
 type turn struct {
-	lock    sync.Locker
+	lock    *sync.Mutex
 	next    chan struct{} // capacity 1: another caller may try to have the turn
 	wake    chan struct{} // capacity 1: look again
-	queued  int           // callers that wait for the turn
+	timer   *time.Timer   // nil: there is no deadline to come
+	queued  int32         // callers that wait for the turn
 	taken   bool          // a caller has it
 	waiting bool          // the caller waits
 	expired bool          // the deadline has passed
-	timer   *time.Timer   // nil: there is no deadline to come
 }
 
 // take waits for the turn. Owner's lock held, but not during the wait. That is on a channel, not

@@ -70,7 +70,7 @@ func (s *sentState) at(n uint64) *sentPacket {
 // push appends a record for the next number.
 func (s *sentState) push(p sentPacket) {
 	if s.next-s.base == uint64(len(s.ring)) {
-		s.grow(max(4, 2*len(s.ring)))
+		s.grow(max(2, 2*len(s.ring)))
 	}
 	s.ring[s.next&uint64(len(s.ring)-1)] = p
 	s.next++
