@@ -42,8 +42,8 @@
 // an ACK arrives, or the timer says that the pacer has credit. The bytes stay
 // in the buffer until they are acknowledged; a retransmission encodes them again.
 //
-// At the other end the reader borrows buffers when the socket is readable,
-// reads a batch, and asks the gate about every datagram. Those of one
+// At the other end the reader borrows buffers when something has come, reads
+// a batch, and asks the gate about every datagram. Those of one
 // connection that follow each other enter its engine under one lock. The
 // engine verifies the trailer, copies the bytes to their place in the receive
 // window, and notes what to acknowledge; a Read that waits is woken, and
