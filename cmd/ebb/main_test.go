@@ -169,6 +169,15 @@ func TestUsageErrors(t *testing.T) {
 		{"bench --seconds 0", "--seconds"},
 		{"bench --seconds NaN", "--seconds"},
 		{"bench --size -1", "--size"},
+		{"sim 8", `"8"`},
+		{"sim 4 --seeds 0", "--seeds"},
+		{"sim 4 --seeds many", "--seeds"},
+		{"sim 4 --congestion vegas", `"vegas"`},
+		{"sim 4 --min-ssthresh 1000000001", "1000000001"},
+		{"sim 7 --case nobody", `"CUBIC first"`},
+		{"sim 4 --json --tsv", "--tsv"},
+		{"sim 4 --pictures main.go", "main.go"},
+		{"sim 4 --pictures main.go/drawn", "main.go/drawn"},
 	}
 	for _, test := range tests {
 		t.Run(test.args, func(t *testing.T) {
@@ -185,7 +194,7 @@ func TestUsageErrors(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range []string{"-h", "--help", "help", "send -h", "receive --help", "pipe -h", "bench -h", "send file -h"} {
+	for _, args := range []string{"-h", "--help", "help", "send -h", "receive --help", "pipe -h", "bench -h", "sim -h", "send file -h"} {
 		status, stdout, stderr := execute(t, "ebb", strings.Fields(args)...)
 		if status != 0 || stderr != "" {
 			t.Errorf("%s: status %d, standard error %q", args, status, stderr)
