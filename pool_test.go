@@ -3,10 +3,12 @@ package ebb_test
 import (
 	"context"
 	"flag"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,22 +27,24 @@ func newPool(t *testing.T, total, min int64) *pool.Pool {
 	return p
 }
 
-// sinkFor is a listener whose connections are read to their end.
-func sinkFor(t *testing.T) *ebb.Listener {
+// sinkFor is a listener whose connections are read to their end. They must end before the test does.
+func sinkFor(t *testing.T, cfg *ebb.Config) *ebb.Listener {
 	t.Helper()
-	l := listen(t, &ebb.Config{BandwidthLimit: ebb.Unlimited})
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	l := listen(t, cfg)
+	var readers sync.WaitGroup
+	readers.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			go io.Copy(io.Discard, c) // ends with the connection
+			readers.Go(func() {
+				io.Copy(io.Discard, c)
+				c.Close()
+			})
 		}
-	}()
-	t.Cleanup(func() { l.Close(); <-done })
+	})
+	t.Cleanup(func() { l.Close(); readers.Wait() })
 	return l
 }
 
@@ -78,17 +82,18 @@ func sendRates(d time.Duration, conns []*ebb.Conn) (each []float64, sum float64)
 }
 
 // TestSharesOverLoopback measures the documented table with real sockets, half of the connections of each
-// row from one endpoint and half with sockets of their own.
+// row from one endpoint and half with sockets of their own. A machine that is busy with something else lets
+// some send less, and others have what they leave: it is given time, but more than the total is never excused.
 func TestSharesOverLoopback(t *testing.T) {
 	awaitOthers(t)
-	span, settle := 1500*time.Millisecond, time.Second
+	span, attempts := time.Second, 10
 	rows := []struct {
 		total, min int64
 		n          int
 		share      int64
 	}{{100e6, 2e6, 10, 10e6}, {100e6, 2e6, 50, 2e6}, {3e6, 500e3, 6, 500e3}}
 	if *longTables {
-		span, settle = 10*time.Second, 3*time.Second
+		span, attempts = 10*time.Second, 1
 		rows = append(rows, []struct {
 			total, min int64
 			n          int
@@ -97,25 +102,49 @@ func TestSharesOverLoopback(t *testing.T) {
 			{3e6, 500e3, 1, 3e6}, {3e6, 500e3, 4, 750e3}, {3e6, 500e3, 9, 500e3}}...)
 	}
 	for _, c := range rows {
-		t.Run("", func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d of %d", c.n, c.total), func(t *testing.T) {
 			cfg := &ebb.Config{Pool: newPool(t, c.total, c.min)}
-			conns := dialHalves(t, sinkFor(t), cfg, c.n)
+			conns := dialHalves(t, sinkFor(t, nil), cfg, c.n)
 			keepBusy(t, conns...)
-			<-time.After(settle)
-			each, sum := sendRates(span, conns)
-			low, high := slices.Min(each), slices.Max(each)
-			t.Logf("%d connections in a pool of %d: share %d, measured %.0f to %.0f, sum %.0f", c.n, c.total, c.share, low, high, sum)
-			if low < 0.95*float64(c.share) || high > 1.05*float64(c.share) {
-				t.Errorf("want each within 5 %% of %d", c.share)
+			sendRates(time.Second, conns) // the windows open
+			var low, high, sum float64
+			share, all := float64(c.share), float64(c.share*int64(c.n))
+			for range attempts {
+				var each []float64
+				each, sum = sendRates(span, conns)
+				low, high = slices.Min(each), slices.Max(each)
+				t.Logf("%d connections in a pool of %d: share %.0f, measured %.0f to %.0f, sum %.0f", c.n, c.total, share, low, high, sum)
+				if low >= 0.95*share && high <= 1.05*share && sum >= 0.97*all || sum > 1.03*all {
+					break
+				}
 			}
-			if want := float64(c.share * int64(c.n)); sum < 0.97*want || sum > 1.03*want {
-				t.Errorf("want the sum within 3 %% of %.0f", want)
+			if low < 0.95*share || high > 1.05*share || sum < 0.97*all || sum > 1.03*all {
+				t.Errorf("want each within 5 %% of %.0f, and the sum within 3 %% of %.0f", share, all)
 			}
 			if got := cfg.Pool.Members(); got != c.n {
 				t.Errorf("%d members, want %d", got, c.n)
 			}
 		})
 	}
+}
+
+// TestReceivingOverLoopback has a listener with a total for receiving, and peers that nothing limits.
+func TestReceivingOverLoopback(t *testing.T) {
+	const total, n = 4e6, 4
+	p := newPool(t, pool.Unlimited, 0)
+	if err := p.SetReceiveLimits(total, 0); err != nil {
+		t.Fatal(err)
+	}
+	l := sinkFor(t, &ebb.Config{Pool: p})
+	conns := make([]*ebb.Conn, n)
+	for i := range conns {
+		conns[i] = dial(t, l, &ebb.Config{BandwidthLimit: ebb.Unlimited})
+	}
+	keepBusy(t, conns...)
+	eventually(t, "the peers to send at the total", func() bool {
+		each, sum := sendRates(500*time.Millisecond, conns) // headers and probes of the size included
+		return slices.Min(each) > 0.95*total/n && slices.Max(each) < 1.05*1.05*total/n && sum < 1.05*1.05*total
+	})
 }
 
 // dialHalves dials n connections, every other one from a common endpoint.
@@ -208,7 +237,7 @@ func TestMembershipSurvivesNoPanic(t *testing.T) {
 
 func TestWhatLimits(t *testing.T) {
 	p := newPool(t, 1e6, 0)
-	l := sinkFor(t)
+	l := sinkFor(t, nil)
 	inPool := dial(t, l, &ebb.Config{Pool: p})
 	ceiling := dial(t, l, &ebb.Config{Pool: p, BandwidthLimit: 100e3})
 	plain := dial(t, l, nil)

@@ -85,7 +85,8 @@ func (s *Side) Take(now time.Duration, n int) int {
 	if !l.limited() {
 		return n
 	}
-	return s.budget.common.take(now, s.budget.flow(now, l), n)
+	f := s.budget.flow(now, l)
+	return s.budget.common.take(now, f, n, s.overdraft(f))
 }
 
 // Settle reports what became of what Take took: used bytes have left, which may be more. interval is
@@ -118,7 +119,17 @@ func (s *Side) Wait(now time.Duration, n int) time.Duration {
 	if !l.limited() {
 		return 0
 	}
-	return s.budget.common.until(now, s.budget.flow(now, l), n)
+	f := s.budget.flow(now, l)
+	return s.budget.common.until(now, f, n, s.overdraft(f))
+}
+
+// overdraft is what the side may go into debt: who needs less than its share does not wait behind those that
+// want more.
+func (s *Side) overdraft(f flow) time.Duration {
+	if s.held.Load() {
+		return 0
+	}
+	return f.overdraft()
 }
 
 // hold counts the side among the held. Close may come in between, and then finds it there.

@@ -13,7 +13,8 @@ import (
 type reservoir struct{ earnedAt atomic.Int64 } // ns
 
 // bursts is the reservoir's capacity in those of a connection at the total's rate. One would do if all
-// timers fired in time; what is left up to the four that the package promises is for control packets.
+// timers fired in time. A third is the overdraft of those below their share, and what is left up to the four
+// that the package promises is for control packets.
 const bursts = 2
 
 // flow is a rate in bytes per second, at least 1 and at most MaxTotal, and the time in which it
@@ -34,15 +35,18 @@ func (f flow) timeFor(n int64) time.Duration {
 	return time.Duration((n*int64(time.Second) + f.rate - 1) / f.rate)
 }
 
-// take takes up to n bytes of what there is.
-func (r *reservoir) take(now time.Duration, f flow, n int) int {
+// overdraft is how far, in time, those below their share may go into debt.
+func (f flow) overdraft() time.Duration { return f.fill / bursts }
+
+// take takes up to n bytes of what there is, and of an overdraft, 0 for none.
+func (r *reservoir) take(now time.Duration, f flow, n int, overdraft time.Duration) int {
 	for {
 		old := r.earnedAt.Load()
 		from := max(time.Duration(old), now-f.fill)
-		if from >= now {
+		if from >= now+overdraft {
 			return 0
 		}
-		there := int64(now-from) * f.rate / int64(time.Second) // within a full reservoir's time
+		there := int64(now+overdraft-from) * f.rate / int64(time.Second) // within the time of three bursts
 		taken := min(int64(n), there)
 		if r.earnedAt.CompareAndSwap(old, int64(from+f.timeFor(taken))) {
 			return int(taken)
@@ -64,8 +68,8 @@ func (r *reservoir) spend(now time.Duration, f flow, n int) {
 	}
 }
 
-// until is how long after now there will be n bytes, or the reservoir full if it holds less.
-func (r *reservoir) until(now time.Duration, f flow, n int) time.Duration {
+// until is how long after now take will get n bytes, or the reservoir is full if it holds less.
+func (r *reservoir) until(now time.Duration, f flow, n int, overdraft time.Duration) time.Duration {
 	from := max(time.Duration(r.earnedAt.Load()), now-f.fill)
-	return max(0, from+min(f.timeFor(int64(n)), f.fill)-now)
+	return max(0, from+min(f.timeFor(int64(n)), f.fill)-now-overdraft)
 }

@@ -76,7 +76,7 @@ func (c *Conn) CloseWrite() { c.send.fin = true }
 func (c *Conn) CloseRead() {
 	c.end.readClosed = true
 	c.recv.drop()
-	c.windowDue = c.windowDue || c.recv.renewable()
+	c.renewWindow()
 }
 
 // Close ends both directions. What was written is still delivered, for as long

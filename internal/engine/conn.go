@@ -60,10 +60,11 @@ type Params struct {
 	HandshakeTimeout time.Duration // bound on the handshake
 	LingerTimeout    time.Duration // after Close: bound on the time without progress
 
-	MaxDatagram int    // largest UDP payload to try; at least 1200
-	Rate        int64  // own limit in bytes/s; ≤ 0: unlimited
-	Stamp       uint32 // what the receive clock shows at time 0, µs
-	NoECN       bool   // send no packet marked as ECN-capable
+	MaxAckDelay time.Duration // for which the ACK of a single packet waits for company; 0: 10 ms
+	MaxDatagram int           // largest UDP payload to try; at least 1200
+	Rate        int64         // own limit in bytes/s; ≤ 0: unlimited
+	Stamp       uint32        // what the receive clock shows at time 0, µs
+	NoECN       bool          // send no packet marked as ECN-capable
 }
 
 // state is where a connection is in its life.
@@ -96,13 +97,14 @@ type Conn struct {
 	confirmed          bool            // the peer acknowledged a short packet
 	hs                 handshakeState
 
-	send sendPipe
-	recv recvPipe
-	acks ackState
-	sent sentState
-	loss lossState
-	prr  prrState
-	mtu  mtuState
+	send   sendPipe
+	recv   recvPipe
+	acks   ackState
+	sent   sentState
+	loss   lossState
+	prr    prrState
+	vanish vanishState
+	mtu    mtuState
 
 	rtt      rttState
 	oneWay   oneWayState
@@ -111,6 +113,7 @@ type Conn struct {
 	bucket     pacing.Bucket
 	rateLimit  int64         // own limit
 	budget     budget        // share of what is common with others
+	opening    *windowBudget // the same for receiving; nil: there is none
 	rate       int64         // in force: the least of all
 	rateAt     time.Duration // when it was computed
 	rateWindow int           // the window it was computed from
@@ -161,6 +164,10 @@ func New(now time.Duration, p Params) *Conn {
 	c.recv.window = min(initialWindow, c.recv.maxWindow)
 	c.recv.limit = c.recv.window
 	c.acks.due, c.loss.due = Never, Never
+	c.acks.delay = p.MaxAckDelay
+	if c.acks.delay <= 0 {
+		c.acks.delay = defaultAckDelay
+	}
 	c.loss.multiplier = 1
 	if p.NoECN {
 		c.marks.phase = ecnFailed
@@ -179,7 +186,7 @@ func (c *Conn) Established() bool { return c.state >= stateEstablished && c.hs.d
 // the end of the stream the error is io.EOF, after a failure an *Error.
 func (c *Conn) Read(p []byte) (int, error) {
 	if n := c.recv.take(p); n > 0 {
-		c.windowDue = c.windowDue || c.recv.renewable()
+		c.renewWindow()
 		return n, nil
 	}
 	if c.recv.ready > c.recv.read { // p is empty
@@ -218,7 +225,13 @@ func (c *Conn) sendLimit() int {
 	return min(max(minSendBuffer, 2*c.cc.Window()), max(c.params.SendBuffer, 1))
 }
 
-func (c *Conn) room() int { return max(0, c.sendLimit()-c.send.buffered()) }
+// room is what the send buffer admits now. Bytes that the peer has, behind one that it lacks,
+// count towards the bound alone: with losses in every round trip they are as many as are in
+// flight, and the sender would run dry.
+func (c *Conn) room() int {
+	waiting := int(c.send.end-c.send.next) + c.sent.inFlight
+	return max(0, min(c.sendLimit()-waiting, max(c.params.SendBuffer, 1)-c.send.buffered()))
+}
 
 // SetRate sets the own limit, in bytes per second; zero or less is none.
 func (c *Conn) SetRate(now time.Duration, rate int64) {

@@ -26,8 +26,8 @@ func (c *Conn) handleData(f *wire.Frame, e *packetEffect) error {
 	if news && c.end.closed && !c.resetFrame.wanted {
 		c.resetStream() // nobody will read this
 	}
-	if c.recv.discard {
-		c.windowDue = c.windowDue || c.recv.renewable() && !c.end.closed
+	if c.recv.discard && !c.end.closed {
+		c.renewWindow()
 	}
 	return nil
 }

@@ -58,7 +58,10 @@ func (c *Conn) Want(now time.Duration) int {
 		return 0
 	}
 	c.refreshRate(now)
-	room := max(c.cc.Window()-c.sent.inFlight, 0)
+	room := c.cc.Window() - c.sent.inFlight
+	if c.prr.active {
+		room = c.prr.credit
+	}
 	if c.sent.inFlight == 0 {
 		room = max(room, c.mtu.size)
 	}
@@ -128,7 +131,9 @@ func (c *Conn) maySend(now time.Duration, size int) bool {
 			c.limit = LimitReceiver
 		}
 		c.appLimited = c.sent.inFlight < c.cc.Window()
-		if c.appLimited {
+		// The peer's window, unlike a lack of data, lets rate samples stand (BBR draft, section
+		// 4.1.2.4).
+		if c.appLimited && c.limit == LimitApplication {
 			c.delivery.limitedUntil = c.delivery.delivered + int64(c.sent.inFlight) + 1
 		}
 		return false
@@ -140,10 +145,9 @@ func (c *Conn) maySend(now time.Duration, size int) bool {
 		c.limit = LimitCongestion
 		return false
 	}
-	short := c.bucket.Available(now) < want
-	if short || c.budget.rate > 0 && c.budget.credit < want {
+	if c.short(now, want) {
 		c.limit = LimitPool
-		if short {
+		if c.bucket.Available(now) < want {
 			c.limit = c.rateBy
 		}
 		train := min(uint64(pacing.TrainSize(c.rate, c.mtu.size)), backlog+uint64(dataOverhead))
@@ -151,6 +155,11 @@ func (c *Conn) maySend(now time.Duration, size int) bool {
 		return false
 	}
 	return true
+}
+
+// short reports whether a rate holds back n bytes.
+func (c *Conn) short(now time.Duration, n int) bool {
+	return c.bucket.Available(now) < n || c.budget.rate > 0 && c.budget.credit < n
 }
 
 // trainLimit is how many bytes of data may leave back to back.

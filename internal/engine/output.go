@@ -25,6 +25,7 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 		train.ECN = c.marks.codepoint(c.loss.ptoCount)
 	}
 	max = min(max, c.trainLimit())
+	first := c.sent.next
 	for {
 		full := c.mtu.size
 		if len(dst)-start+full > max && len(dst) > start {
@@ -40,6 +41,7 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 			break
 		}
 	}
+	c.sent.noteTrain(first)
 	return dst, train
 }
 
@@ -140,7 +142,10 @@ func (c *Conn) appendControl(now time.Duration, p *packet) {
 		}
 	}
 	if c.windowDue && p.room() >= 16 {
-		p.b = wire.AppendWindow(p.b, c.recv.renew(now, c.rtt.smoothed))
+		if c.opening == nil {
+			c.recv.renew(now, c.rtt.smoothed)
+		}
+		p.b = wire.AppendWindow(p.b, c.recv.limit)
 		p.record.flags |= carriesWindow | eliciting
 		c.windowDue = false
 	}
@@ -259,8 +264,8 @@ func (c *Conn) sizeProbe(now time.Duration) int {
 		return 0
 	}
 	size := c.mtu.due(now)
-	if c.prr.active || c.sent.inFlight+size > c.cc.Window() {
-		return 0
+	if c.prr.active || c.sent.inFlight+size > c.cc.Window() || c.short(now, size) {
+		return 0 // it is in no hurry
 	}
 	return size
 }

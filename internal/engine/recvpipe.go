@@ -122,10 +122,16 @@ func (p *recvPipe) renewable() bool {
 // renew raises the limit and returns it. The window doubles if half of it was
 // read within two round trips: then it, not the application, was the bound.
 func (p *recvPipe) renew(now, srtt time.Duration) uint64 {
-	if srtt == 0 || now-p.renewedAt < 2*srtt {
+	p.grow(now, srtt, true)
+	p.limit = max(p.limit, p.read+p.window)
+	return p.limit
+}
+
+// grow doubles the window if it was renewed less than two round trips ago and nothing but the window was the
+// bound since.
+func (p *recvPipe) grow(now, srtt time.Duration, bound bool) {
+	if bound && (srtt == 0 || now-p.renewedAt < 2*srtt) {
 		p.window = min(2*p.window, p.maxWindow)
 	}
 	p.renewedAt = now
-	p.limit = max(p.limit, p.read+p.window)
-	return p.limit
 }

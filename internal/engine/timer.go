@@ -11,7 +11,7 @@ func (c *Conn) NextTimeout() time.Duration {
 	case stateHandshake:
 		return min(c.hs.resendAt, c.hs.deadline, c.end.lingerUntil)
 	}
-	t := min(c.acks.due, c.pacedUntil, c.idleTime(), c.end.lingerUntil)
+	t := min(c.acks.due, c.pacedUntil, c.windowDueAt(), c.idleTime(), c.end.lingerUntil)
 	if c.loss.due != Never {
 		return min(t, c.loss.due)
 	}

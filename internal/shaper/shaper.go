@@ -48,6 +48,7 @@ func (s *Shaper) AppendSegments(now Clock, c *engine.Conn, dst []byte, max int) 
 }
 
 func (s *Shaper) appendShare(now Clock, c *engine.Conn, dst []byte, max int) ([]byte, engine.Train) {
+	s.openWindow(now, c)
 	sending := s.member.Sending()
 	c.SetBudget(now.Engine, sending.Rate(now.Pool), 0)
 	want, taken := c.Want(now.Engine), 0
@@ -69,4 +70,28 @@ func (s *Shaper) appendShare(now Clock, c *engine.Conn, dst []byte, max int) ([]
 	}
 	sending.Settle(now.Pool, taken, taken-c.Credit(), state, c.UpdateInterval())
 	return dst, train
+}
+
+// openWindow lets the peer send within the connection's share of what the pool receives.
+func (s *Shaper) openWindow(now Clock, c *engine.Conn) {
+	receiving := s.member.Receiving()
+	rate := receiving.Rate(now.Pool)
+	c.SetReceiveRate(now.Engine, rate)
+	if rate == pool.Unlimited {
+		return
+	}
+	want := c.WindowWanted(now.Engine)
+	taken, granted := 0, 0
+	if want > 0 {
+		taken = receiving.Take(now.Pool, want)
+		granted = c.GrantWindow(now.Engine, taken, receiving.Wait(now.Pool, want))
+	}
+	state := pool.Idle
+	switch {
+	case c.WindowHeld():
+		state = pool.Held
+	case granted > 0:
+		state = pool.Limited
+	}
+	receiving.Settle(now.Pool, taken, granted, state, c.UpdateInterval())
 }

@@ -27,11 +27,11 @@ func TestBusyConnectionsHaveTheirShare(t *testing.T) {
 		{3 * mb, 500 * kb, 1, 3 * mb}, {3 * mb, 500 * kb, 4, 750 * kb}, {3 * mb, 500 * kb, 6, 500 * kb}, {3 * mb, 500 * kb, 9, 500 * kb},
 	} {
 		t.Run(fmt.Sprintf("%d of %d", c.n, c.total), func(t *testing.T) {
-			w := newWorld(t, newPool(t, c.total, c.min), windows(8<<20), simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
+			w := newWorld(t, newPool(t, c.total, c.min), defaultController, simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
 			flows := w.dial(w.server, c.n)
 			start(flows...)
 			w.Run(500 * ms) // the windows open
-			each, sum := w.rates(max(span, time.Duration(100*mb/c.total)*500*ms), flows)
+			each, sum := w.rates(max(span, time.Duration(100*mb/c.total)*200*ms), flows)
 			low, high := slices.Min(each), slices.Max(each)
 			t.Logf("%4d connections: share %d, measured %.0f to %.0f, sum %.0f", c.n, c.share, low, high, sum)
 			if low < 0.95*float64(c.share) || high > 1.05*float64(c.share) {
@@ -49,7 +49,7 @@ func TestBusyConnectionsHaveTheirShare(t *testing.T) {
 func TestANewcomerHasItsShareSoon(t *testing.T) {
 	const total, n, rtt = 50 * mb, 10, 20 * ms
 	const interval = 111 * ms // pacing.UpdateInterval of 20 ms
-	w := newWorld(t, newPool(t, total, mb), windows(4<<20), simnet.LinkConfig{Rate: 1000 * mb, Delay: rtt / 2})
+	w := newWorld(t, newPool(t, total, mb), defaultController, simnet.LinkConfig{Rate: 1000 * mb, Delay: rtt / 2})
 	flows := w.dial(w.server, n)
 	others, late := flows[:n-1], flows[n-1:]
 	start(others...)
@@ -77,7 +77,7 @@ func TestANewcomerHasItsShareSoon(t *testing.T) {
 func TestIdleMembersHoldNothing(t *testing.T) {
 	const total, n = 100 * mb, 100
 	for _, strict := range []bool{false, true} {
-		w := newWorld(t, newPool(t, total, 0), windows(8<<20), simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
+		w := newWorld(t, newPool(t, total, 0), defaultController, simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
 		w.pool.SetStrict(strict)
 		flows := w.dial(w.server, n)
 		start(flows[0])
@@ -97,9 +97,9 @@ func TestIdleMembersHoldNothing(t *testing.T) {
 // TestTheOthersGetWhatALimitedOneLeaves has one of ten on a path that carries a tenth of its share.
 func TestTheOthersGetWhatALimitedOneLeaves(t *testing.T) {
 	const total, n, slow = 50 * mb, 10, 500 * kb
-	w := newWorld(t, newPool(t, total, 0), windows(4<<20), simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
+	w := newWorld(t, newPool(t, total, 0), defaultController, simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
 	flows := w.dial(w.server, n-1)
-	w.client.Controller = windows(32 << 10)
+
 	flows = append(flows, w.dial(w.addServer("10.0.0.3:3000", simnet.LinkConfig{Rate: slow, Delay: 10 * ms}), 1)...)
 	start(flows...)
 	w.Run(time.Second)
@@ -116,9 +116,42 @@ func TestTheOthersGetWhatALimitedOneLeaves(t *testing.T) {
 	}
 }
 
+// TestWhatMessagesTakeIsMetered has members that send a message every ten milliseconds, which the pool never
+// holds back, beside two that are busy: the two share what the messages leave.
+func TestWhatMessagesTakeIsMetered(t *testing.T) {
+	const total, talkers, message = 20 * mb, 20, 4 * kb
+	w := newWorld(t, newPool(t, total, 0), defaultController, simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
+	flows := w.dial(w.server, talkers+2)
+	start(flows[:2]...)
+	for i, f := range flows[2:] {
+		var talk func()
+		talk = func() {
+			f.Conn.Write(zeros[:message])
+			f.Flush()
+			w.After(10*ms, talk)
+		}
+		w.After(time.Duration(i)*333*time.Microsecond, talk)
+	}
+	w.Run(time.Second)
+	each, sum := w.rates(2*time.Second, flows)
+	taken := sum - each[0] - each[1]
+	t.Logf("messages take %.0f, the busy %.0f and %.0f, sum %.0f", taken, each[0], each[1], sum)
+	if taken < talkers*message*100 {
+		t.Errorf("messages of %d B/s were held back to %.0f", talkers*message*100, taken)
+	}
+	for _, got := range each[:2] {
+		if want := (total - taken) / 2; got < 0.95*want || got > 1.05*want {
+			t.Errorf("a busy one sends %.0f, want half of what messages leave, %.0f", got, want)
+		}
+	}
+	if sum > 1.01*total {
+		t.Errorf("together %.0f, more than %d", sum, int(total))
+	}
+}
+
 func TestWeights(t *testing.T) {
 	const total = 40 * mb
-	w := newWorld(t, newPool(t, total, 0), windows(4<<20), simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
+	w := newWorld(t, newPool(t, total, 0), defaultController, simnet.LinkConfig{Rate: 1000 * mb, Delay: 10 * ms})
 	flows := w.dial(w.server, 1)
 	w.client.Weight = 3
 	flows = append(flows, w.dial(w.server, 1)...)
@@ -134,7 +167,7 @@ func TestWeights(t *testing.T) {
 
 // TestLimitsChangeUnderWay halves the total and then lifts it, while four send.
 func TestLimitsChangeUnderWay(t *testing.T) {
-	w := newWorld(t, newPool(t, 40*mb, 0), windows(4<<20), simnet.LinkConfig{Rate: 100 * mb, Delay: 10 * ms})
+	w := newWorld(t, newPool(t, 40*mb, 0), windows(2<<20), simnet.LinkConfig{Rate: 100 * mb, Delay: 10 * ms})
 	flows := w.dial(w.server, 4)
 	start(flows...)
 	w.Run(time.Second)

@@ -299,8 +299,8 @@ func (l *Link) carry(s *Sim, p *simPacket) {
 		twin = s.copyOf(p.b, p.from, p.to, arrivals[1].ECN)
 		arrivals[1].Apply(twin.b)
 	}
-	arrivals[0].Apply(p.b)
 	p.ecn = arrivals[0].ECN
+	arrivals[0].Apply(p.b)
 	s.deliver(arrivals[0].At, p)
 	if twin != nil {
 		s.deliver(arrivals[1].At, twin)

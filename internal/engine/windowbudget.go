@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"time"
+
+	"example.com/ebb/pacing"
+)
+
+// windowBudget paces the window that is offered, so that the peer sends no faster than a share of a
+// budget for receiving: flow control is the only word a receiver has about rate. Without one a
+// connection has none of this.
+type windowBudget struct {
+	bucket pacing.Bucket
+	due    time.Duration // when it holds the next step; Never: it is not what is waited for
+	mark   uint64        // the offer when renewedAt was set
+	held   bool          // the budget has delayed the offer since
+}
+
+// SetReceiveRate bounds the rate at which the window opens, in bytes of the stream per second; zero or less
+// for no bound. What was offered before stays.
+func (c *Conn) SetReceiveRate(now time.Duration, rate int64) {
+	switch {
+	case rate > 0 && c.opening == nil:
+		c.opening = &windowBudget{bucket: pacing.NewBucket(0, rate), due: Never, mark: c.recv.limit}
+	case rate > 0:
+		c.opening.bucket.SetRate(now, rate)
+	case c.opening != nil:
+		c.opening = nil
+		c.renewWindow()
+	}
+}
+
+// renewWindow has a new window offered if one is worth telling. With a budget that is GrantWindow's part.
+func (c *Conn) renewWindow() {
+	if c.opening == nil {
+		c.windowDue = c.windowDue || c.recv.renewable()
+	}
+}
+
+// WindowWanted is by how many bytes the window should open now, within the bound of SetReceiveRate: 0 if not
+// yet. It takes steps of half the bucket, as smaller ones are not worth a packet.
+func (c *Conn) WindowWanted(now time.Duration) int {
+	b := c.opening
+	if b == nil || c.state != stateEstablished {
+		return 0
+	}
+	b.due = Never
+	open := int64(c.recv.read+c.recv.window) - int64(c.recv.limit)
+	step := b.step(c.recv.window)
+	if !c.recv.bounded() || open < step {
+		return 0
+	}
+	there := int64(b.bucket.Available(now))
+	if there < step {
+		b.held = true
+		b.due = now + max(b.bucket.Until(now, int(step)), 1)
+		return 0
+	}
+	return int(min(open, there))
+}
+
+// step is how much the window opens at a time, at least.
+func (b *windowBudget) step(window uint64) int64 {
+	return min(int64(pacing.Capacity(b.bucket.Rate())/2), int64(window/2))
+}
+
+// GrantWindow opens the window by n bytes, at most WindowWanted's. With less than a step of them nothing is
+// offered, and WindowWanted is worth asking again after the wait.
+func (c *Conn) GrantWindow(now time.Duration, n int, wait time.Duration) (granted int) {
+	b := c.opening
+	if int64(n) < b.step(c.recv.window) {
+		b.held = true
+		b.due = now + max(wait, 1)
+		return 0
+	}
+	b.bucket.Spend(now, n)
+	c.recv.limit += uint64(n)
+	c.windowDue = true
+	if c.recv.limit-b.mark >= c.recv.window/2 {
+		c.recv.grow(now, c.rtt.smoothed, !b.held)
+		b.mark, b.held = c.recv.limit, false
+	}
+	return n
+}
+
+// WindowHeld reports whether the budget keeps the window from opening.
+func (c *Conn) WindowHeld() bool { return c.opening != nil && c.opening.due != Never }
+
+// windowDueAt is when the budget will admit the next step.
+func (c *Conn) windowDueAt() time.Duration {
+	if c.opening == nil {
+		return Never
+	}
+	return c.opening.due
+}
