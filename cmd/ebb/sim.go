@@ -21,7 +21,7 @@ type simFlags struct {
 	seeds      int
 	first      uint64
 	mode       string
-	floor      sizeValue
+	floor      int
 	only       string
 	quick      bool
 	list       bool
@@ -81,7 +81,7 @@ give equal figures on every machine. The status is 1 if a bar is missed.`,
 	fs.IntVar(&f.seeds, "seeds", 20, "how many runs of each case")
 	fs.Uint64Var(&f.first, "seed", 1, "the first seed")
 	fs.StringVar(&f.mode, "congestion", "default", "the controller: a mode of LEDBAT, or "+strings.Join(matrix.Competitors(), ", "))
-	fs.Var(&f.floor, "min-ssthresh", "floor under LEDBAT's slow-start threshold; 0 lets Ebb find one")
+	fs.IntVar(&f.floor, "min-ssthresh", 0, "floor under LEDBAT's slow-start threshold, in `bytes`; 0 lets Ebb find one, -1 is none")
 	fs.StringVar(&f.only, "case", "", "only the case of this name")
 	fs.BoolVar(&f.quick, "quick", false, "shorter runs, for every day")
 	fs.BoolVar(&f.list, "list", false, "print the scenarios and run nothing")
@@ -99,7 +99,7 @@ give equal figures on every machine. The status is 1 if a bar is missed.`,
 		return usageErrorf("--json and --tsv exclude each other")
 	}
 	var err error
-	f.controller, err = controllerOf(f.mode, int(f.floor))
+	f.controller, err = controllerOf(f.mode, f.floor)
 	return err
 }
 
