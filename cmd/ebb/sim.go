@@ -9,6 +9,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"golang.org/x/term"
+
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/matrix"
 	"example.com/ebb/ledbat"
@@ -19,6 +21,7 @@ type simFlags struct {
 	seeds      int
 	first      uint64
 	mode       string
+	floor      int
 	only       string
 	quick      bool
 	list       bool
@@ -42,8 +45,15 @@ func sim(ctx context.Context, c console, _ opener, args []string) error {
 		return err
 	}
 	plan := matrix.Plan{Subject: f.controller, Seeds: f.seeds, First: f.first, Quick: f.quick}
-	plan.Progress = func(r *matrix.Result) {
-		fmt.Fprintf(c.stderr, "%s: done\n", strings.TrimSpace(r.Row+" "+r.Case))
+	if f.pictures != "" {
+		if plan.Picture, err = pictures(f.pictures); err != nil {
+			return err
+		}
+	}
+	if term.IsTerminal(int(c.stderr.Fd())) {
+		plan.Progress = func(r *matrix.Result) {
+			fmt.Fprintf(c.stderr, "%s: done\n", strings.TrimSpace(r.Row+" "+r.Case))
+		}
 	}
 	results, err := matrix.Run(ctx, plan, cases)
 	if err != nil {
@@ -66,14 +76,16 @@ give equal figures on every machine. The status is 1 if a bar is missed.`,
 		`  ebb sim --list
   ebb sim 4 5 --seeds 3
   ebb sim 6 --case "40 ms, 1 BDP" --seeds 1
-  ebb sim --quick --seeds 1 --congestion ledbat++
+  ebb sim --quick --seeds 1 --congestion ledbat++ --pictures drawn
 `)
 	fs.IntVar(&f.seeds, "seeds", 20, "how many runs of each case")
 	fs.Uint64Var(&f.first, "seed", 1, "the first seed")
 	fs.StringVar(&f.mode, "congestion", "default", "the controller: a mode of LEDBAT, or "+strings.Join(matrix.Competitors(), ", "))
+	fs.IntVar(&f.floor, "min-ssthresh", 0, "floor under LEDBAT's slow-start threshold, in `bytes`; 0 lets Ebb find one, -1 is none")
 	fs.StringVar(&f.only, "case", "", "only the case of this name")
 	fs.BoolVar(&f.quick, "quick", false, "shorter runs, for every day")
 	fs.BoolVar(&f.list, "list", false, "print the scenarios and run nothing")
+	fs.StringVar(&f.pictures, "pictures", "", "draw the first seed of every case, as SVG, into this `directory`")
 	fs.BoolVar(&f.json, "json", false, "print JSON, with the value of every seed")
 	fs.BoolVar(&f.tsv, "tsv", false, "print tab-separated lines")
 	if err := fs.parse(args, 0, -1); err != nil {
@@ -87,12 +99,12 @@ give equal figures on every machine. The status is 1 if a bar is missed.`,
 		return usageErrorf("--json and --tsv exclude each other")
 	}
 	var err error
-	f.controller, err = controllerOf(f.mode)
+	f.controller, err = controllerOf(f.mode, f.floor)
 	return err
 }
 
-// controllerOf makes the controllers of a name.
-func controllerOf(name string) (congestion.Factory, error) {
+// controllerOf makes the controllers of a name; floor is LEDBAT's MinSSThresh.
+func controllerOf(name string, floor int) (congestion.Factory, error) {
 	if factory, ok := matrix.Competitor(name); ok {
 		return factory, nil
 	}
@@ -100,8 +112,11 @@ func controllerOf(name string) (congestion.Factory, error) {
 	if err != nil {
 		return nil, usageErrorf("--congestion is a mode of LEDBAT or one of %s, not %q", strings.Join(matrix.Competitors(), ", "), name)
 	}
+	if err := (ledbat.Config{Mode: mode, MinSSThresh: floor}).Validate(); err != nil {
+		return nil, &usageError{err}
+	}
 	return func(p congestion.Params) congestion.Controller {
-		c, err := ledbat.New(ledbat.Config{Mode: mode, MaxDatagramSize: p.MaxDatagramSize, Seed: p.Seed})
+		c, err := ledbat.New(ledbat.Config{Mode: mode, MinSSThresh: floor, MaxDatagramSize: p.MaxDatagramSize, Seed: p.Seed})
 		if err != nil {
 			panic("BUG: " + err.Error())
 		}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"example.com/ebb/internal/matrix"
+)
+
+func TestSimTable(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "drawn")
+	args := strings.Fields("sim 7 --case alone --quick --seeds 2 --congestion reno --pictures " + dir)
+	status, stdout, stderr := execute(t, "ebb", args...)
+	if status != 0 || stderr != "" {
+		t.Fatalf("status %d\n%s", status, stderr)
+	}
+	for _, want := range []string{"median", "link, %", "≥ 80", "met", "queue p95, ms"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in\n%s", want, stdout)
+		}
+	}
+	picture, err := os.ReadFile(filepath.Join(dir, "7-alone-alone.svg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"<svg", "goodput, Mbit/s", "queue, ms", "window, KB", "row 7 alone"} {
+		if !strings.Contains(string(picture), want) {
+			t.Errorf("no %q in the picture", want)
+		}
+	}
+	if again, stdout2, _ := execute(t, "ebb", args...); again != 0 || stdout2 != stdout {
+		t.Errorf("again, with status %d:\n%s", again, stdout2)
+	}
+}
+
+// A missed bar is told in the table, on standard error and in the status.
+func TestSimMissedBar(t *testing.T) {
+	status, stdout, stderr := execute(t, "ebb", "sim", "3", "--case", "10 Mbit/s, 40 ms, 256 KB, 10 s", "--seeds", "1", "--congestion", "reno")
+	if status != 1 || !strings.Contains(stdout, "MISSED") {
+		t.Errorf("status %d\n%s", status, stdout)
+	}
+	wantOneLine(t, stderr, "1 of 2 bars")
+}
+
+func TestSimJSON(t *testing.T) {
+	status, stdout, stderr := execute(t, "ebb", "sim", "7", "--case", "alone", "--quick", "--seeds", "2", "--seed", "9", "--json", "--congestion", "reno")
+	if status != 0 {
+		t.Fatalf("status %d\n%s", status, stderr)
+	}
+	var results []matrix.Result
+	if err := json.Unmarshal([]byte(stdout), &results); err != nil {
+		t.Fatalf("%v in\n%s", err, stdout)
+	}
+	if len(results) != 1 || results[0].Row != "7" || results[0].Case != "alone" || results[0].Seeds != 2 || len(results[0].Figures[0].Values) != 2 {
+		t.Errorf("%+v", results)
+	}
+	// The names are an interface: scripts read them.
+	for _, key := range []string{"row", "case", "seeds", "figures", "figure", "median", "min", "max", "values", "bar", "met"} {
+		if !strings.Contains(stdout, `"`+key+`":`) {
+			t.Errorf("no key %q", key)
+		}
+	}
+}
+
+func TestSimList(t *testing.T) {
+	status, stdout, stderr := execute(t, "ebb", "sim", "--list")
+	if status != 0 || stderr != "" {
+		t.Fatalf("status %d\n%s", status, stderr)
+	}
+	for _, s := range matrix.Scenarios() {
+		if !strings.Contains(stdout, s.Title) {
+			t.Errorf("no %q", s.Title)
+		}
+		for _, c := range s.Cases {
+			if !strings.Contains(stdout, c.Name) {
+				t.Errorf("no %q", c.Name)
+			}
+		}
+	}
+}
