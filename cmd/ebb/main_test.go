@@ -139,11 +139,11 @@ func wantOneLine(t *testing.T, stderr string, words ...string) {
 	}
 }
 
-// usageError is a command line that is wrong, and a word of what is said about it.
-type usageError struct{ args, want string }
+// badUsage is a command line that is wrong, and a word of what is said about it.
+type badUsage struct{ args, want string }
 
 func TestUsageErrors(t *testing.T) {
-	checkUsage(t, []usageError{
+	checkUsage(t, []badUsage{
 		{"", "send, receive, pipe, bench, kernel or sim"},
 		{"teleport", `"teleport"`},
 		{"--verbose", `"--verbose"`},
@@ -178,7 +178,7 @@ func TestUsageErrors(t *testing.T) {
 }
 
 func TestSettingErrors(t *testing.T) {
-	checkUsage(t, []usageError{
+	checkUsage(t, []badUsage{
 		{"pipe", "HOST:PORT"},
 		{"pipe localhost:1 localhost:2", `"localhost:2"`},
 		{"pipe --bandwidth-limit 0 localhost:1", "--bandwidth-limit"},
@@ -201,7 +201,7 @@ func TestSettingErrors(t *testing.T) {
 	})
 }
 
-func checkUsage(t *testing.T, tests []usageError) {
+func checkUsage(t *testing.T, tests []badUsage) {
 	t.Helper()
 	for _, test := range tests {
 		t.Run(test.args, func(t *testing.T) {
