@@ -95,13 +95,17 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 	c.reportSpurious(now, r.spurious)
 	c.detectLosses(now, prior, 0)
 	e.SmoothedRTT, e.MinRTT, e.InFlight = c.rtt.smoothed, c.rtt.min, c.sent.inFlight
-	window := c.cc.Window()
-	c.cc.OnAck(now, e)
 	if e.CE > 0 {
+		window := c.cc.Window()
+		c.cc.OnAck(now, e)
 		c.noteReduction(window, prior, 0)
+	} else {
+		c.cc.OnAck(now, e)
 	}
-	safe := c.send.base > oldest && c.stats.PacketsLost == lost
-	c.prr.deliver(r.bytes, c.sent.inFlight, c.cc.Window(), c.mtu.size, safe)
+	if c.prr.active {
+		safe := c.send.base > oldest && c.stats.PacketsLost == lost
+		c.prr.deliver(r.bytes, c.sent.inFlight, c.cc.Window(), c.mtu.size, safe)
+	}
 	c.sent.trim(now - 2*c.rtt.pto(c.peer.MaxAckDelay))
 	if r.fresh > 0 {
 		c.lastProgress = now
