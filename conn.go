@@ -62,14 +62,16 @@ func newConn(e *Endpoint, now time.Duration, p engine.Params) *Conn {
 		network:  e.network,
 		id:       p.Local,
 		client:   p.Client,
-		local:    e.sock.LocalAddr(),
+		local:    e.addr,
 		remote:   net.UDPAddrFromAddrPort(p.Path.Remote),
-		dial:     dialling{ready: make(chan struct{})},
 	}
-	if a := p.Path.Local; a.Addr().IsValid() && !a.Addr().IsUnspecified() {
+	if c.client {
+		c.dial.ready = make(chan struct{})
+	}
+	if a := p.Path.Local; a != e.local && a.Addr().IsValid() && !a.Addr().IsUnspecified() {
 		c.local = net.UDPAddrFromAddrPort(a)
 	}
-	c.read, c.write = newTurn(&c.mu), newTurn(&c.mu)
+	c.read.lock, c.write.lock = &c.mu, &c.mu
 	c.drive.due = engine.Never
 	c.engine = engine.New(now, e.params(p))
 	return c
@@ -79,21 +81,20 @@ func newConn(e *Endpoint, now time.Duration, p engine.Params) *Conn {
 // waits for it if necessary. At the end of the peer's stream the error is
 // io.EOF.
 func (c *Conn) Read(b []byte) (int, error) {
+	c.mu.Lock()
 	c.read.take()
-	defer c.read.giveUp()
 	for {
-		c.mu.Lock()
 		if err := c.unusable(&c.read); err != nil || len(b) == 0 {
+			c.read.giveUp()
 			c.mu.Unlock()
 			return 0, c.opError("read", err)
 		}
 		n, err := c.engine.Read(b)
 		if n > 0 || err != nil {
+			c.read.giveUp()
 			c.proceed()
 			return n, c.opError("read", explained(err))
 		}
-		c.read.waiting = true
-		c.mu.Unlock()
 		c.read.await()
 	}
 }
@@ -101,27 +102,28 @@ func (c *Conn) Read(b []byte) (int, error) {
 // Write writes all of b. It returns when the last of it is in the send buffer,
 // which is not to say that the peer has it; Close and Drain are.
 func (c *Conn) Write(b []byte) (int, error) {
+	c.mu.Lock()
 	c.write.take()
-	defer c.write.giveUp()
 	written := 0
 	for {
-		c.mu.Lock()
 		if err := c.unusable(&c.write); err != nil {
+			c.write.giveUp()
 			c.mu.Unlock()
 			return written, c.opError("write", err)
 		}
 		n, err := c.engine.Write(b[written:])
 		written += n
-		if n > 0 || err != nil || written == len(b) {
+		switch {
+		case err != nil || written == len(b):
+			c.write.giveUp()
 			c.proceed()
-			if err != nil || written == len(b) {
-				return written, c.opError("write", explained(err))
-			}
-			continue
+			return written, c.opError("write", explained(err))
+		case n > 0:
+			c.proceed()
+			c.mu.Lock()
+		default:
+			c.write.await()
 		}
-		c.write.waiting = true
-		c.mu.Unlock()
-		c.write.await()
 	}
 }
 

@@ -158,7 +158,7 @@ func share(ctx context.Context, n int) sharedContext {
 
 // dialling is a dial that somebody waits for. It is guarded by Endpoint.mu.
 type dialling struct {
-	ready    chan struct{} // closed once resolved
+	ready    chan struct{} // closed once resolved; nil: nobody dials
 	resolved bool
 	conn     *Conn // what the dial returns; nil: it failed, or was given up
 }
@@ -170,7 +170,9 @@ func (d *dialling) resolve(c *Conn) bool {
 		return false
 	}
 	d.resolved, d.conn = true, c
-	close(d.ready)
+	if d.ready != nil {
+		close(d.ready)
+	}
 	return true
 }
 

@@ -99,6 +99,9 @@ func (c *Conn) resume() {
 // again, and take the lock from it.
 func (c *Conn) conclude() {
 	n := c.news()
+	if c.engine.TrainsVanish() {
+		c.endpoint.sock.DisableGSO() // for all connections: what loses trains is most often at this end
+	}
 	if !c.drive.flushing {
 		c.arm(c.engine.NextTimeout())
 	}

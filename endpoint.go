@@ -31,6 +31,7 @@ type Endpoint struct {
 	network    string
 	sock       *udp.Socket
 	local      netip.AddrPort // of the socket
+	addr       *net.UDPAddr   // the same, for connections that have no other
 	epoch      time.Time      // the engines' time 0
 	sinceStart time.Duration  // the pools' time then
 	largest    int            // no packet of ours is larger, in bytes of UDP payload
@@ -79,6 +80,7 @@ func startEndpoint(sock *udp.Socket, network string, cfg Config, private bool) *
 		network:   network,
 		sock:      sock,
 		local:     unmapped(sock.LocalAddr().AddrPort()),
+		addr:      sock.LocalAddr(),
 		epoch:     time.Now(),
 		largest:   max(defaultDatagram4, cfg.MaxDatagramSize),
 		connected: sock.Remote().IsValid(),
@@ -298,7 +300,7 @@ func (e *Endpoint) params(p engine.Params) engine.Params {
 	}
 	p.Rate = cfg.BandwidthLimit
 	p.Stamp = uint32(e.random.Uint64())
-	p.NoECN = cfg.NoECN
+	p.NoECN, p.Seed = cfg.NoECN, e.random.Uint64()
 	return p
 }
 

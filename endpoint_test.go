@@ -19,7 +19,7 @@ func endpoint(t *testing.T, cfg *ebb.Config) *ebb.Endpoint {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := ebb.NewEndpoint(pc, cfg)
+	e, err := ebb.NewEndpoint(pc, inMode(cfg))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,7 @@ type Listener struct {
 }
 
 func newListener(e *Endpoint) *Listener {
-	return &Listener{endpoint: e, accept: newTurn(&e.mu)}
+	return &Listener{endpoint: e, accept: turn{lock: &e.mu}}
 }
 
 // Accept waits for a connection and returns it, a *Conn.
@@ -91,27 +91,24 @@ func (l *Listener) Accept() (net.Conn, error) {
 
 // AcceptConn is Accept without the need for a type assertion.
 func (l *Listener) AcceptConn() (*Conn, error) {
+	e := l.endpoint
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	l.accept.take()
 	defer l.accept.giveUp()
-	e := l.endpoint
 	for {
-		e.mu.Lock()
 		switch {
 		case l.closed:
-			e.mu.Unlock()
 			return nil, l.opError("accept", net.ErrClosed)
 		case l.accept.expired:
-			e.mu.Unlock()
 			return nil, l.opError("accept", os.ErrDeadlineExceeded)
 		case len(l.queue) > 0:
 			c := l.queue[0]
 			l.queue[0] = nil
 			l.queue = l.queue[1:]
 			e.gate.Accepted(c.id)
-			e.mu.Unlock()
 			return c, nil
 		}
-		e.mu.Unlock()
 		l.accept.await()
 	}
 }

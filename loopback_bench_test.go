@@ -11,12 +11,12 @@ import (
 // benchPair is a connection over loopback without a limit.
 func benchPair(b *testing.B) (dialled, accepted *ebb.Conn) {
 	b.Helper()
-	l, err := (&ebb.ListenConfig{Config: fast}).Listen(b.Context(), "udp", "127.0.0.1:0")
+	l, err := (&ebb.ListenConfig{Config: inMode(fast)}).Listen(b.Context(), "udp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { l.Close() })
-	d := ebb.Dialer{Config: fast}
+	d := ebb.Dialer{Config: inMode(fast)}
 	c, err := d.Dial("udp", l.Addr().String())
 	if err != nil {
 		b.Fatal(err)
@@ -84,7 +84,7 @@ func BenchmarkPingPong(b *testing.B) {
 
 // BenchmarkDial dials, has a byte echoed and closes.
 func BenchmarkDial(b *testing.B) {
-	l, err := (&ebb.ListenConfig{Config: fast}).Listen(b.Context(), "udp", "127.0.0.1:0")
+	l, err := (&ebb.ListenConfig{Config: inMode(fast)}).Listen(b.Context(), "udp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func BenchmarkDial(b *testing.B) {
 			go func() { io.Copy(c, struct{ io.Reader }{c}); c.Close() }()
 		}
 	}()
-	d := ebb.Dialer{Config: fast}
+	d := ebb.Dialer{Config: inMode(fast)}
 	buf := make([]byte, 1)
 	b.ReportAllocs()
 	for b.Loop() {

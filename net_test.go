@@ -66,7 +66,7 @@ func awaitOthers(t *testing.T) {
 // listen is a listener on loopback that closes with the test.
 func listen(t *testing.T, cfg *ebb.Config) *ebb.Listener {
 	t.Helper()
-	l, err := (&ebb.ListenConfig{Config: cfg}).Listen(t.Context(), "udp4", "127.0.0.1:0")
+	l, err := (&ebb.ListenConfig{Config: inMode(cfg)}).Listen(t.Context(), "udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func listen(t *testing.T, cfg *ebb.Config) *ebb.Listener {
 // dial is a connection to a listener that closes with the test.
 func dial(t *testing.T, l net.Listener, cfg *ebb.Config) *ebb.Conn {
 	t.Helper()
-	d := ebb.Dialer{Config: cfg, Timeout: patience}
+	d := ebb.Dialer{Config: inMode(cfg), Timeout: patience}
 	c, err := d.Dial("udp4", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +148,7 @@ func TestNettestOverALossyPath(t *testing.T) {
 			return nil, err
 		}
 		seed++
-		return ebb.NewEndpoint(simnet.Wrap(pc, path, seed), fast)
+		return ebb.NewEndpoint(simnet.Wrap(pc, path, seed), inMode(fast))
 	}
 	leavesNothing(t)
 	nettest.TestConn(t, func() (dialled, accepted net.Conn, stop func(), err error) {
@@ -177,12 +177,13 @@ func TestNettestOverALossyPath(t *testing.T) {
 func TestNettest(t *testing.T) {
 	pipe := func(network, address string) nettest.MakePipe {
 		return func() (dialled, accepted net.Conn, stop func(), err error) {
-			l, err := ebb.Listen(network, address)
+			lc, d := ebb.ListenConfig{Config: inMode(nil)}, ebb.Dialer{Config: inMode(nil)}
+			l, err := lc.Listen(context.Background(), network, address)
 			if err != nil {
 				return nil, nil, nil, err
 			}
 			defer l.Close()
-			if dialled, err = ebb.Dial(network, l.Addr().String()); err != nil {
+			if dialled, err = d.Dial(network, l.Addr().String()); err != nil {
 				return nil, nil, nil, err
 			}
 			if accepted, err = l.Accept(); err != nil {

@@ -42,7 +42,7 @@ func readmeBlocks(t *testing.T, language string) (texts []string) {
 		case fenced:
 			if block.language == language {
 				texts = append(texts, block.text)
-			} else if !slices.Contains([]string{"go", "sh"}, block.language) {
+			} else if !slices.Contains([]string{"go", "sh", "toml"}, block.language) {
 				t.Errorf("a block of %q, which no test looks at:\n%s", block.language, block.text)
 			}
 			block = nil
@@ -173,6 +173,7 @@ func TestReadmeCommands(t *testing.T) {
 		"ebb send photo.jpg localhost:9000",
 		"ebb pipe -l localhost:9000 > copy",
 		"ebb pipe localhost:9000 < photo.jpg",
+		"ebb send --config ebb.toml video.mp4 localhost:9000",
 	}
 	lines := strings.Split(strings.TrimSpace(strings.Join(readmeBlocks(t, "sh"), "")), "\n")
 	if !slices.Equal(lines, known) {
@@ -187,11 +188,15 @@ func TestReadmeCommands(t *testing.T) {
 		t.Errorf("bench prints\n%s", out)
 	}
 
-	photo := filepath.Join(dir, "photo.jpg")
+	photo, video, settings := filepath.Join(dir, "photo.jpg"), filepath.Join(dir, "video.mp4"), filepath.Join(dir, "ebb.toml")
 	content := bytes.Repeat([]byte("light and shade "), 10_000)
 	inbox := filepath.Join(dir, "inbox")
-	if err := os.WriteFile(photo, content, 0o644); err != nil {
-		t.Fatal(err)
+	for path, b := range map[string][]byte{
+		photo: content, video: content, settings: []byte(strings.Join(readmeBlocks(t, "toml"), "")),
+	} {
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := os.Mkdir(inbox, 0o755); err != nil {
 		t.Fatal(err)
@@ -199,8 +204,11 @@ func TestReadmeCommands(t *testing.T) {
 	address := readmePort(t)
 	startReadme(t, exec.Command(ebb, "receive", address, inbox))
 	untilReadme(t, ebb, nil, "send", photo, address)
-	if got, err := os.ReadFile(filepath.Join(inbox, "photo.jpg")); err != nil || !bytes.Equal(got, content) {
-		t.Errorf("the inbox has %d bytes of the photo, error %v", len(got), err)
+	untilReadme(t, ebb, nil, "send", "--config", settings, video, address)
+	for _, path := range []string{photo, video} {
+		if got, err := os.ReadFile(filepath.Join(inbox, filepath.Base(path))); err != nil || !bytes.Equal(got, content) {
+			t.Errorf("the inbox has %d bytes of %s, error %v", len(got), path, err)
+		}
 	}
 
 	address = readmePort(t)

@@ -147,7 +147,7 @@ func serveHTTP(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 
-	transport := &http.Transport{DialContext: (&ebb.Dialer{Config: fast}).DialContext, MaxIdleConnsPerHost: 64}
+	transport := &http.Transport{DialContext: (&ebb.Dialer{Config: inMode(fast)}).DialContext, MaxIdleConnsPerHost: 64}
 	client := &http.Client{Transport: transport}
 	var group sync.WaitGroup
 	requests := make(chan int)

@@ -7,30 +7,65 @@ import (
 
 // turn is one direction of a connection, or a listener's Accept, as its callers
 // see it: one of them at a time, who waits outside the lock, until a deadline.
-// Its fields are guarded by the lock of its owner, but for the channels.
+// It is guarded by the lock of its owner. Its channels are made when first waited on, for
+// most of many connections never are.
 type turn struct {
-	lock    sync.Locker
-	taken   chan struct{} // capacity 1: full while a caller has the turn
+	lock    *sync.Mutex
+	next    chan struct{} // capacity 1: another caller may try to have the turn
 	wake    chan struct{} // capacity 1: look again
-	waiting bool          // the caller is about to wait, or waits
-	expired bool          // the deadline has passed
 	timer   *time.Timer   // nil: there is no deadline to come
+	queued  int32         // callers that wait for the turn
+	taken   bool          // a caller has it
+	waiting bool          // the caller waits
+	expired bool          // the deadline has passed
 }
 
-func newTurn(lock sync.Locker) turn {
-	return turn{lock: lock, taken: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
+// take waits for the turn. Owner's lock held, but not during the wait. That is on a channel, not
+// a Mutex, because a testing/synctest bubble sees a wait on one as idle.
+func (t *turn) take() {
+	for t.taken {
+		if t.next == nil {
+			t.next = make(chan struct{}, 1)
+		}
+		t.queued++
+		t.lock.Unlock()
+		<-t.next
+		t.lock.Lock()
+		t.queued--
+	}
+	t.taken = true
 }
 
-// take waits for the turn. It is a channel, not a Mutex, because a testing/synctest
-// bubble sees a wait on one as idle.
-func (t *turn) take()   { t.taken <- struct{}{} }
-func (t *turn) giveUp() { <-t.taken }
-func (t *turn) await()  { <-t.wake }
+// giveUp ends the turn. Owner's lock held.
+func (t *turn) giveUp() {
+	t.taken = false
+	if t.queued > 0 {
+		poke(t.next)
+	}
+}
 
-// poke makes the caller look again. Owner's lock held, or not.
+// await waits for a poke. Owner's lock held, but not during the wait.
+func (t *turn) await() {
+	if t.wake == nil {
+		t.wake = make(chan struct{}, 1)
+	}
+	t.waiting = true
+	t.lock.Unlock()
+	<-t.wake
+	t.lock.Lock()
+	t.waiting = false
+}
+
+// poke makes the caller look again. Owner's lock held.
 func (t *turn) poke() {
+	if t.wake != nil {
+		poke(t.wake)
+	}
+}
+
+func poke(c chan<- struct{}) {
 	select {
-	case t.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

@@ -35,6 +35,7 @@ type adaptive struct {
 	flights flights
 	loss    lossRate
 	buffer  buffer
+	jitter  jitter
 	initial int64         // the window to begin with
 	heard   time.Duration // when something was last sent or acknowledged
 	before  time.Duration // the largest queue of the round before
@@ -169,7 +170,8 @@ func (c *adaptive) maxTarget() time.Duration {
 // one packet takes at the flow's own rate.
 func (c *adaptive) target(rtt time.Duration) time.Duration {
 	packet := time.Duration(scale(c.datagramSize, int64(rtt), c.window))
-	return min(c.maxTarget(), c.buffer.size/2) + min(packet, maxBufferDelay)
+	noise := min(max(0, c.jitter.least-c.maxTarget()/2), 2*maxTarget)
+	return min(c.maxTarget()+noise, c.buffer.size/2) + min(packet, maxBufferDelay)
 }
 
 // sample takes the delays of one packet.
@@ -226,6 +228,9 @@ func (c *adaptive) endRound() {
 	}
 	c.buffer.age(c.now)
 	c.before = r.most
+	if c.stage == steady {
+		c.jitter.add(&r)
+	}
 	switch {
 	case c.released(&r):
 		c.enter(starting)

@@ -81,11 +81,15 @@ func (c *adaptive) waitLonger() {
 	c.quiet.wait = min(2*max(c.quiet.wait, quietTime), maxWait)
 }
 
-// leaveHold sets the window to what the path has delivered in a base delay. On a path
-// shorter than its target that is half of the target.
+// leaveHold sets the window to what the path has delivered in a round trip without our
+// queue; one on the ACKs' path is part of it. On a path shorter than its target it is
+// what was delivered in half of the target.
 func (c *adaptive) leaveHold(r *round) {
 	if r.rate > 0 {
-		delay := max(c.delay.base, c.maxTarget()/2)
+		delay := max(r.rtt-r.least, c.maxTarget()/2)
+		if r.rtt-r.least-c.delay.base > reverseMargin {
+			delay = max(delay, c.srtt-r.least)
+		}
 		w := scale(r.rate, int64(delay), int64(time.Second))
 		if r.limited > 0 {
 			// The flight was not the window for some of the time, and the rate not

@@ -13,6 +13,10 @@ const (
 	minRound = 5 * time.Millisecond
 	// flightRounds is how many rounds the largest flight is remembered for.
 	flightRounds = 10
+	// jitterRounds is how many rounds must all show a jitter, with so many samples
+	// each.
+	jitterRounds  = 8
+	jitterSamples = 8
 )
 
 // round is what is measured between the sending of a packet and the
@@ -73,6 +77,27 @@ func (r *round) appLimited() bool { return 2*r.limited > r.acked }
 
 // held says whether a bandwidth limit held the sender for most of the round.
 func (r *round) held() bool { return 2*r.throttled > r.acked }
+
+// jitter is how much delays vary within a round whatever the queue does: the least
+// range of the last rounds. The queue of another flow varies too, but not in each of
+// so many rounds.
+type jitter struct {
+	ranges [jitterRounds]time.Duration
+	next   int
+	least  time.Duration
+}
+
+func (j *jitter) add(r *round) {
+	j.ranges[j.next] = 0
+	if r.samples >= jitterSamples {
+		j.ranges[j.next] = r.most - r.least
+	}
+	j.next = (j.next + 1) % jitterRounds
+	j.least = j.ranges[0]
+	for _, d := range j.ranges {
+		j.least = min(j.least, d)
+	}
+}
 
 // flights is the largest flight of each of the last rounds.
 type flights struct {

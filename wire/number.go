@@ -1,21 +1,21 @@
 package wire
 
-// NumberLen is the number of bytes, 1 to 4, that a packet number is sent in:
+// NumberLen is the number of bytes, 3 or 4, that a packet number is sent in:
 // enough for twice the distance to the largest number the peer has
 // acknowledged, or to the one before 0 if it has acknowledged none (RFC 9000
 // section 17.1). A distance above 2^31 is more than the format can express and
 // must not come up.
+//
+// That bound is on how far the receiver may be behind. It may also be ahead: a packet
+// that others overtook, or a late copy, must not be taken for one to come,
+// as the trailer does not tell them apart. So there are never fewer than 3 bytes,
+// which admit 2^23 packets in between.
 func NumberLen(number, largestAcked uint64, anyAcked bool) int {
 	distance := number - largestAcked
 	if !anyAcked {
 		distance = number + 1
 	}
-	switch {
-	case distance <= 1<<7:
-		return 1
-	case distance <= 1<<15:
-		return 2
-	case distance <= 1<<23:
+	if distance <= 1<<23 {
 		return 3
 	}
 	return 4

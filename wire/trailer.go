@@ -3,9 +3,11 @@ package wire
 import (
 	"encoding/binary"
 	"hash/crc32"
+
+	"example.com/ebb/internal/crc32c"
 )
 
-// castagnoli is the table of CRC32C, for which processors have an instruction.
+// castagnoli is the table of CRC32C.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Seed is the state of the checksum after the part of it that is not in the
@@ -40,12 +42,12 @@ func seedBytes(version uint32, dst, src []byte) uint32 {
 // the direction in which the packet travelled.
 func Verify(packet []byte, seed uint32) bool {
 	n := len(packet) - TrailerSize
-	return n >= 0 && crc32.Update(seed, castagnoli, packet[:n]) == binary.BigEndian.Uint32(packet[n:])
+	return n >= 0 && crc32c.Update(seed, packet[:n]) == binary.BigEndian.Uint32(packet[n:])
 }
 
 // AppendTrailer ends the packet that begins at dst[start].
 func AppendTrailer(dst []byte, start int, seed uint32) []byte {
-	return binary.BigEndian.AppendUint32(dst, crc32.Update(seed, castagnoli, dst[start:]))
+	return binary.BigEndian.AppendUint32(dst, crc32c.Update(seed, dst[start:]))
 }
 
 // seedUint32 begins a checksum with four bytes. Like seedByte it works on the
@@ -58,8 +60,8 @@ func seedUint32(v uint32) uint32 {
 	return crc
 }
 
-// seedByte goes one byte on. The seed is too short for crc32.Update to be worth
-// its call, which would also move the bytes to the heap.
+// seedByte goes one byte on. The seed is too short for crc32c.Update to be worth
+// its call.
 func seedByte(crc uint32, b byte) uint32 {
 	return castagnoli[byte(crc)^b] ^ crc>>8
 }

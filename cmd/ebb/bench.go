@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/ebb/cmd/ebb/internal/measure"
+	"example.com/ebb/cmd/ebb/internal/settings"
 )
 
 // benchReport is the output of bench --json.
@@ -35,10 +36,18 @@ type benchPlan struct {
 }
 
 type benchSettings struct {
-	BandwidthLimit    string `json:"bandwidth_limit"`
+	BandwidthLimit    string `json:"bandwidth_limit"` // of a connection, or of all together
 	MinSSThresh       int    `json:"min_ssthresh"`
 	CongestionControl string `json:"congestion_control"`
 	MaxPacket         int    `json:"max_packet_bytes"`
+}
+
+func settingsUsed(s settings.Settings) benchSettings {
+	limit := settings.FormatRate(s.BandwidthLimit)
+	if s.TotalBandwidthLimit > 0 {
+		limit = settings.FormatRate(s.TotalBandwidthLimit) + " in all"
+	}
+	return benchSettings{limit, s.MinSSThresh, s.CongestionControl.String(), maxPacket}
 }
 
 // maxPacket is the size of Ebb's largest IP packet, in bytes: that of Ethernet,
@@ -57,9 +66,9 @@ bytes. The two take turns; figures are medians over the rounds.`,
 `)
 	var options transportOptions
 	var plan benchPlan
-	fs.Float64Var(&plan.Seconds, "seconds", 12, "how long to measure in all")
-	fs.IntVar(&plan.Rounds, "rounds", 5, "how often each transport has its turn")
-	fs.Int64Var(&plan.Size, "size", 0, "bytes of each bulk run, however long it takes; 0 is what fits in the time")
+	fs.Float64Var(&plan.Seconds, "seconds", 12, "how many `SECONDS` to measure in all")
+	fs.IntVar(&plan.Rounds, "rounds", 5, "`NUMBER` of turns of each transport")
+	fs.Int64Var(&plan.Size, "size", 0, "`BYTES` of each bulk run, however long it takes; 0 is what fits in the time")
 	asJSON := fs.Bool("json", false, "print JSON: bytes per second, seconds")
 	options.register(fs, unlimited)
 	if err := fs.parse(args, 0, 0); err != nil {
@@ -69,7 +78,11 @@ bytes. The two take turns; figures are medians over the rounds.`,
 	if err != nil {
 		return err
 	}
-	t, err := open(options)
+	chosen, err := options.resolve(c.stderr)
+	if err != nil {
+		return err
+	}
+	t, err := open(chosen)
 	if err != nil {
 		return err
 	}
@@ -84,9 +97,7 @@ bytes. The two take turns; figures are medians over the rounds.`,
 	report := benchReport{
 		Machine: machine{runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version()},
 		Plan:    plan,
-		Ebb: benchSettings{
-			options.bandwidthLimit.String(), int(options.minSSThresh), options.mode.String(), maxPacket,
-		},
+		Ebb:     settingsUsed(chosen),
 		Results: results,
 	}
 	if *asJSON {
@@ -115,9 +126,9 @@ func (p benchPlan) measured() (measure.Plan, error) {
 func (r benchReport) print(w io.Writer) error {
 	fmt.Fprintf(w, "%s/%s, %d CPUs, %s; loopback, both ends in this process; %d rounds in turns, median (smallest to largest).\n",
 		r.Machine.OS, r.Machine.Arch, r.Machine.CPUs, r.Machine.Go, r.Plan.Rounds)
-	fmt.Fprintf(w, "Ebb's bandwidth limit here: %s (the default is %d bytes/s). Ebb's packets: at most %d bytes;\n"+
+	fmt.Fprintf(w, "Ebb's bandwidth limit here: %s (the default is %s). Ebb's packets: at most %d bytes;\n"+
 		"TCP's are as large as loopback allows, up to 64 KB, which no Ethernet carries.\n\n",
-		r.Ebb.BandwidthLimit, defaultBandwidthLimit, r.Ebb.MaxPacket)
+		r.Ebb.BandwidthLimit, settings.FormatRate(defaultBandwidthLimit), r.Ebb.MaxPacket)
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(table, "\tbulk, MB/s\tCPU, s/GB\tping p50, µs\tping p99, µs")
 	for _, t := range r.Results {

@@ -105,6 +105,7 @@ func sendOverSimnet(t *testing.T, path, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	describe := newDescription(conn.Info)
 	file, err := transfer.Stat(path)
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +113,7 @@ func sendOverSimnet(t *testing.T, path, dir string) {
 	if err := (&transfer.Sender{}).Send(t.Context(), conn, []transfer.File{file}); err != nil {
 		t.Errorf("send: %v", err)
 	}
-	t.Logf("%d bytes in %v of virtual time: %s", file.Size, time.Since(start).Round(time.Millisecond), describeInfo(conn.Info()))
+	t.Logf("%d bytes in %v of virtual time: %s", file.Size, time.Since(start).Round(time.Millisecond), describe())
 	conn.Close()
 	if err := <-received; err != nil {
 		t.Errorf("receive: %v", err)

@@ -4,13 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"example.com/ebb/cmd/ebb/internal/settings"
 	"example.com/ebb/ledbat"
 )
 
@@ -18,13 +17,15 @@ const (
 	// defaultBandwidthLimit is Ebb's own default, in bytes per second. Saying
 	// it here puts it into the help.
 	defaultBandwidthLimit = 10_000_000
-	unlimited             = -1
+	unlimited             = settings.Unlimited
+	helpWidth             = 100 // columns
 )
 
 // flagSet is the flags of one command with the text around them.
 type flagSet struct {
 	*pflag.FlagSet
 	synopsis, text, examples string
+	footer                   string // below the flags in the help
 }
 
 // newFlagSet begins a command's flags. The synopsis names the arguments, text
@@ -44,7 +45,8 @@ func (fs *flagSet) parse(args []string, least, most int) error {
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
 		usage := strings.TrimSpace(fs.Name() + " [FLAG]... " + fs.synopsis)
-		return helpRequest(fmt.Sprintf("%s\n\nusage: ebb %s\n\n%s\nexamples:\n%s", fs.text, usage, fs.FlagUsages(), fs.examples))
+		return helpRequest(fmt.Sprintf("%s\n\nusage: ebb %s\n\n%s%s\nexamples:\n%s",
+			fs.text, usage, fs.FlagUsagesWrapped(helpWidth), fs.footer, fs.examples))
 	case err != nil:
 		return &usageError{err}
 	case fs.NArg() < least:
@@ -57,76 +59,67 @@ func (fs *flagSet) parse(args []string, least, most int) error {
 
 // transportOptions is what the command line says about the connections.
 type transportOptions struct {
-	bandwidthLimit rateValue
-	minSSThresh    sizeValue
-	mode           modeValue
+	command      *flagSet
+	flags        settings.Layer
+	file         string
+	defaultLimit int64 // bytes per second, or unlimited
 }
 
-// register adds the flags that all commands share.
+// aboutQuantities is the part of the help that explains the kinds of values.
+const aboutQuantities = `
+A RATE is bytes per second, or has a unit: 50MB/s, 1MiB/s, 400mbit. A SIZE is bytes, or
+has a unit: 500kB, 1MiB. The FILE has the names of the flags, without dashes, in a table
+[network-api]. A flag wins over the FILE, and the FILE over the preset.
+docs/tuning.md says what to set when.
+`
+
+// register adds the flags that all commands share. The limit is that of a command
+// whose user sets none.
 func (o *transportOptions) register(fs *flagSet, limit int64) {
-	o.bandwidthLimit = rateValue(limit)
-	fs.Var(&o.bandwidthLimit, "bandwidth-limit", `bytes per second of a connection, or "unlimited" (-1)`)
-	fs.Var(&o.minSSThresh, "min-ssthresh", "floor under the slow-start threshold, for long lossy paths; 0 lets Ebb find one")
-	fs.Var(&o.mode, "congestion-control", `"ledbat++", or "default" for what Ebb recommends`)
-	fs.Lookup("congestion-control").DefValue = "" // "(default default)" says nothing
+	o.command, o.defaultLimit = fs, limit
+	fs.footer = aboutQuantities
+	fs.StringVar(&o.file, "config", "", "read settings from `FILE`, in TOML")
+	for _, key := range settings.Keys() {
+		fs.Var(&settingValue{key, &o.flags}, key.Name, key.Help)
+	}
+	fs.Lookup("bandwidth-limit").DefValue = settings.FormatRate(limit)
+	fs.Lookup("min-bandwidth-per-connection").DefValue = settings.FormatRate(settings.DefaultMinimum)
+	fs.Lookup("congestion-control").DefValue = ledbat.Adaptive.String()
 }
 
-// rateValue is a flag of bytes per second; -1 is unlimited.
-type rateValue int64
-
-func (v *rateValue) Type() string { return "RATE" }
-
-func (v *rateValue) String() string {
-	if *v == unlimited {
-		return "unlimited"
+// resolve reads the file, and returns what the connections are to be made with.
+// What the user should know about that goes to w.
+func (o *transportOptions) resolve(w io.Writer) (settings.Settings, error) {
+	layers := []*settings.Layer{&o.flags}
+	if o.command.Changed("config") {
+		layer, err := settings.ReadFile(o.file)
+		if err != nil {
+			return settings.Settings{}, &usageError{err}
+		}
+		layers = append(layers, layer)
 	}
-	return strconv.FormatInt(int64(*v), 10)
-}
-
-// Set implements pflag.Value.
-func (v *rateValue) Set(s string) error {
-	if s == "unlimited" {
-		*v = unlimited
-		return nil
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < unlimited || n == 0 {
-		return errors.New(`want bytes per second, a whole number above 0, or "unlimited"`)
-	}
-	*v = rateValue(n)
-	return nil
-}
-
-// sizeValue is a flag of bytes.
-type sizeValue int
-
-func (v *sizeValue) Type() string   { return "BYTES" }
-func (v *sizeValue) String() string { return strconv.Itoa(int(*v)) }
-
-// Set implements pflag.Value.
-func (v *sizeValue) Set(s string) error {
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < 0 || n > math.MaxInt {
-		return errors.New("want bytes, a whole number")
-	}
-	*v = sizeValue(n)
-	return nil
-}
-
-// modeValue is a flag for a mode of the congestion controller.
-type modeValue ledbat.Mode
-
-func (v *modeValue) Type() string   { return "NAME" }
-func (v *modeValue) String() string { return ledbat.Mode(*v).String() }
-
-// Set implements pflag.Value.
-func (v *modeValue) Set(s string) error {
-	mode, err := ledbat.ParseMode(s)
+	resolved, err := settings.Resolve(o.defaultLimit, layers...)
 	if err != nil {
-		return fmt.Errorf("want %q or %q", ledbat.PlusPlus, ledbat.ModeDefault)
+		return settings.Settings{}, &usageError{err}
 	}
-	*v = modeValue(mode)
-	return nil
+	for _, note := range resolved.Notes {
+		fmt.Fprintf(w, "ebb %s: %s\n", o.command.Name(), note)
+	}
+	return resolved, nil
+}
+
+// settingValue is the flag of a setting.
+type settingValue struct {
+	key   settings.Key
+	layer *settings.Layer
+}
+
+func (v *settingValue) Type() string   { return v.key.Kind }
+func (v *settingValue) String() string { return v.layer.Text(v.key.Name) }
+
+// Set implements pflag.Value.
+func (v *settingValue) Set(s string) error {
+	return v.layer.Set(v.key.Name, s, "command line")
 }
 
 // checkAddress reports what is wrong with the form of HOST:PORT. Whether there is

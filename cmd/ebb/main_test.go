@@ -9,9 +9,15 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/ebb/cmd/ebb/internal/settings"
+	"example.com/ebb/ledbat"
 )
 
 // asCommand is the variable that makes the test binary be the command, over the
@@ -22,11 +28,11 @@ const asCommand = "EBB_TEST_NETWORK"
 // to tell a fault of the command from one of Ebb.
 var openers = map[string]opener{"ebb": openEbb, "tcp": openTCP}
 
-func openTCP(transportOptions) (transport, error) {
+func openTCP(settings.Settings) (transport, error) {
 	return transport{
 		listen: listenTCP, dial: dialTCP,
 		drain:    func(context.Context) error { return nil },
-		describe: func(net.Conn) string { return "plain TCP" },
+		describe: func(net.Conn) func() string { return func() string { return "plain TCP" } },
 	}, nil
 }
 
@@ -138,7 +144,7 @@ func TestUsageErrors(t *testing.T) {
 		args string
 		want string // in the message
 	}{
-		{"", "send, receive, pipe, bench or sim"},
+		{"", "send, receive, pipe, bench, kernel or sim"},
 		{"teleport", `"teleport"`},
 		{"--verbose", `"--verbose"`},
 		{"send", "FILE... HOST:PORT"},
@@ -158,12 +164,21 @@ func TestUsageErrors(t *testing.T) {
 		{"pipe localhost:1 localhost:2", `"localhost:2"`},
 		{"pipe --bandwidth-limit 0 localhost:1", "--bandwidth-limit"},
 		{"pipe --bandwidth-limit -2 localhost:1", "--bandwidth-limit"},
-		{"pipe --bandwidth-limit 10MB localhost:1", "--bandwidth-limit"},
+		{"pipe --bandwidth-limit 10Mb localhost:1", "MB or Mbit"},
+		{"pipe --bandwidth-limit 10 localhost:1", "from 1kB/s"},
+		{"pipe --total-bandwidth-limit 0 localhost:1", `"none"`},
+		{"pipe --total-bandwidth-limit 1MB/s --min-bandwidth-per-connection 2MB/s localhost:1", "is above"},
+		{"pipe --preset lavish localhost:1", "gateway, regular, testing or testing-total"},
+		{"pipe --network-type moon localhost:1", "satellite"},
+		{"pipe --network-type satellite --min-ssthresh 1MB localhost:1", "one of them"},
+		{"pipe --config /no/such/file localhost:1", "/no/such/file"},
+		{"pipe --config . localhost:1", "directory"},
+		{"pipe --config= localhost:1", "no such file"},
 		{"pipe --bandwidth-limit 9223372036854775808 localhost:1", "--bandwidth-limit"},
-		{"pipe --min-ssthresh -1 localhost:1", "--min-ssthresh"},
-		{"pipe --min-ssthresh 1000000001 localhost:1", "1000000001"},
+		{"pipe --min-ssthresh -2 localhost:1", "--min-ssthresh"},
+		{"pipe --min-ssthresh 1000000001 localhost:1", "to 1GB"},
 		{"pipe --min-ssthresh lots localhost:1", "--min-ssthresh"},
-		{"pipe --congestion-control cubic localhost:1", `"ledbat++"`},
+		{"pipe --congestion-control cubic localhost:1", "ledbat++"},
 		{"bench now", `"now"`},
 		{"bench --rounds 0", "--rounds"},
 		{"bench --seconds 0", "--seconds"},
@@ -196,31 +211,77 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-func TestFlagsReachTheTransport(t *testing.T) {
-	var got transportOptions
-	stop := errors.New("stop")
-	opened := func(o transportOptions) (transport, error) {
-		got = o
-		return transport{}, stop
+// Every command hands its connections what the flags, the file and the preset say.
+func TestSettingsReachTheTransport(t *testing.T) {
+	dir := t.TempDir()
+	file := writeFile(t, filepath.Join(dir, "photo"), []byte("x"))
+	config := writeFile(t, filepath.Join(dir, "ebb.toml"), []byte("[network-api]\ntotal-bandwidth-limit = \"4MB/s\"\nmin-ssthresh = 102400\n"))
+	commands := []struct {
+		run   func(context.Context, console, opener, []string) error
+		args  []string
+		limit int64
+	}{
+		{send, []string{file, "localhost:1"}, 10_000_000},
+		{receive, []string{":0", dir}, 10_000_000},
+		{pipe, []string{"localhost:1"}, 10_000_000},
+		{bench, nil, -1},
+	}
+	pooled := settings.Settings{TotalBandwidthLimit: 4_000_000, MinBandwidthPerConnection: 1_000_000, MinSSThresh: 102400}
+	pooledWith := func(change func(*settings.Settings)) settings.Settings {
+		s := pooled
+		change(&s)
+		return s
 	}
 	tests := []struct {
 		flags string
-		limit int64
-		floor int
-		mode  string
+		want  settings.Settings
 	}{
-		{"", 10_000_000, 0, "default"},
-		{"--bandwidth-limit 5", 5, 0, "default"},
-		{"--bandwidth-limit -1 --congestion-control ledbat++", -1, 0, "ledbat++"},
-		{"--bandwidth-limit=unlimited --min-ssthresh 102400", -1, 102400, "default"},
+		{"--bandwidth-limit 5MB/s", settings.Settings{BandwidthLimit: 5_000_000}},
+		{"--bandwidth-limit -1 --congestion-control ledbat++", settings.Settings{BandwidthLimit: -1, CongestionControl: ledbat.PlusPlus}},
+		{"--bandwidth-limit=unlimited --min-ssthresh 100KiB", settings.Settings{BandwidthLimit: -1, MinSSThresh: 102400}},
+		{"--config " + config, pooled},
+		{"--preset gateway --config " + config + " --network-type satellite",
+			pooledWith(func(s *settings.Settings) { s.MinSSThresh = 1_000_000 })},
+		{"--config " + config + " --min-bandwidth-per-connection 8mbit --total-bandwidth-limit 80mbit",
+			pooledWith(func(s *settings.Settings) { s.TotalBandwidthLimit = 10_000_000 })},
 	}
-	for _, test := range tests {
-		err := pipe(context.Background(), console{}, opened, append(strings.Fields(test.flags), "localhost:1"))
-		if err != stop {
-			t.Fatalf("%s: %v", test.flags, err)
+	for _, cmd := range commands {
+		if got := optionsOf(t, cmd.run, cmd.args); !cmp.Equal(got, settings.Settings{BandwidthLimit: cmd.limit}) {
+			t.Errorf("without flags, arguments %q: %+v", cmd.args, got)
 		}
-		if int64(got.bandwidthLimit) != test.limit || int(got.minSSThresh) != test.floor || got.mode.String() != test.mode {
-			t.Errorf("%s: %v, %v, %v", test.flags, got.bandwidthLimit, got.minSSThresh, got.mode.String())
+		for _, test := range tests {
+			if diff := cmp.Diff(test.want, optionsOf(t, cmd.run, append(strings.Fields(test.flags), cmd.args...))); diff != "" {
+				t.Errorf("%s, arguments %q (-want +got):\n%s", test.flags, cmd.args, diff)
+			}
 		}
+	}
+}
+
+// optionsOf is what a command asks its transport for.
+func optionsOf(t *testing.T, run func(context.Context, console, opener, []string) error, args []string) (got settings.Settings) {
+	t.Helper()
+	stop := errors.New("stop")
+	err := run(context.Background(), console{}, func(s settings.Settings) (transport, error) {
+		got = s
+		return transport{}, stop
+	}, args)
+	if err != stop {
+		t.Fatalf("arguments %q: %v", args, err)
+	}
+	return got
+}
+
+// What has no effect is said once, and the command goes on.
+func TestNotesAreTold(t *testing.T) {
+	to := t.TempDir()
+	receiver := start(t, prepare(t, "ebb", "receive", "--once", "127.0.0.1:0", to), true)
+	file := writeFile(t, filepath.Join(t.TempDir(), "note"), []byte("hello"))
+	status, _, stderr := execute(t, "ebb", "send", "--bandwidth-limit", "1MB/s", "--total-bandwidth-limit", "2MB/s", file, receiver.address)
+	if status != 0 || receiver.wait(t) != 0 {
+		t.Errorf("status %d", status)
+	}
+	want := "ebb send: total-bandwidth-limit 2MB/s (command line) overrides bandwidth-limit 1MB/s (command line)\n"
+	if stderr != want {
+		t.Errorf("standard error\n%s, want\n%s", stderr, want)
 	}
 }

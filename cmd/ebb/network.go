@@ -3,9 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"time"
+
+	"example.com/ebb/cmd/ebb/internal/settings"
 )
 
 // transport is what the commands need of a network.
@@ -14,14 +15,15 @@ type transport struct {
 	dial   func(ctx context.Context, address string) (net.Conn, error)
 	// drain waits until what was written to closed connections has arrived.
 	drain func(ctx context.Context) error
-	// describe is one line of figures about a connection; "" if there are
-	// none.
-	describe func(net.Conn) string
+	// describe returns a function that is one line of figures about a
+	// connection at each call; rates are since the call before. "" if there
+	// are none.
+	describe func(net.Conn) func() string
 }
 
-// opener makes the transport that the command line asks for. A usageError says
-// that it asks for what cannot be.
-type opener func(transportOptions) (transport, error)
+// opener makes the transport that the settings ask for. A usageError says that
+// they ask for what cannot be.
+type opener func(settings.Settings) (transport, error)
 
 // drainTime bounds the wait for closed connections whose content the other side
 // has confirmed already: only their ends are on the way.
@@ -54,9 +56,40 @@ func (t transport) listenOrSay(ctx context.Context, address string) (net.Listene
 	return ln, nil
 }
 
-// printDetails writes what the transport knows of a connection.
-func (t transport) printDetails(w io.Writer, conn net.Conn) {
-	if line := t.describe(conn); line != "" {
-		fmt.Fprintf(w, "%v: %s\n", conn.RemoteAddr(), line)
+// detailOf returns a function that is a line of what the transport knows of a
+// connection; "" if it knows nothing.
+func (t transport) detailOf(conn net.Conn) func() string {
+	describe := t.describe(conn)
+	return func() string {
+		text := describe()
+		if text == "" {
+			return ""
+		}
+		return fmt.Sprintf("%v: %s\n", conn.RemoteAddr(), text)
 	}
+}
+
+// watchInterval is how often a connection that is watched is described.
+const watchInterval = time.Second
+
+// watch prints a line about a connection at every interval, and one more when stop
+// is called, which waits for it.
+func (t transport) watch(conn net.Conn, print func(line string)) (stop func()) {
+	detail := t.detailOf(conn)
+	over, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(watchInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				print(detail())
+			case <-over:
+				print(detail())
+				return
+			}
+		}
+	}()
+	return func() { close(over); <-done }
 }

@@ -35,7 +35,11 @@ the other side's end is the end.)`,
 	if err := checkAddress(address, *listen); err != nil {
 		return err
 	}
-	t, err := open(options)
+	chosen, err := options.resolve(c.stderr)
+	if err != nil {
+		return err
+	}
+	t, err := open(chosen)
 	if err != nil {
 		return err
 	}
@@ -51,9 +55,10 @@ the other side's end is the end.)`,
 	// Reading standard input cannot be interrupted, so it may go on behind the
 	// end; reading the connection is.
 	context.AfterFunc(ctx, func() { conn.Close() })
+	detail := t.detailOf(conn)
 	err = join(conn, c.stdin, c.stdout, !term.IsTerminal(int(c.stdin.Fd())))
 	if *verbose {
-		t.printDetails(c.stderr, conn)
+		fmt.Fprint(c.stderr, detail())
 	}
 	conn.Close()
 	return errors.Join(err, t.drain(ctx))

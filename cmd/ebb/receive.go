@@ -55,12 +55,16 @@ Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.`,
 	if err := checkAddress(address, true); err != nil {
 		return err
 	}
+	chosen, err := options.resolve(c.stderr)
+	if err != nil {
+		return err
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return fmt.Errorf("cannot store files in %s: %w", dir, err)
 	}
 	defer root.Close()
-	if server.transport, err = open(options); err != nil {
+	if server.transport, err = open(chosen); err != nil {
 		return err
 	}
 	ln, err := server.transport.listenOrSay(ctx, address)
@@ -104,13 +108,13 @@ func (s *fileServer) serve(ctx context.Context, ln net.Listener) error {
 // session serves one sender. What goes wrong has been told when it returns.
 func (s *fileServer) session(ctx context.Context, conn net.Conn) error {
 	defer conn.Close()
-	receiver := s.receiver
+	receiver, detail := s.receiver, s.transport.detailOf(conn)
 	receiver.Report = func(r transfer.Result) { s.print(conn, r) }
 	err := receiver.Receive(ctx, conn)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.verbose {
-		s.transport.printDetails(s.console.stderr, conn)
+		fmt.Fprint(s.console.stderr, detail())
 	}
 	if err == nil {
 		return nil

@@ -4,12 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"example.com/ebb/cmd/ebb/internal/transfer"
 )
@@ -28,7 +23,7 @@ seconds, rate, SHA-256.`,
   ebb send --bandwidth-limit unlimited *.iso backup.example:9000
 `)
 	var options transportOptions
-	verbose := fs.BoolP("verbose", "v", false, "print details of the connection")
+	verbose := fs.BoolP("verbose", "v", false, "print what limits the connection, every second and at the end")
 	options.register(fs, defaultBandwidthLimit)
 	if err := fs.parse(args, 2, -1); err != nil {
 		return err
@@ -37,11 +32,15 @@ seconds, rate, SHA-256.`,
 	if err := checkAddress(address, false); err != nil {
 		return err
 	}
+	chosen, err := options.resolve(c.stderr)
+	if err != nil {
+		return err
+	}
 	files, err := describeAll(paths)
 	if err != nil {
 		return err
 	}
-	t, err := open(options)
+	t, err := open(chosen)
 	if err != nil {
 		return err
 	}
@@ -51,10 +50,15 @@ seconds, rate, SHA-256.`,
 	}
 	defer t.settle()
 	defer conn.Close()
-	err = sendFiles(ctx, &transfer.Sender{Timeout: greetingTimeout}, c, conn, files)
+	d := newDisplay(c, files)
+	stop := func() {}
 	if *verbose {
-		t.printDetails(c.stderr, conn)
+		stop = t.watch(conn, d.line)
 	}
+	sender := &transfer.Sender{Timeout: greetingTimeout, Progress: d.progress, Report: d.report}
+	err = sender.Send(ctx, conn, files)
+	d.close()
+	stop()
 	var incomplete *transfer.IncompleteError
 	switch {
 	case errors.As(err, &incomplete):
@@ -81,45 +85,4 @@ func describeAll(paths []string) ([]transfer.File, error) {
 		files[i] = file
 	}
 	return files, nil
-}
-
-// sendFiles sends and reports, with a progress bar if a person is watching.
-func sendFiles(ctx context.Context, sender *transfer.Sender, c console, conn net.Conn, files []transfer.File) error {
-	var bar *progressbar.ProgressBar
-	if term.IsTerminal(int(c.stderr.Fd())) {
-		bar = newProgress(c.stderr, files)
-		defer bar.Clear()
-		sender.Progress = func(name string, n int) {
-			bar.Describe(name)
-			bar.Add(n)
-		}
-	}
-	sender.Report = func(r transfer.Result) {
-		if bar != nil {
-			bar.Clear()
-		}
-		if r.Err != nil {
-			fmt.Fprintf(c.stderr, "ebb send: %s: %s\n", r.Name, oneLine(r.Err))
-			return
-		}
-		printResult(c.stdout, r)
-	}
-	return sender.Send(ctx, conn, files)
-}
-
-// newProgress is a bar over the bytes of all files, with their rate and the time
-// left.
-func newProgress(w io.Writer, files []transfer.File) *progressbar.ProgressBar {
-	var total int64
-	for _, f := range files {
-		total += f.Size
-	}
-	return progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(w),
-		progressbar.OptionShowBytes(true),
-		progressbar.OptionShowCount(),
-		progressbar.OptionSetPredictTime(true),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionFullWidth(),
-	)
 }

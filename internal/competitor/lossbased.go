@@ -30,14 +30,18 @@ type lossBased struct {
 	partial  int64 // bytes acknowledged that are not a packet yet
 	count    int64 // packets acknowledged towards the next packet of the window
 
-	// The most that was in flight in this round and the last, in packets. A round ends when a
-	// packet sent after its start is acknowledged.
+	// A round ends when a packet sent after its start is acknowledged.
 	roundEnd       uint64
-	flight         int64
-	previousFlight int64
+	used, usedLast usage // in this round and the one before
 
 	recovery recovery
 	timeouts int
+}
+
+// usage is how much of the window was used in a round.
+type usage struct {
+	flight int64 // the most in flight, in packets
+	full   bool  // the window held the sender back
 }
 
 func newLossBased(p congestion.Params) lossBased {
@@ -91,27 +95,29 @@ func (l *lossBased) begin(e *congestion.AckEvent) (acked int64, newRound bool) {
 	l.next = max(l.next, e.LargestSent+1)
 	if e.LargestAcked >= l.roundEnd {
 		l.roundEnd = l.next
-		l.previousFlight, l.flight = l.flight, 0
+		l.usedLast, l.used = l.used, usage{}
 		newRound = true
 	}
-	l.flight = max(l.flight, l.packets(e.PriorInFlight))
+	flight := l.packets(e.PriorInFlight)
+	l.used.flight = max(l.used.flight, flight)
+	l.used.full = l.used.full || flight >= l.cwnd
 	l.partial += int64(e.Bytes)
 	acked = l.partial / l.size
 	l.partial -= acked * l.size
 	return acked, newRound
 }
 
-// limited reports whether the window is what limits the sender: else it must not grow (RFC 7661;
-// in slow start a flight of half the window is enough, as in tcp_is_cwnd_limited).
+// limited reports whether the window is what limits the sender, in this round or the last: else it
+// must not grow (RFC 7661; in slow start a flight of half the window is enough, as in
+// tcp_is_cwnd_limited).
 func (l *lossBased) limited(e *congestion.AckEvent) bool {
 	if e.AppLimited {
 		return false
 	}
-	used := max(l.flight, l.previousFlight)
 	if l.inSlowStart() {
-		return l.cwnd < 2*used
+		return l.cwnd < 2*max(l.used.flight, l.usedLast.flight)
 	}
-	return used >= l.cwnd
+	return l.used.full || l.usedLast.full
 }
 
 // slowStart adds what was acknowledged, up to ssthresh, and returns what is left for congestion

@@ -16,10 +16,10 @@ const (
 	// acknowledgement of its ACKs, to be able to forget.
 	elicitAbove = 16
 
-	// maxAckDelay is how long the acknowledgement of a single packet waits for company: a
+	// defaultAckDelay is how long the acknowledgement of a single packet waits for company: a
 	// second packet, or data of ours. It is long beside a timer's cost, so that an exchange of
 	// messages does not set one each time, and is known to the peer, who subtracts it.
-	maxAckDelay = 10 * time.Millisecond
+	defaultAckDelay = 10 * time.Millisecond
 	// ackEvery is the number of ack-eliciting packets that force an ACK.
 	ackEvery = 2
 )
@@ -33,6 +33,7 @@ type ackState struct {
 	largestAt time.Duration // when it arrived
 	owed      int           // ack-eliciting packets since the last ACK
 	due       time.Duration // when the ACK must leave; Never
+	delay     time.Duration // how long that of a single packet waits
 }
 
 // duplicate reports whether the number was received before.
@@ -66,7 +67,7 @@ func (a *ackState) receive(now time.Duration, n uint64, eliciting, urgent bool) 
 		a.due = now
 		return
 	}
-	a.due = min(a.due, now+maxAckDelay)
+	a.due = min(a.due, now+a.delay)
 }
 
 func (a *ackState) insert(n uint64) {

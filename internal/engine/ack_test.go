@@ -7,7 +7,7 @@ import (
 	"example.com/ebb/wire"
 )
 
-func newAckState() ackState { return ackState{due: Never} }
+func newAckState() ackState { return ackState{due: Never, delay: defaultAckDelay} }
 
 // TestAckStateAgainstModel: numbers in any order give the ranges that a plain set
 // gives, and a repeated number is known.

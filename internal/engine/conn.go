@@ -60,10 +60,12 @@ type Params struct {
 	HandshakeTimeout time.Duration // bound on the handshake
 	LingerTimeout    time.Duration // after Close: bound on the time without progress
 
-	MaxDatagram int    // largest UDP payload to try; at least 1200
-	Rate        int64  // own limit in bytes/s; ≤ 0: unlimited
-	Stamp       uint32 // what the receive clock shows at time 0, µs
-	NoECN       bool   // send no packet marked as ECN-capable
+	MaxAckDelay time.Duration // for which the ACK of a single packet waits for company; 0: 10 ms
+	MaxDatagram int           // largest UDP payload to try; at least 1200
+	Rate        int64         // own limit in bytes/s; ≤ 0: unlimited
+	Stamp       uint32        // what the receive clock shows at time 0, µs
+	NoECN       bool          // send no packet marked as ECN-capable
+	Seed        uint64        // of what the peer must not foresee
 }
 
 // state is where a connection is in its life.
@@ -96,13 +98,14 @@ type Conn struct {
 	confirmed          bool            // the peer acknowledged a short packet
 	hs                 handshakeState
 
-	send sendPipe
-	recv recvPipe
-	acks ackState
-	sent sentState
-	loss lossState
-	prr  prrState
-	mtu  mtuState
+	send   sendPipe
+	recv   recvPipe
+	acks   ackState
+	sent   sentState
+	loss   lossState
+	prr    prrState
+	vanish vanishState
+	mtu    mtuState
 
 	rtt      rttState
 	oneWay   oneWayState
@@ -161,7 +164,12 @@ func New(now time.Duration, p Params) *Conn {
 	c.recv.maxWindow = uint64(max(p.ReceiveBuffer, wireMinInitial))
 	c.recv.window = min(initialWindow, c.recv.maxWindow)
 	c.recv.limit = c.recv.window
+	c.sent.skip.init(p.Seed)
 	c.acks.due, c.loss.due = Never, Never
+	c.acks.delay = p.MaxAckDelay
+	if c.acks.delay <= 0 {
+		c.acks.delay = defaultAckDelay
+	}
 	c.loss.multiplier = 1
 	if p.NoECN {
 		c.marks.phase = ecnFailed
@@ -219,7 +227,13 @@ func (c *Conn) sendLimit() int {
 	return min(max(minSendBuffer, 2*c.cc.Window()), max(c.params.SendBuffer, 1))
 }
 
-func (c *Conn) room() int { return max(0, c.sendLimit()-c.send.buffered()) }
+// room is what the send buffer admits now. Bytes that the peer has, behind one that it lacks,
+// count towards the bound alone: with losses in every round trip they are as many as are in
+// flight, and the sender would run dry.
+func (c *Conn) room() int {
+	waiting := int(c.send.end-c.send.next) + c.sent.inFlight
+	return max(0, min(c.sendLimit()-waiting, max(c.params.SendBuffer, 1)-c.send.buffered()))
+}
 
 // SetRate sets the own limit, in bytes per second; zero or less is none.
 func (c *Conn) SetRate(now time.Duration, rate int64) {

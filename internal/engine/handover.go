@@ -131,7 +131,9 @@ func (c *Conn) maySend(now time.Duration, size int) bool {
 			c.limit = LimitReceiver
 		}
 		c.appLimited = c.sent.inFlight < c.cc.Window()
-		if c.appLimited {
+		// The peer's window, unlike a lack of data, lets rate samples stand (BBR draft, section
+		// 4.1.2.4).
+		if c.appLimited && c.limit == LimitApplication {
 			c.delivery.limitedUntil = c.delivery.delivered + int64(c.sent.inFlight) + 1
 		}
 		return false

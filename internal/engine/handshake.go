@@ -69,7 +69,7 @@ func (c *Conn) appendHandshake(now time.Duration, dst []byte) []byte {
 		dst = wire.AppendCookie(dst, c.hs.cookie)
 	}
 	p := wire.Parameters{
-		InitialWindow: c.recv.limit, MaxAckDelay: maxAckDelay,
+		InitialWindow: c.recv.limit, MaxAckDelay: c.acks.delay,
 		MaxDatagramSize: uint64(c.mtu.max), IdleTimeout: max(0, c.params.IdleTimeout),
 	}
 	dst = wire.AppendParameters(dst, &p)

@@ -25,7 +25,7 @@ type lossState struct {
 	ptoCount int           // probes since the last ACK of something new
 	probes   int           // packets to send whatever the window says
 
-	reordered  bool   // an ACK came late once: counting packets proves nothing
+	reordered  bool   // a packet was overtaken once: counting packets proves nothing
 	multiplier int    // of min RTT/4, for the reordering window
 	clean      int    // recoveries since the last false loss
 	recovery   uint64 // losses of packets below belong to the recovery in progress
@@ -52,6 +52,7 @@ type ackResult struct {
 	found    bool
 	spurious congestion.LossEvent
 	fresh    uint64 // stream bytes newly delivered
+	invented bool   // it names a number that was never sent
 }
 
 // handleAck processes an ACK of the data space.
@@ -64,6 +65,10 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 	var r ackResult
 	for s := range f.Ranges() {
 		c.ackRange(now, s, &r)
+	}
+	if r.invented {
+		c.stats.BadAcks++
+		return protocolError("ACK of a packet number that was left out")
 	}
 	if !r.found {
 		return nil
@@ -121,6 +126,10 @@ func (c *Conn) ackRange(now time.Duration, s wire.Range, r *ackResult) {
 
 func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 	p := c.sent.at(n)
+	if p.has(neverSent) {
+		r.invented = true
+		return
+	}
 	if p.has(isLost) {
 		if p.has(eliciting) && !p.has(isProbe) {
 			if r.spurious.Packets == 0 || n < r.spurious.Smallest {
@@ -133,9 +142,13 @@ func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 		}
 	} else if p.has(eliciting) {
 		r.bytes += int(p.size)
+		// A packet that was overtaken (RFC 8985 section 6.2, step 1). Its ACK may be late, but
+		// then a newer one had named it.
+		c.loss.reordered = c.loss.reordered || c.sent.anyAcked && n < c.sent.largestAcked
 	}
 	c.sent.leaveFlight(p)
 	p.flags |= isAcked
+	c.vanish.deliver(p)
 	if p.has(isMarked) {
 		c.marks.acked++
 	}
@@ -284,6 +297,7 @@ func (c *Conn) losePacket(n uint64, p *sentPacket, lost *congestion.LossEvent) {
 	if p.size > basePacket {
 		c.loss.large = true
 	}
+	c.vanish.lose(n, p, c.sent.at(c.sent.largestAcked), c.sent.next)
 	if p.has(eliciting) {
 		if lost.Packets == 0 {
 			lost.Smallest = n

@@ -16,6 +16,8 @@ const (
 	isProbe   // tests a packet size: its loss means nothing else
 	isAcked
 	isLost
+	neverSent    // a number left out: whoever acknowledges it makes things up
+	inTrain      // left with others in one train
 	isMarked     // left with ECT(0) in its IP header
 	whileLimited // sent while the application had no more: a poor rate sample
 )
@@ -58,6 +60,7 @@ type sentState struct {
 	outstanding  int // packets, likewise
 	elicitedAt   time.Duration
 	ackPings     time.Duration // when an ACK was last made eliciting
+	skip         skipState
 }
 
 // at returns the record of number n, which must be covered.
@@ -71,7 +74,7 @@ func (s *sentState) at(n uint64) *sentPacket {
 // push appends a record for the next number.
 func (s *sentState) push(p sentPacket) {
 	if s.next-s.base == uint64(len(s.ring)) {
-		s.grow(max(4, 2*len(s.ring)))
+		s.grow(max(2, 2*len(s.ring)))
 	}
 	s.ring[s.next&uint64(len(s.ring)-1)] = p
 	s.next++
@@ -88,6 +91,13 @@ func (s *sentState) grow(size int) {
 		ring[n&uint64(size-1)] = *s.at(n)
 	}
 	s.ring = ring
+}
+
+// noteTrain notes that the packets from first on left as one train.
+func (s *sentState) noteTrain(first uint64) {
+	for n := first; n < s.next; n++ {
+		s.at(n).flags |= inTrain
+	}
 }
 
 // leaveFlight takes a packet out of flight.

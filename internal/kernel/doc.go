@@ -1,6 +1,7 @@
 // Package kernel puts Ebb and the kernel's own TCP on one bottleneck and measures there what each
 // gets: the same scenarios that internal/simnet runs in virtual time, with real sockets, real
-// timers and a real competitor.
+// timers and a real competitor. It also holds the models of package competitor against what they
+// model.
 //
 // The bottleneck is netlab's: two network namespaces joined by one emulated path, in a Go module
 // of its own whose folder the caller names. It needs Linux, root, /dev/net/tun and iproute2. What

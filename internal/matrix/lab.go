@@ -23,9 +23,10 @@ const (
 
 // path is what lies between senders and receivers: a bottleneck that all share, and a way back.
 type path struct {
-	rate   int64         // of the bottleneck, bit/s
-	rtt    time.Duration // without queue
-	buffer int           // of the bottleneck, bytes
+	rate   int64             // of the bottleneck, bit/s
+	rtt    time.Duration     // without queue
+	buffer int               // of the bottleneck, bytes
+	aqm    *simnet.AQMConfig // manages the bottleneck's queue; its Rate and Limit are the path's
 	// out and back, if not nil, change the two directions further.
 	out, back func(*simnet.LinkConfig)
 }
@@ -40,6 +41,7 @@ type lab struct {
 	path  path
 	out   *simnet.Link // the bottleneck
 	back  *simnet.Link
+	aqm   *simnet.AQM // the bottleneck instead of out; nil: none
 	flows []*flow
 
 	queue  []uint32 // at the bottleneck, µs, every queueStep
@@ -65,6 +67,12 @@ func (e *Env) lab(name string, p path) *lab {
 	if p.back != nil {
 		p.back(&back)
 	}
+	if p.aqm != nil {
+		cfg := *p.aqm
+		cfg.Rate, cfg.Limit = p.rate/8, p.buffer
+		l.aqm = l.NewAQM(cfg)
+		out.Rate, out.Queue = 0, 0
+	}
 	l.out, l.back = simnet.NewLink(out, e.Seed*2+1), simnet.NewLink(back, e.Seed*2+2)
 	l.look()
 	if e.keep {
@@ -76,14 +84,26 @@ func (e *Env) lab(name string, p path) *lab {
 // look notes the state of queue and flows, now and ever after.
 func (l *lab) look() {
 	now := l.Now()
-	l.queue = append(l.queue, uint32(l.out.QueueDelay(now)/time.Microsecond))
+	wait, passed := l.out.QueueDelay(now), l.out.Stats().Bytes-int64(l.out.Queued(now))
+	if l.aqm != nil {
+		wait, passed = l.aqm.QueueDelay(now), l.aqm.Stats().Bytes
+	}
+	l.queue = append(l.queue, uint32(wait/time.Microsecond))
 	if now%flowStep == 0 {
-		l.passed = append(l.passed, l.out.Stats().Bytes-int64(l.out.Queued(now)))
+		l.passed = append(l.passed, passed)
 		for _, f := range l.flows {
 			f.look()
 		}
 	}
 	l.After(queueStep, l.look)
+}
+
+// dropped is how many packets found no room at the bottleneck, or were dropped by who manages it.
+func (l *lab) dropped() float64 {
+	if l.aqm != nil {
+		return float64(l.aqm.Stats().Dropped)
+	}
+	return float64(l.out.Stats().Dropped)
 }
 
 // until runs the lab up to a time.
@@ -112,6 +132,7 @@ type flow struct {
 	receiver *simnet.Flow // nil before the handshake
 	cc       congestion.Controller
 	app      func() // writes, whenever there may be room
+	arrived  func() // after the receiver has read; may be nil
 
 	read      int64   // bytes the receiver has read
 	delivered []int64 // the same, every flowStep
@@ -147,6 +168,12 @@ func (l *lab) dial(name string, factory congestion.Factory, at time.Duration, o 
 	}
 	f.from.Route(f.to, out)
 	f.to.Route(f.from, back)
+	switch {
+	case l.aqm != nil && o.against:
+		f.to.RouteThrough(f.from, l.aqm, back)
+	case l.aqm != nil:
+		f.from.RouteThrough(f.to, l.aqm, out)
+	}
 	f.to.Accept = func(r *simnet.Flow) {
 		f.receiver = r
 		r.OnChange = f.drain
@@ -178,8 +205,11 @@ func (f *flow) drain() {
 			f.receiver.Conn.Close(f.lab.Now())
 		}
 		if n == 0 || err != nil {
-			return
+			break
 		}
+	}
+	if f.arrived != nil {
+		f.arrived()
 	}
 }
 

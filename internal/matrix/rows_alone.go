@@ -71,7 +71,7 @@ func (l *lab) lonely(f *flow, from, to time.Duration) []Figure {
 		{"link, %", f.share(from, to)},
 		{"queue p50, ms", l.queueAt(50, from, to)},
 		{"queue p95, ms", l.queueAt(95, from, to)},
-		{"drops", float64(l.out.Stats().Dropped)},
+		{"drops", l.dropped()},
 		{"lost, %", f.lost()},
 	}
 }
@@ -86,7 +86,7 @@ func (e *Env) ramp(p path, share float64, length time.Duration) []Figure {
 	return []Figure{
 		{fmt.Sprintf("%g %% after, ms", share), after.Seconds() * 1000},
 		{"retransmitted, %", f.retransmitted()},
-		{"drops", float64(l.out.Stats().Dropped)},
+		{"drops", l.dropped()},
 		{"longest queue, ms", l.queueAt(100, 0, length)},
 	}
 }
@@ -103,7 +103,7 @@ func soak(e *Env) []Figure {
 		{"queue p50 grew by, ms", last - first},
 		{"queue p50 at the end, ms", last},
 		{"link, %", f.share(settling, length)},
-		{"drops", float64(l.out.Stats().Dropped)},
+		{"drops", l.dropped()},
 	}
 }
 

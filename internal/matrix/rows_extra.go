@@ -1,4 +1,236 @@
 package matrix
 
-// extraRows are those without bars, or with bars of their own.
-func extraRows() []Scenario { return nil }
+import (
+	"fmt"
+	"time"
+
+	"example.com/ebb/internal/competitor"
+	"example.com/ebb/internal/simnet"
+)
+
+// extraRows are those without a number. Most have no bar: nothing was promised, but a change should
+// be seen.
+func extraRows() []Scenario {
+	return []Scenario{
+		{Row: "aqm", Title: "50 Mbit/s, 40 ms, 500 KB, 60 s: a managed queue, alone and beside CUBIC", Cases: aqmCases()},
+		{Row: "app", Title: "10 Mbit/s, 40 ms, 256 KB, 60 s: senders that do not always have something to send", Cases: appCases()},
+		{Row: "edge", Title: "paths at the edge of what there is", Cases: edgeCases()},
+		{Row: "published", Title: "10 Mbit/s, 40 ms: paths for which others have published figures", Cases: publishedCases()},
+		{Row: "relay", Title: "100 Mbit/s, 20 ms, 1 BDP, 30 s: alone, with loss", Cases: relayCases()},
+		{Row: "lossless", Title: "50 Mbit/s, a queue without end: any round trip, ACKs held back", Cases: losslessCases()},
+		{Row: "spiral", Title: "10 Mbit/s, 256 KB: 2.3 MB after eight timeouts, on a path with loss bursts", Cases: spiralCases()},
+	}
+}
+
+func aqmCases() []Case {
+	var cases []Case
+	for _, q := range []struct {
+		name string
+		cfg  simnet.AQMConfig
+	}{
+		{"CoDel", simnet.AQMConfig{}},
+		{"CoDel, ECN", simnet.AQMConfig{ECN: true}},
+		{"FQ-CoDel", simnet.AQMConfig{Flows: 1024}},
+		{"FQ-CoDel, ECN", simnet.AQMConfig{Flows: 1024, ECN: true}},
+	} {
+		p := path{rate: 50 * mbit, rtt: 40 * ms, buffer: 500 * kb, aqm: &q.cfg}
+		cases = append(cases,
+			Case{Name: q.name + ", alone", Measure: func(e *Env) []Figure {
+				return e.alone(p, e.lasting(60*second, 15*second))
+			}},
+			duel{
+				path: p, rival: competitor.CUBIC, ours: 1, oursAt: 5 * second,
+				leave: 60 * second, length: 60 * second, quick: 25 * second,
+			}.against(q.name+", CUBIC first", nil))
+	}
+	return cases
+}
+
+func appCases() []Case {
+	p := path{rate: 10 * mbit, rtt: 40 * ms, buffer: 256 * kb}
+	return []Case{
+		{Name: "video, 10 KB every 40 ms", Measure: func(e *Env) []Figure {
+			l, length := e.lab("video", p), e.lasting(60*second, 15*second)
+			c := l.chunked("video", e.Subject)
+			c.every(40*ms, second, length-second, 10*kb)
+			l.until(length)
+			return append(c.percentiles(), Figure{"lost, %", c.flow.lost()}, Figure{"queue p95, ms", l.queueAt(95, second, length)})
+		}},
+		{Name: "video beside CUBIC", Measure: func(e *Env) []Figure {
+			l, length := e.lab("video beside CUBIC", p), e.lasting(60*second, 15*second)
+			l.bulk("CUBIC", competitor.CUBIC, 0)
+			c := l.chunked("video", e.Subject)
+			c.every(40*ms, second, length-second, 10*kb)
+			l.until(length)
+			return append(c.percentiles(), Figure{"lost, %", c.flow.lost()}, Figure{"queue p95, ms", l.queueAt(95, second, length)})
+		}},
+		{Name: "answers of 100 KB every 500 ms", Measure: func(e *Env) []Figure {
+			l, length := e.lab("answers", p), e.lasting(60*second, 15*second)
+			c := l.chunked("answers", e.Subject)
+			c.every(500*ms, second, length-second, 100*kb)
+			l.until(length)
+			return append(c.percentiles(), Figure{"lost, %", c.flow.lost()}, Figure{"queue p95, ms", l.queueAt(95, second, length)})
+		}},
+		{Name: "5 s of bulk, 15 s idle, bulk", Measure: idleThenBusy},
+	}
+}
+
+// idleThenBusy is what a flow does with what it knew before it fell silent.
+func idleThenBusy(e *Env) []Figure {
+	p := path{rate: 10 * mbit, rtt: 40 * ms, buffer: 256 * kb}
+	l := e.lab("idle, then busy", p)
+	const again = 22 * second
+	c := l.chunked("ours", e.Subject)
+	c.every(second, 100*ms, second, 6*mb) // 5 s of the link
+	dropped := 0.0
+	l.At(again, func() {
+		dropped = l.dropped()
+		c.add(20 * mb)
+	})
+	l.until(again + 10*second)
+	return []Figure{
+		{"90 % again after, ms", c.flow.reaches(again, 0.9*float64(p.rate), 100*ms).Seconds() * 1000},
+		{"dropped then", l.dropped() - dropped},
+		{"longest queue then, ms", l.queueAt(100, again, again+2*second)},
+	}
+}
+
+func edgeCases() []Case {
+	alone := func(name string, p path, full, quick time.Duration) Case {
+		return Case{Name: name, Measure: func(e *Env) []Figure { return e.alone(p, e.lasting(full, quick)) }}
+	}
+	lossy := func(loss float64) path {
+		return path{rate: 50 * mbit, rtt: 50 * ms, buffer: 312 * kb, out: func(c *simnet.LinkConfig) { c.Loss = loss }}
+	}
+	return []Case{
+		alone("500 ms, 20 Mbit/s, 1 MB", path{rate: 20 * mbit, rtt: 500 * ms, buffer: mb}, 120*second, 30*second),
+		alone("1 Mbit/s, 40 ms, 64 KB", path{rate: mbit, rtt: 40 * ms, buffer: 64 * kb}, 120*second, 30*second),
+		alone("5 % loss, 50 Mbit/s, 50 ms", lossy(0.05), 60*second, 20*second),
+		alone("10 % loss, 50 Mbit/s, 50 ms", lossy(0.10), 60*second, 20*second),
+		alone("30 ms jitter, 50 Mbit/s, 40 ms", path{rate: 50 * mbit, rtt: 40 * ms, buffer: 500 * kb, out: func(c *simnet.LinkConfig) { c.Jitter = 30 * ms }}, 60*second, 20*second),
+		alone("wireless, departures every 4 ms", path{rate: 50 * mbit, rtt: 20 * ms, buffer: 500 * kb, out: func(c *simnet.LinkConfig) { c.Aggregate = 4 * ms }}, 60*second, 20*second),
+		duel{
+			path: path{rate: 1000 * mbit, rtt: 20 * ms, buffer: 2500 * kb}, rival: competitor.CUBIC, ours: 1, oursAt: 2 * second,
+			leave: 40 * second, length: 40 * second, quick: 14 * second,
+		}.against("1 Gbit/s, 20 ms, 1 BDP, CUBIC first", nil),
+		duel{
+			path: path{rate: 50 * mbit, rtt: 40 * ms, buffer: 15 * kb}, rival: competitor.CUBIC, ours: 1, oursAt: 5 * second,
+			leave: 60 * second, length: 60 * second, quick: 25 * second,
+		}.against("10 packets of buffer, 50 Mbit/s, CUBIC first", nil),
+		{Name: "32 flows, 50 Mbit/s, 40 ms", Measure: func(e *Env) []Figure {
+			return many(e, 32, e.lasting(120*second, 25*second))
+		}},
+		{Name: "two flows, receivers at ±200 ppm", Measure: skewedPair},
+	}
+}
+
+// many is flows that begin 100 ms apart.
+func many(e *Env, n int, length time.Duration) []Figure {
+	l := e.lab("many", path{rate: 50 * mbit, rtt: 40 * ms, buffer: 500 * kb})
+	var flows []*flow
+	for i := range n {
+		flows = append(flows, l.bulk(fmt.Sprintf("flow %d", i+1), e.Subject, time.Duration(i)*100*ms))
+	}
+	l.until(length)
+	from := time.Duration(n)*100*ms + settling
+	return []Figure{
+		{"Jain", jain(rates(flows, from, length))},
+		{"queue p95, ms", l.queueAt(95, from, length)},
+		{"link used, %", l.used(from, length)},
+	}
+}
+
+// skewedPair is two flows whose receivers' clocks drift apart: who trusts one-way delays alone sees a
+// queue that is not there.
+func skewedPair(e *Env) []Figure {
+	l := e.lab("skewed pair", path{rate: 20 * mbit, rtt: 40 * ms, buffer: 500 * kb})
+	length := e.lasting(5*minute, minute)
+	fast, slow := l.bulk("fast clock", e.Subject, 0), l.bulk("slow clock", e.Subject, second)
+	fast.to.Clock = simnet.Clock{PPM: 200}
+	slow.to.Clock = simnet.Clock{PPM: -200, Offset: second}
+	l.until(length)
+	r := rates([]*flow{fast, slow}, 15*second, length)
+	return []Figure{
+		{"fast clock's share, %", 100 * r[0] / (r[0] + r[1])},
+		{"Jain", jain(r)},
+		{"link used, %", l.used(15*second, length)},
+	}
+}
+
+// publishedCases are those of the comparisons in docs/congestion.md.
+func publishedCases() []Case {
+	const rate, rtt = 10 * mbit, 40 * ms
+	alone := func(name string, buffer int, loss float64) Case {
+		return Case{Name: name, Measure: func(e *Env) []Figure {
+			p := path{rate: rate, rtt: rtt, buffer: buffer, out: func(c *simnet.LinkConfig) { c.Loss = loss }}
+			length := e.lasting(60*second, 20*second)
+			l := e.lab("alone", p)
+			f := l.bulk("ours", e.Subject, 0)
+			l.until(length)
+			return []Figure{
+				{"goodput, Mbit/s", f.goodput(settling, length) / mbit},
+				{"queue p50, ms", l.queueAt(50, settling, length)},
+				{"lost, %", f.lost()},
+			}
+		}}
+	}
+	return []Case{
+		alone("64 KB", 64*kb, 0),
+		alone("256 KB", 256*kb, 0),
+		alone("256 KB, 1 % loss", 256*kb, 0.01),
+		alone("256 KB, 5 % loss", 256*kb, 0.05),
+		{Name: "100 Mbit/s, 100 ms: ramp", Measure: func(e *Env) []Figure {
+			return e.ramp(path{rate: 100 * mbit, rtt: 100 * ms, buffer: 1250 * kb}, 90, 10*second)
+		}},
+	}
+}
+
+func relayCases() []Case {
+	var cases []Case
+	for _, c := range []struct{ loss, bar float64 }{{0, 94}, {0.01, 92}} {
+		cases = append(cases, Case{
+			Name: fmt.Sprintf("%g %% loss", 100*c.loss),
+			Bars: []Bar{atLeast("link, %", c.bar), atMost("sent / delivered", 1.05)},
+			Measure: func(e *Env) []Figure {
+				p := path{rate: 100 * mbit, rtt: 20 * ms, buffer: 250 * kb, out: func(l *simnet.LinkConfig) { l.Loss = c.loss }}
+				l, length := e.lab("relay", p), e.lasting(30*second, 15*second)
+				f := l.bulk("ours", e.Subject, 0)
+				l.until(length)
+				return append(l.lonely(f, settling, length), Figure{"sent / delivered", float64(f.sent().BytesSent) / float64(f.read)})
+			},
+		})
+	}
+	return cases
+}
+
+// losslessCases hold the ACKs back by letting them leave together, as a receiver does that is
+// scheduled, or that acknowledges, only so often. Nothing is lost, so nothing may be repeated.
+func losslessCases() []Case {
+	var cases []Case
+	for _, rtt := range []time.Duration{100 * time.Microsecond, ms, 10 * ms, 100 * ms, 300 * ms, second} {
+		for _, held := range []time.Duration{0, 10 * ms, 100 * ms} {
+			cases = append(cases, Case{
+				Name:    fmt.Sprintf("%g ms, ACKs every %g ms", rtt.Seconds()*1000, held.Seconds()*1000),
+				Bars:    []Bar{atMost("timeouts", 0), atMost("retransmitted, %", 0), atLeast("link after 20 RTT, %", 90)},
+				Measure: func(e *Env) []Figure { return lossless(e, rtt, held) },
+			})
+		}
+	}
+	return cases
+}
+
+func lossless(e *Env, rtt, held time.Duration) []Figure {
+	p := path{rate: 50 * mbit, rtt: rtt, back: func(c *simnet.LinkConfig) { c.Aggregate = held }}
+	l, w := e.lab("lossless", p), &timeoutWatch{}
+	f := l.bulk("ours", w.watch(e.Subject), 0)
+	round := rtt + held // what a sender sees of it
+	from := max(20*round, flowStep).Truncate(flowStep)
+	length := from + max(second, 10*round)
+	l.RunUntil(length, func() bool { w.look(f); return false })
+	return []Figure{
+		{"timeouts", float64(w.timeouts)},
+		{"retransmitted, %", f.retransmitted()},
+		{"link after 20 RTT, %", f.share(from, length)},
+		{"queue p95, ms", l.queueAt(95, from, length)},
+	}
+}

@@ -11,7 +11,7 @@ func fairRows() []Scenario {
 	var latecomers []Case
 	for _, apart := range []time.Duration{300 * ms, 1500 * ms, 10 * second} {
 		latecomers = append(latecomers, Case{
-			Name:    fmt.Sprintf("%v apart", apart),
+			Name:    fmt.Sprintf("%g s apart", apart.Seconds()),
 			Bars:    []Bar{atMost("furthest from half in 10 s, %", 5), atLeast("least Jain in 10 s", 0.99)},
 			Measure: func(e *Env) []Figure { return latecomer(e, apart) },
 		})

@@ -45,7 +45,7 @@ func baseSteps(e *Env) []Figure {
 		{"90 % after the fall, s", f.regains(fall, 90).Seconds()},
 		{"link, %", f.share(settling, length)},
 		{"queue p95, ms", l.queueAt(95, settling, length)},
-		{"drops", float64(l.out.Stats().Dropped)},
+		{"drops", l.dropped()},
 	}
 }
 
@@ -67,7 +67,7 @@ func rateSteps(e *Env) []Figure {
 		{"queue p50 from 2 s after, ms", l.queueAt(50, down+2*second, up)},
 		{"90 % after the rise, s", f.reaches(up, 0.9*high, 200*ms).Seconds()},
 		{"at the low rate, %", 100 * f.goodput(down+2*second, up) / low},
-		{"drops", float64(l.out.Stats().Dropped)},
+		{"drops", l.dropped()},
 	}
 }
 

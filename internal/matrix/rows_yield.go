@@ -143,11 +143,11 @@ func bbrDuels() []Case {
 			for _, bdps := range []int{1, 4} {
 				p := path{rate: 50 * mbit, rtt: rtt}
 				p.buffer = bdps * p.bdp()
-				name := fmt.Sprintf("%v, %d BDP, no jitter", rtt, bdps)
+				name := fmt.Sprintf("%g ms, %d BDP, no jitter", rtt.Seconds()*1000, bdps)
 				bars := keeps(87, 87)
 				if jitter > 0 {
 					p.out = func(c *simnet.LinkConfig) { c.Jitter = jitter }
-					name = fmt.Sprintf("%v, %d BDP", rtt, bdps)
+					name = fmt.Sprintf("%g ms, %d BDP", rtt.Seconds()*1000, bdps)
 					bars = keeps(90, 88)
 				}
 				cases = append(cases, duel{

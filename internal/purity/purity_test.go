@@ -181,7 +181,7 @@ func kind(module, path string) string {
 	if !under(module, path) {
 		return ""
 	}
-	for _, other := range []string{"cmd", "fuzz", "examples", "internal/simnet", "internal/competitor", "internal/matrix", "internal/purity"} {
+	for _, other := range []string{"cmd", "fuzz", "examples", "internal/simnet", "internal/competitor", "internal/kernel", "internal/matrix", "internal/purity"} {
 		if under(module+"/"+other, path) {
 			return "other"
 		}

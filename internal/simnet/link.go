@@ -287,12 +287,18 @@ func (l *Link) occupy(size int) {
 	if l.cfg.Rate <= 0 {
 		return
 	}
-	rate := uint64(l.cfg.Rate)
-	hi, lo := bits.Mul64(uint64(size), uint64(time.Second))
-	lo, carry := bits.Add64(lo, l.part, 0)
-	ns, part := bits.Div64(hi+carry, lo, rate)
-	l.free += time.Duration(ns)
+	ns, part := serialisation(size, l.cfg.Rate, l.part)
+	l.free += ns
 	l.part = part
+}
+
+// serialisation is how long size bytes take at a rate. part is what the bytes
+// before have left of a nanosecond, in units of 1/rate, then what these leave.
+func serialisation(size int, rate int64, part uint64) (time.Duration, uint64) {
+	hi, lo := bits.Mul64(uint64(size), uint64(time.Second))
+	lo, carry := bits.Add64(lo, part, 0)
+	ns, rest := bits.Div64(hi+carry, lo, uint64(rate))
+	return time.Duration(ns), rest
 }
 
 // transit is the way from the bottleneck to the far end.

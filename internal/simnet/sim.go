@@ -40,7 +40,13 @@ type simPacket struct {
 	from netip.AddrPort
 	to   *Station
 	ecn  engine.ECN
+
+	link     *Link         // behind an AQM
+	queuedAt time.Duration // when it came to the AQM
 }
+
+// size is what it takes of a link.
+func (p *simPacket) size() int { return len(p.b) + DefaultOverhead }
 
 // NewSim returns a simulation at time 0.
 func NewSim(seed uint64) *Sim { return &Sim{seed: seed} }
@@ -138,6 +144,7 @@ type Station struct {
 type route struct {
 	link *Link
 	to   *Station
+	aqm  *AQM // before the link; nil: none
 }
 
 // Flow is one connection of a Station. After any use of Conn call Flush.
@@ -191,7 +198,7 @@ func (st *Station) Gate() *gate.Gate[*Flow] { return st.gate }
 func (st *Station) Chunks() int { return st.chunks.lent }
 
 // Route sends what goes to a station over a link. Several may share one.
-func (st *Station) Route(to *Station, l *Link) { st.routes[to.Addr] = route{l, to} }
+func (st *Station) Route(to *Station, l *Link) { st.routes[to.Addr] = route{l, to, nil} }
 
 // Join connects two stations by a link each way.
 func (s *Sim) Join(a, b *Station, ab, ba LinkConfig) (*Link, *Link) {
@@ -225,6 +232,7 @@ func (st *Station) params(remote netip.AddrPort) engine.Params {
 		HandshakeTimeout: 10 * time.Second, LingerTimeout: 30 * time.Second,
 		MaxDatagram: 1472, Stamp: st.rng.Uint32(),
 	}
+	p.Seed = uint64(p.Stamp) * 0x9e3779b97f4a7c15
 	if st.Adjust != nil {
 		st.Adjust(&p)
 	}
@@ -271,12 +279,38 @@ func (st *Station) send(to netip.AddrPort, b []byte, ecn engine.ECN) {
 	if !ok {
 		return
 	}
-	arrivals, n := r.link.SendECN(st.sim.now, b, ecn)
-	for _, a := range arrivals[:n] {
-		p := st.sim.copyOf(b, st.Addr, r.to, a.ECN)
-		a.Apply(p.b)
-		st.sim.events.push(max(a.At, st.sim.now), happening{packet: p})
+	p := st.sim.copyOf(b, st.Addr, r.to, ecn)
+	if r.aqm == nil {
+		r.link.carry(st.sim, p)
+		return
 	}
+	p.link = r.link
+	r.aqm.enqueue(p)
+}
+
+// carry sends a datagram over the link. It is the Sim's from here on.
+func (l *Link) carry(s *Sim, p *simPacket) {
+	arrivals, n := l.SendECN(s.now, p.b, p.ecn)
+	if n == 0 {
+		s.recycle(p)
+		return
+	}
+	var twin *simPacket
+	if n == 2 { // before the original is changed
+		twin = s.copyOf(p.b, p.from, p.to, arrivals[1].ECN)
+		arrivals[1].Apply(twin.b)
+	}
+	p.ecn = arrivals[0].ECN
+	arrivals[0].Apply(p.b)
+	s.deliver(arrivals[0].At, p)
+	if twin != nil {
+		s.deliver(arrivals[1].At, twin)
+	}
+}
+
+// deliver hands a datagram to its station at a time, or at once if that has passed.
+func (s *Sim) deliver(at time.Duration, p *simPacket) {
+	s.events.push(max(at, s.now), happening{packet: p})
 }
 
 // Flush lets the application look, sends what is to be sent and sets the timer.

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"example.com/ebb"
+)
+
+// newDescription returns a function that describes a connection at each call.
+func newDescription(info func() ebb.ConnInfo) func() string {
+	last, at := info(), time.Now()
+	return func() string {
+		i, now := info(), time.Now()
+		passed := now.Sub(at)
+		line := describeInfo(i, rateOf(i.BytesSent-last.BytesSent, passed), rateOf(i.BytesReceived-last.BytesReceived, passed))
+		last, at = i, now
+		return line
+	}
+}
+
+// rateOf is bytes per second, as text.
+func rateOf(n uint64, d time.Duration) string {
+	return bytesText(float64(n)/max(d.Seconds(), 1e-9)) + "/s"
+}
+
+// describeInfo is what a person asks about first when a transfer is slow: what
+// holds it back, and what each limit would admit.
+func describeInfo(i ebb.ConnInfo, sending, receiving string) string {
+	return fmt.Sprintf("%s, sending %s, receiving %s, limited by %s%s; round trip %v, least %v; "+
+		"%s %s, window %d bytes, ssthresh at least %d, queue %v, %d timeouts; "+
+		"sent %d packets of up to %d bytes, %d lost, %d of %d bytes repeated; received %d packets",
+		i.State, sending, receiving, i.LimitedBy, describeLimits(i.Limits),
+		i.SmoothedRTT.Round(time.Microsecond), i.MinRTT.Round(time.Microsecond),
+		i.Congestion.Name, i.Congestion.State, i.CongestionWindow, i.Congestion.MinSSThresh,
+		i.Congestion.QueueDelay.Round(time.Microsecond), i.Timeouts,
+		i.PacketsSent, i.PacketSize, i.PacketsLost, i.BytesRetransmitted, i.StreamBytesSent, i.PacketsReceived)
+}
+
+// describeLimits is the rate that each limit there is admits, in parentheses.
+func describeLimits(l ebb.LimitRates) string {
+	var limits []string
+	for _, each := range []struct {
+		name string
+		rate int64
+	}{
+		{"receiver window", l.ReceiverWindow},
+		{"congestion window", l.CongestionWindow},
+		{"pacer", l.Pacer},
+		{"pool", l.Pool},
+		{"own limit", l.Own},
+	} {
+		if each.rate != ebb.Unlimited {
+			limits = append(limits, each.name+" "+rateOf(uint64(each.rate), time.Second))
+		}
+	}
+	if len(limits) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(limits, ", ") + ")"
+}

@@ -1,0 +1,161 @@
+package settings
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"example.com/ebb/ledbat"
+)
+
+// The names of the settings: of flags, with two dashes before, and of keys in a
+// file.
+const (
+	presetKey      = "preset"
+	limitKey       = "bandwidth-limit"
+	totalKey       = "total-bandwidth-limit"
+	minimumKey     = "min-bandwidth-per-connection"
+	controlKey     = "congestion-control"
+	networkTypeKey = "network-type"
+	floorKey       = "min-ssthresh"
+)
+
+// Values that stand for words.
+const (
+	// Unlimited is a rate without a limit.
+	Unlimited int64 = -1
+	// noFloor is the floor under ssthresh that is none.
+	noFloor = -1
+	// noTotal is a total that is none, which turns off one from a file or a
+	// preset, and noMinimum a minimum.
+	noTotal   = 0
+	noMinimum = 0
+)
+
+const (
+	rateForm = "bytes per second from 1kB/s to 1TB/s, such as 5000000, 50MB/s, 1MiB/s or 400mbit"
+	sizeForm = "bytes from 1200 to 1GB, such as 102400, 500kB or 1MiB"
+)
+
+// Key describes a setting.
+type Key struct {
+	Name string // of the flag and of the key in a file
+	Kind string // RATE, SIZE or NAME
+	Help string // what it does, in a line
+
+	want  string // what is allowed
+	parse func(text string) (int64, error)
+}
+
+// Keys returns all settings, in the order of the help.
+func Keys() []Key {
+	return []Key{
+		{presetKey, "NAME", "settings to begin with: " + list(presetNames(), "or"),
+			list(presetNames(), "or"), parsePreset},
+		{limitKey, "RATE", `most that a connection sends, or "unlimited"`,
+			rateForm + `, or "unlimited" (-1)`, rateOr(Unlimited, "unlimited", "-1")},
+		{totalKey, "RATE", `most that all connections send together, in place of the limit of each, or "none"`,
+			rateForm + `, or "none"`, rateOr(noTotal, "none")},
+		{minimumKey, "RATE", "least that a connection gets of the total, however many there are",
+			rateForm + `, or "none" (0)`, rateOr(noMinimum, "none", "0")},
+		{controlKey, "NAME", list(controlNames(), "or"),
+			list(controlNames(), "or"), parseControl},
+		{networkTypeKey, "NAME", "the path, for its --min-ssthresh: " + list(networkTypeNames(), "or"),
+			list(networkTypeNames(), "or"), parseNetworkType},
+		{floorKey, "SIZE", `floor under the slow-start threshold, for long lossy paths; "auto" (0) finds one, "none" (-1) does without`,
+			sizeForm + `, or "auto" (0) or "none" (-1)`, parseFloor},
+	}
+}
+
+// keyNames are the settings' names.
+func keyNames() (names []string) {
+	for _, k := range Keys() {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+// keyOf returns the setting of a name.
+func keyOf(name string) (Key, bool) {
+	keys := Keys()
+	i := slices.IndexFunc(keys, func(k Key) bool { return k.Name == name })
+	if i < 0 {
+		return Key{}, false
+	}
+	return keys[i], true
+}
+
+// rateOr reads a rate, or one of the words that stand for a value.
+func rateOr(value int64, words ...string) func(text string) (int64, error) {
+	return func(text string) (int64, error) {
+		if slices.Contains(words, text) {
+			return value, nil
+		}
+		return parseRate(text)
+	}
+}
+
+func parseFloor(text string) (int64, error) {
+	switch text {
+	case "auto", "0":
+		return 0, nil
+	case "none", "-1":
+		return noFloor, nil
+	}
+	return parseSize(text)
+}
+
+// errUnknownName is any name that is not among those that the error goes on to list.
+var errUnknownName = errors.New("there is none of this name")
+
+func parsePreset(text string) (int64, error) {
+	i := slices.Index(presetNames(), text)
+	if i < 0 {
+		return 0, errUnknownName
+	}
+	return int64(i), nil
+}
+
+func parseNetworkType(text string) (int64, error) {
+	if !slices.Contains(networkTypeNames(), text) {
+		return 0, errUnknownName
+	}
+	kind, err := ledbat.ParseNetworkType(text)
+	return int64(kind), err
+}
+
+func parseControl(text string) (int64, error) {
+	if !slices.Contains(controlNames(), text) {
+		return 0, errUnknownName
+	}
+	mode, err := ledbat.ParseMode(text)
+	return int64(mode), err
+}
+
+// controlNames are the congestion controllers that are offered.
+func controlNames() (names []string) {
+	for _, mode := range []ledbat.Mode{ledbat.Adaptive, ledbat.PlusPlus, ledbat.RFC6817} {
+		names = append(names, mode.String())
+	}
+	return names
+}
+
+// networkTypeNames are the kinds of path. The gateway of package ledbat is none:
+// it is a kind of host, and a preset.
+func networkTypeNames() (names []string) {
+	for _, kind := range ledbat.NetworkTypes() {
+		if kind != ledbat.Gateway {
+			names = append(names, kind.String())
+		}
+	}
+	return names
+}
+
+// list joins names as prose does.
+func list(names []string, conjunction string) string {
+	last := len(names) - 1
+	if last < 1 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:last], ", ") + " " + conjunction + " " + names[last]
+}

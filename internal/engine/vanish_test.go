@@ -1,0 +1,120 @@
+package engine_test
+
+import (
+	"testing"
+	"time"
+)
+
+// push writes n bytes from a to b over a way that loses the trains for which drop answers
+// true, and reports how many b has after d.
+func (w *twins) push(n int, d time.Duration, drop func(segments int) bool) (got int) {
+	var buf [4096]byte
+	for end := w.now + d; w.now < end && (n > 0 || w.a.Info().SendBuffered > 0); {
+		k, _ := w.a.Write(w.bytes[:min(n, len(w.bytes))])
+		n -= k
+		w.now += time.Millisecond
+		w.a.Advance(w.now)
+		for {
+			b, train := w.a.AppendSegments(w.now, w.buf[:0], 64<<10)
+			if len(b) == 0 {
+				break
+			}
+			if drop((len(b) + train.SegmentSize - 1) / train.SegmentSize) {
+				continue
+			}
+			for len(b) > 0 {
+				k := min(train.SegmentSize, len(b))
+				w.b.HandleSegment(w.now, w.pb, train.ECN, b[:k])
+				b = b[k:]
+			}
+		}
+		w.carry(w.b, w.a, w.pa)
+		for {
+			k, _ := w.b.Read(buf[:])
+			if got += k; k == 0 {
+				break
+			}
+		}
+	}
+	return got
+}
+
+// TestVanishingTrainsAreNoticed: where every train of several packets is lost, single ones show
+// that the path is there; once trains are cut up, the transfer goes on.
+func TestVanishingTrainsAreNoticed(t *testing.T) {
+	w := newTwins(t, 64<<10)
+	start := w.now
+	cut := time.Duration(0)
+	const n = 1 << 20
+	got := w.push(n, time.Minute, func(segments int) bool {
+		if cut == 0 && w.a.TrainsVanish() {
+			cut = w.now - start
+		}
+		return cut == 0 && segments > 1
+	})
+	if got != n {
+		t.Errorf("%d of %d bytes, trains cut up after %v: %+v", got, n, cut, w.a.Info().Stats)
+	}
+	if cut == 0 || cut > 2*time.Second {
+		t.Errorf("noticed after %v", cut)
+	}
+	t.Logf("noticed after %v", cut)
+}
+
+// TestOtherTroubleIsNotBlamedOnTrains: outages, loss and bursts of it.
+func TestOtherTroubleIsNotBlamedOnTrains(t *testing.T) {
+	r := newRand(7)
+	tests := []struct {
+		name string
+		drop func(w *twins, segments int) bool
+	}{
+		{"outages", func(w *twins, _ int) bool { return w.now%(4*time.Second) < 2*time.Second }},
+		{"short outages", func(w *twins, _ int) bool { return w.now%(400*time.Millisecond) < 200*time.Millisecond }},
+		{"a third of all trains", func(*twins, int) bool { return r.IntN(3) == 0 }},
+		{"a fifth of all trains", func(*twins, int) bool { return r.IntN(5) == 0 }},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := newTwins(t, 64<<10)
+			w.push(4<<20, 30*time.Second, func(segments int) bool { return test.drop(w, segments) })
+			if w.a.TrainsVanish() {
+				t.Errorf("blamed on trains: %+v", w.a.Info().Stats)
+			}
+		})
+	}
+}
+
+// TestSingleLossesAreNotBlamedOnTrains: three in ten packets lost, one by one.
+func TestSingleLossesAreNotBlamedOnTrains(t *testing.T) {
+	link := path(0, rtt)
+	link.Loss = 0.3
+	w := newWorld(t, 3, link, path(0, rtt))
+	c, s := w.connect()
+	s.OnChange = func() { readAll0(s) }
+	out := &feed{f: c, n: 1 << 20}
+	c.OnChange = out.pump
+	c.Flush()
+	w.Run(time.Minute)
+	if c.Conn.TrainsVanish() {
+		t.Error("blamed on trains")
+	}
+}
+
+// TestTrainsVanishLater: a way that changes under a connection is noticed too.
+func TestTrainsVanishLater(t *testing.T) {
+	w := newTwins(t, 64<<10)
+	if w.push(1<<20, time.Minute, func(int) bool { return false }) != 1<<20 {
+		t.Fatal("nothing arrives")
+	}
+	start, cut := w.now, time.Duration(0)
+	got := w.push(1<<20, time.Minute, func(segments int) bool {
+		if cut == 0 && w.a.TrainsVanish() {
+			cut = w.now - start
+		}
+		return cut == 0 && segments > 1
+	})
+	if got != 1<<20 || cut == 0 || cut > 10*time.Second {
+		t.Errorf("%d bytes, noticed after %v: %+v", got, cut, w.a.Info().Stats)
+	}
+	t.Logf("noticed after %v", cut)
+}

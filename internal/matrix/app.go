@@ -1,0 +1,71 @@
+package matrix
+
+import (
+	"time"
+
+	"example.com/ebb/congestion"
+)
+
+// chunks is an application that writes pieces at given times and notes how long each took until the
+// receiver had read the whole of it.
+type chunks struct {
+	flow  *flow
+	queue []chunk // not read yet, in order
+	left  int     // bytes of what was written that the connection has not taken
+	total int64   // bytes of all pieces so far
+	took  []float64
+}
+
+type chunk struct {
+	at  time.Duration // when it was written
+	end int64         // the stream's offset behind it
+}
+
+// chunked makes a flow that writes pieces.
+func (l *lab) chunked(name string, factory congestion.Factory) *chunks {
+	c := &chunks{flow: l.dial(name, factory, 0, flowOptions{})}
+	c.flow.app = c.write
+	c.flow.arrived = func() {
+		for len(c.queue) > 0 && c.flow.read >= c.queue[0].end {
+			c.took = append(c.took, (l.Now()-c.queue[0].at).Seconds()*1000)
+			c.queue = c.queue[1:]
+		}
+	}
+	return c
+}
+
+// add writes a piece of n bytes.
+func (c *chunks) add(n int) {
+	c.total += int64(n)
+	c.left += n
+	c.queue = append(c.queue, chunk{c.flow.lab.Now(), c.total})
+	if c.flow.open > 0 {
+		c.flow.sender.Flush()
+	}
+}
+
+// every writes a piece of n bytes again and again, from one time to another.
+func (c *chunks) every(step, from, to time.Duration, n int) {
+	for at := from; at < to; at += step {
+		c.flow.lab.At(at, func() { c.add(n) })
+	}
+}
+
+func (c *chunks) write() {
+	for c.left > 0 {
+		n, err := c.flow.sender.Conn.Write(c.flow.lab.buffer[:min(c.left, len(c.flow.lab.buffer))])
+		c.left -= n
+		if err != nil || n == 0 {
+			return
+		}
+	}
+}
+
+// percentiles of how long the pieces took; those that never arrived have taken until now.
+func (c *chunks) percentiles() []Figure {
+	all := append([]float64(nil), c.took...)
+	for _, piece := range c.queue {
+		all = append(all, (c.flow.lab.Now()-piece.at).Seconds()*1000)
+	}
+	return []Figure{{"p50, ms", percentile(50, all)}, {"p95, ms", percentile(95, all)}}
+}

@@ -1,0 +1,74 @@
+package matrix
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"example.com/ebb/congestion"
+	"example.com/ebb/ledbat"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata/quick.tsv")
+
+const goldenPath = "testdata/quick.tsv"
+
+// standard is the default controller with the default Config.
+func standard(p congestion.Params) congestion.Controller {
+	c, err := ledbat.New(ledbat.Config{MaxDatagramSize: p.MaxDatagramSize, Seed: p.Seed})
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return c
+}
+
+// TestGolden: a run is bit for bit repeatable, so whatever changes the figures of the default controller,
+// be it the controller, the engine or the harness, shows here as a difference to be looked at and
+// committed with the change. Rows are shortened: whether the bars are met is for ebb sim to say.
+func TestGolden(t *testing.T) {
+	cases := mustSelect(t)
+	if raceDetector {
+		cases = mustSelect(t, "4", "7", "9", "13", "spiral") // ten times as slow
+	}
+	var got bytes.Buffer
+	if err := WriteTSV(&got, mustRun(t, Plan{Subject: standard, Seeds: 1, First: 1, Quick: true}, cases)); err != nil {
+		t.Fatal(err)
+	}
+	if *update && !raceDetector {
+		if err := os.WriteFile(goldenPath, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	file, err := os.ReadFile(goldenPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := make(map[string]string)
+	for line := range strings.Lines(string(file)) {
+		want[figureOf(line)] = line
+	}
+	seen := make(map[string]bool)
+	for line := range strings.Lines(got.String()) {
+		seen[figureOf(line)] = true
+		if want[figureOf(line)] != line {
+			t.Errorf("want %sgot  %s", want[figureOf(line)], line)
+		}
+	}
+	for line := range strings.Lines(string(file)) {
+		if !seen[figureOf(line)] && !raceDetector {
+			t.Errorf("no longer measured: %s", line)
+		}
+	}
+	if t.Failed() {
+		t.Log("if that is what was meant: go test ./internal/matrix -run TestGolden -update")
+	}
+}
+
+// figureOf is what names a line of the table: row, case, figure.
+func figureOf(line string) string {
+	f := strings.Split(line, "\t")
+	return f[0] + "\t" + f[1] + "\t" + f[3]
+}
