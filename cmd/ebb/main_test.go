@@ -184,15 +184,6 @@ func TestUsageErrors(t *testing.T) {
 		{"bench --seconds 0", "--seconds"},
 		{"bench --seconds NaN", "--seconds"},
 		{"bench --size -1", "--size"},
-		{"sim 8", `"8"`},
-		{"sim 4 --seeds 0", "--seeds"},
-		{"sim 4 --seeds many", "--seeds"},
-		{"sim 4 --congestion vegas", `"vegas"`},
-		{"sim 4 --min-ssthresh 1000000001", "1000000001"},
-		{"sim 7 --case nobody", `"CUBIC first"`},
-		{"sim 4 --json --tsv", "--tsv"},
-		{"sim 4 --pictures main.go", "main.go"},
-		{"sim 4 --pictures main.go/drawn", "main.go/drawn"},
 	}
 	for _, test := range tests {
 		t.Run(test.args, func(t *testing.T) {
