@@ -15,6 +15,8 @@
 //     and sends what the engine wants sent.
 //   - The engine (internal/engine) is a connection as a state machine. It
 //     knows no clock and no socket, and so can be tested with a scripted one.
+//   - The shaper (internal/shaper) stands between the engine and the pool that the
+//     connection shares a budget with, if any.
 //   - The gate (internal/gate) knows all connections of an endpoint. It finds
 //     the one that a datagram belongs to, and answers those that have none.
 //   - The socket (internal/udp) moves datagrams, many at a time.
@@ -28,7 +30,8 @@
 // accepts; NewEndpoint makes one that a program keeps.
 //
 // The package has one piece of state that is not reached from there: the
-// connections that were closed and are still delivering, for Drain.
+// connections that were closed and are still delivering, for Drain. Package pool
+// has another: the default pool and the named ones.
 //
 // # The life of a packet
 //
@@ -39,8 +42,8 @@
 // an ACK arrives, or the timer says that the pacer has credit. The bytes stay
 // in the buffer until they are acknowledged; a retransmission encodes them again.
 //
-// At the other end the reader borrows buffers when the socket is readable,
-// reads a batch, and asks the gate about every datagram. Those of one
+// At the other end the reader borrows buffers when something has come, reads
+// a batch, and asks the gate about every datagram. Those of one
 // connection that follow each other enter its engine under one lock. The
 // engine verifies the trailer, copies the bytes to their place in the receive
 // window, and notes what to acknowledge; a Read that waits is woken, and

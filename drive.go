@@ -73,7 +73,6 @@ func (c *Conn) proceed() {
 	c.rouse()
 	if !c.drive.flushing {
 		c.drive.flushing = true
-		c.enlist()
 		c.flush()
 	}
 	c.conclude()
@@ -161,6 +160,7 @@ func (c *Conn) flush() {
 
 // fill takes a batch of what is due from the engine; nil if nothing is.
 func (c *Conn) fill() *batch {
+	c.enlist()
 	now := c.endpoint.clock()
 	var b *batch
 	for room := batchBytes; room >= c.endpoint.largest; room = batchBytes - len(b.buf) {

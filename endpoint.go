@@ -300,7 +300,7 @@ func (e *Endpoint) params(p engine.Params) engine.Params {
 	}
 	p.Rate = cfg.BandwidthLimit
 	p.Stamp = uint32(e.random.Uint64())
-	p.NoECN = cfg.NoECN
+	p.NoECN, p.Seed = cfg.NoECN, e.random.Uint64()
 	return p
 }
 

@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"example.com/ebb"
+	"example.com/ebb/internal/udp"
 	"example.com/ebb/pool"
 )
 
@@ -273,4 +275,61 @@ func TestWhatLimits(t *testing.T) {
 	}
 	limited(ceiling, "pool", 75e3)
 	limited(inPool, "pool", 75e3)
+}
+
+func TestTheSocketLimits(t *testing.T) {
+	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var full atomic.Bool
+	e, err := ebb.NewEndpoint(&moody{PacketConn: pc, fails: func(int64) error {
+		if full.Load() {
+			return udp.ErrWouldBlock
+		}
+		return nil
+	}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	c, err := e.DialContext(t.Context(), sinkFor(t, nil).Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	full.Store(true)
+	keepBusy(t, c)
+	eventually(t, "the socket to be what limits", func() bool { return c.Info().LimitedBy == "socket" })
+	full.Store(false)
+	eventually(t, "it not to be any more", func() bool { return c.Info().LimitedBy != "socket" })
+}
+
+// TestEndpointsShareAPool has two endpoints that began at different times, with a connection each, in one pool, over
+// a simulated network: ten seconds are exact.
+func TestEndpointsShareAPool(t *testing.T) {
+	const total = 1_000_000
+	inBubble(t, delayed, delayed, func(b *bubble) {
+		p := newPool(b.T, total, 0)
+		l := serves(b.T, b.endpoint(b.server, serverPort, nil))
+		var conns []*ebb.Conn
+		for i := range 2 {
+			c, err := b.endpoint(b.client, clientPort+uint16(i), &ebb.Config{Pool: p}).DialContext(b.Context(), serverAddr)
+			if err != nil {
+				b.Fatal(err)
+			}
+			s := accept(b.T, l)
+			go io.Copy(io.Discard, s) // ends with the connection
+			conns = append(conns, c)
+			<-time.After(time.Hour)
+		}
+		keepBusy(b.T, conns...)
+		sendRates(time.Second, conns)
+		each, sum := sendRates(10*time.Second, conns)
+		if slices.Min(each) < 0.95*total/2 || slices.Max(each) > 1.05*total/2 || sum < 0.97*total || sum > 1.03*total {
+			b.Errorf("two share %d as %.0f", total, each)
+		}
+		if p.Members() != 2 || p.Held() != 2 {
+			b.Errorf("%d members, %d held", p.Members(), p.Held())
+		}
+	})
 }

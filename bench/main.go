@@ -99,7 +99,7 @@ func parse(args []string, messages io.Writer) (options, error) {
 	fs.StringVar(&o.chart, "chart", "", "draw the bulk rates into this file, .svg or .png")
 	fs.StringVar(&o.from, "from", "", "measure nothing: print this file, which -json wrote")
 	fs.StringVar(&peers, "peers", "", "comma-separated peers; empty is all")
-	fs.StringVar(&measurements, "measure", "", "comma-separated: bulk, bulk8, ping, dial, dial32, relay, idle, raw; empty is all")
+	fs.StringVar(&measurements, "measure", "", "comma-separated: bulk, bulk8, ping, dial, dial32, relay, idle, many, raw; empty is all")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
@@ -125,7 +125,7 @@ func (o *options) fill() {
 	}, 10
 	if o.quick {
 		plan, rounds = measure.Plan{
-			Slot: 250 * time.Millisecond, RelaySlot: 1500 * time.Millisecond, IdlePairs: 300, Settle: time.Second, IdleTime: time.Second,
+			Slot: 250 * time.Millisecond, RelaySlot: 1500 * time.Millisecond, IdlePairs: 300, Settle: time.Second, IdleTime: time.Second, ManyDivisor: 10,
 		}, 2
 	}
 	if o.plan.Slot > 0 {
@@ -190,7 +190,7 @@ func (o options) rounded(ctx context.Context, r *report.Report, progress io.Writ
 			}
 			for i := range o.peers {
 				p := o.peers[(i+round)%len(o.peers)]
-				if m.UDPOnly && p.Datagram == 0 {
+				if !m.Takes(p) {
 					continue
 				}
 				if err := o.turn(ctx, r, m, p, progress); err != nil {

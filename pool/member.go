@@ -57,6 +57,7 @@ const (
 	Idle    State = iota // it has nothing to send, and nothing on the way
 	Limited              // something else holds it back
 	Held                 // the budget does
+	Busy                 // it is not done, and what holds it back is not known yet
 )
 
 // Side is a member's part in one budget.
@@ -108,7 +109,7 @@ func (s *Side) Settle(now time.Duration, taken, used int, state State, interval 
 	case state == Held:
 		s.heldAt = now
 		s.hold()
-	case state == Idle || now-s.heldAt >= interval:
+	case state == Idle || state == Limited && now-s.heldAt >= interval:
 		s.release()
 	}
 }

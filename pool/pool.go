@@ -30,8 +30,10 @@ func New(total, minPerConn int64) (*Pool, error) {
 
 func newPool() *Pool {
 	p := new(Pool)
-	p.send.limits.Store(newLimits(Unlimited, 0, false))
-	p.receive.limits.Store(newLimits(Unlimited, 0, false))
+	for _, b := range []*budget{&p.send, &p.receive} {
+		b.limits.Store(newLimits(Unlimited, 0, false))
+		b.common.fill()
+	}
 	return p
 }
 

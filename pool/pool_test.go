@@ -70,6 +70,32 @@ func TestShareIsTheDocumentedFormula(t *testing.T) {
 	}
 }
 
+// TestSharesAddUp checks weighted shares against their sum: they leave less than a byte a member, and no
+// member less than the minimum.
+func TestSharesAddUp(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		total, min := r.Int64N(1<<r.IntN(40)+1)+1, r.Int64N(1<<r.IntN(20)+1)
+		p := newTestPool(t, total, min)
+		members := make([]*Member, 1+r.IntN(300))
+		for i := range members {
+			members[i] = join(t, p, 1+r.IntN(MaxWeight))
+			members[i].send.Settle(0, 0, 0, Held, 50*ms)
+		}
+		n, sum := int64(len(members)), int64(0)
+		for _, m := range members {
+			rate := m.Rate(0)
+			if rate < max(min, 1) {
+				t.Fatalf("seed %d: weight %d has %d, minimum %d", seed, m.send.weight, rate, min)
+			}
+			sum += rate
+		}
+		if bound := max(total, min*n, n); sum > bound || sum < bound-n {
+			t.Fatalf("seed %d: %d shares of %d, minimum %d, add up to %d", seed, n, total, min, sum)
+		}
+	}
+}
+
 func TestLimitsAreChecked(t *testing.T) {
 	for _, c := range []struct {
 		total, min int64
@@ -192,7 +218,7 @@ func churn(t *testing.T, p *Pool, mine []*Member, r *rand.Rand, now time.Duratio
 			mine = mine[:len(mine)-1]
 		default:
 			m := mine[r.IntN(len(mine))]
-			m.send.Settle(now, m.send.Take(now, 0), 0, State(r.IntN(3)), 50*ms)
+			m.send.Settle(now, m.send.Take(now, 0), 0, State(r.IntN(4)), 50*ms)
 			if rate := m.Rate(now); rate < 1 || rate > 1_000*mb {
 				t.Errorf("Rate = %d", rate)
 			}

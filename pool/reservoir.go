@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +38,9 @@ func (f flow) timeFor(n int64) time.Duration {
 
 // overdraft is how far, in time, those below their share may go into debt.
 func (f flow) overdraft() time.Duration { return f.fill / bursts }
+
+// fill makes the reservoir a full one, whatever the time.
+func (r *reservoir) fill() { r.earnedAt.Store(math.MinInt64 / 2) }
 
 // take takes up to n bytes of what there is, and of an overdraft, 0 for none.
 func (r *reservoir) take(now time.Duration, f flow, n int, overdraft time.Duration) int {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"example.com/ebb/internal/kernel"
 )
@@ -54,6 +56,11 @@ these are missing it says so and exits with 77.`,
 	}
 	if options.Rounds < 1 || !(options.Scale > 0 && options.Scale <= 10) {
 		return usageErrorf("--rounds is at least 1 and --scale above 0 and at most 10")
+	}
+	for _, name := range options.Scenarios {
+		if !*calibrate && !slices.Contains(kernel.Names(), name) {
+			return usageErrorf("there is no scenario %q: choose from %s", name, strings.Join(kernel.Names(), ", "))
+		}
 	}
 	if *mode != "" {
 		options.Arguments = []string{"--congestion-control", *mode}

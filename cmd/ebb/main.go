@@ -57,7 +57,7 @@ Try it on one machine, in two terminals:
 
 // run is the whole program but for the exit. It returns the status.
 func run(args []string, c console, open opener) int {
-	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe, bench or sim"))
+	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe, bench, kernel or sim"))
 	if len(args) > 0 {
 		name, err = dispatch(args, c, open)
 	}

@@ -139,12 +139,12 @@ func wantOneLine(t *testing.T, stderr string, words ...string) {
 	}
 }
 
+// badUsage is a command line that is wrong, and a word of what is said about it.
+type badUsage struct{ args, want string }
+
 func TestUsageErrors(t *testing.T) {
-	tests := []struct {
-		args string
-		want string // in the message
-	}{
-		{"", "send, receive, pipe, bench or sim"},
+	checkUsage(t, []badUsage{
+		{"", "send, receive, pipe, bench, kernel or sim"},
 		{"teleport", `"teleport"`},
 		{"--verbose", `"--verbose"`},
 		{"send", "FILE... HOST:PORT"},
@@ -160,6 +160,25 @@ func TestUsageErrors(t *testing.T) {
 		{"receive :9000 dir more", `"more"`},
 		{"receive 9000 dir", `"9000"`},
 		{"receive --once=maybe :0 dir", "--once"},
+		{"bench now", `"now"`},
+		{"bench --rounds 0", "--rounds"},
+		{"bench --seconds 0", "--seconds"},
+		{"bench --seconds NaN", "--seconds"},
+		{"bench --size -1", "--size"},
+		{"sim 8", `"8"`},
+		{"sim 4 --seeds 0", "--seeds"},
+		{"sim 4 --seeds many", "--seeds"},
+		{"sim 4 --congestion vegas", `"vegas"`},
+		{"sim 4 --min-ssthresh 1000000001", "1000000001"},
+		{"sim 7 --case nobody", `"CUBIC first"`},
+		{"sim 4 --json --tsv", "--tsv"},
+		{"sim 4 --pictures main.go", "main.go"},
+		{"sim 4 --pictures main.go/drawn", "main.go/drawn"},
+	})
+}
+
+func TestSettingErrors(t *testing.T) {
+	checkUsage(t, []badUsage{
 		{"pipe", "HOST:PORT"},
 		{"pipe localhost:1 localhost:2", `"localhost:2"`},
 		{"pipe --bandwidth-limit 0 localhost:1", "--bandwidth-limit"},
@@ -179,12 +198,11 @@ func TestUsageErrors(t *testing.T) {
 		{"pipe --min-ssthresh 1000000001 localhost:1", "to 1GB"},
 		{"pipe --min-ssthresh lots localhost:1", "--min-ssthresh"},
 		{"pipe --congestion-control cubic localhost:1", "ledbat++"},
-		{"bench now", `"now"`},
-		{"bench --rounds 0", "--rounds"},
-		{"bench --seconds 0", "--seconds"},
-		{"bench --seconds NaN", "--seconds"},
-		{"bench --size -1", "--size"},
-	}
+	})
+}
+
+func checkUsage(t *testing.T, tests []badUsage) {
+	t.Helper()
 	for _, test := range tests {
 		t.Run(test.args, func(t *testing.T) {
 			status, stdout, stderr := execute(t, "ebb", strings.Fields(test.args)...)

@@ -10,26 +10,6 @@ import (
 	"example.com/ebb/internal/matrix"
 )
 
-func TestSimUsageErrors(t *testing.T) {
-	for _, test := range []struct{ args, want string }{
-		{"sim 8", `"8"`},
-		{"sim 4 --seeds 0", "--seeds"},
-		{"sim 4 --seeds many", "--seeds"},
-		{"sim 4 --congestion vegas", `"vegas"`},
-		{"sim 4 --min-ssthresh 1000000001", "1000000001"},
-		{"sim 7 --case nobody", `"CUBIC first"`},
-		{"sim 4 --json --tsv", "--tsv"},
-		{"sim 4 --pictures main.go", "main.go"},
-		{"sim 4 --pictures main.go/drawn", "main.go/drawn"},
-	} {
-		status, stdout, stderr := execute(t, "ebb", strings.Fields(test.args)...)
-		if status != 2 || stdout != "" {
-			t.Errorf("%s: status %d, standard output %q", test.args, status, stdout)
-		}
-		wantOneLine(t, stderr, test.want)
-	}
-}
-
 func TestSimTable(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "drawn")
 	args := strings.Fields("sim 7 --case alone --quick --seeds 2 --congestion reno --pictures " + dir)

@@ -65,6 +65,7 @@ type Params struct {
 	Rate        int64         // own limit in bytes/s; ≤ 0: unlimited
 	Stamp       uint32        // what the receive clock shows at time 0, µs
 	NoECN       bool          // send no packet marked as ECN-capable
+	Seed        uint64        // of what the peer must not foresee
 }
 
 // state is where a connection is in its life.
@@ -163,6 +164,7 @@ func New(now time.Duration, p Params) *Conn {
 	c.recv.maxWindow = uint64(max(p.ReceiveBuffer, wireMinInitial))
 	c.recv.window = min(initialWindow, c.recv.maxWindow)
 	c.recv.limit = c.recv.window
+	c.sent.skip.init(p.Seed)
 	c.acks.due, c.loss.due = Never, Never
 	c.acks.delay = p.MaxAckDelay
 	if c.acks.delay <= 0 {

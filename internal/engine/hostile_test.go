@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/ebb/congestion"
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/simnet"
 	"example.com/ebb/wire"
@@ -18,20 +19,32 @@ type forger struct {
 	serverID       wire.ID
 	number         uint64
 	replies        []string // what the server sent since
+	numbers        []uint64 // of its short packets
 }
 
 // newForger connects, cuts the client off and takes its place.
-func newForger(t testing.TB) *forger {
+func newForger(t testing.TB) *forger { return newForgerOf(t, fixedFactory(64<<10)) }
+
+// newForgerOf is newForger against a server with another controller.
+func newForgerOf(t testing.TB, factory congestion.Factory) *forger {
 	f := &forger{number: 1000}
 	alone := false
 	w := newWorld(t, 1, path(0, rtt), simnet.LinkConfig{Delay: rtt / 2, Drop: func(_ int, b []byte) bool {
 		if h, _, err := wire.ParseHeader(b); err == nil && h.Type == wire.Accept {
 			f.clientID, f.serverID = h.Dst, h.Src
 		}
+		if h, _, err := wire.ParseHeader(b); err == nil && h.Type == wire.Short {
+			var last uint64
+			if n := len(f.numbers); n > 0 {
+				last = f.numbers[n-1]
+			}
+			f.numbers = append(f.numbers, wire.DecodeNumber(last, len(f.numbers) > 0, h.Number, h.NumberLen))
+		}
 		f.replies = append(f.replies, wire.Describe(b))
 		return alone
 	}})
 	f.w = w
+	w.server.Controller = factory
 	f.client, f.server = w.connect()
 	w.Run(time.Second)
 	f.replies, alone = nil, true

@@ -25,7 +25,7 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 		train.ECN = c.marks.codepoint(c.loss.ptoCount)
 	}
 	max = min(max, c.trainLimit())
-	first := c.sent.next
+	first, packets := c.sent.next, 0
 	for {
 		full := c.mtu.size
 		if len(dst)-start+full > max && len(dst) > start {
@@ -34,6 +34,9 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 		before := len(dst)
 		dst = c.appendPacket(now, dst)
 		n := len(dst) - before
+		if n > 0 {
+			packets++
+		}
 		if train.SegmentSize == 0 {
 			train.SegmentSize = n
 		}
@@ -41,7 +44,9 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 			break
 		}
 	}
-	c.sent.noteTrain(first)
+	if packets > 1 {
+		c.sent.noteTrain(first)
+	}
 	return dst, train
 }
 
@@ -120,6 +125,7 @@ func (p *packet) pad(n int) {
 }
 
 func (c *Conn) beginPacket(now time.Duration, dst []byte, size int) packet {
+	c.sent.leaveOut(now)
 	p := packet{start: len(dst), limit: len(dst) + size - wire.TrailerSize}
 	p.b = wire.AppendHeader(dst, wire.Header{
 		Type: wire.Short, Version: wire.Version, Dst: c.peerID, Number: c.sent.next,

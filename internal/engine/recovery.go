@@ -52,6 +52,7 @@ type ackResult struct {
 	found    bool
 	spurious congestion.LossEvent
 	fresh    uint64 // stream bytes newly delivered
+	invented bool   // it names a number that was never sent
 }
 
 // handleAck processes an ACK of the data space.
@@ -64,6 +65,10 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 	var r ackResult
 	for s := range f.Ranges() {
 		c.ackRange(now, s, &r)
+	}
+	if r.invented {
+		c.stats.BadAcks++
+		return protocolError("ACK of a packet number that was left out")
 	}
 	if !r.found {
 		return nil
@@ -90,13 +95,17 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 	c.reportSpurious(now, r.spurious)
 	c.detectLosses(now, prior, 0)
 	e.SmoothedRTT, e.MinRTT, e.InFlight = c.rtt.smoothed, c.rtt.min, c.sent.inFlight
-	window := c.cc.Window()
-	c.cc.OnAck(now, e)
 	if e.CE > 0 {
+		window := c.cc.Window()
+		c.cc.OnAck(now, e)
 		c.noteReduction(window, prior, 0)
+	} else {
+		c.cc.OnAck(now, e)
 	}
-	safe := c.send.base > oldest && c.stats.PacketsLost == lost
-	c.prr.deliver(r.bytes, c.sent.inFlight, c.cc.Window(), c.mtu.size, safe)
+	if c.prr.active {
+		safe := c.send.base > oldest && c.stats.PacketsLost == lost
+		c.prr.deliver(r.bytes, c.sent.inFlight, c.cc.Window(), c.mtu.size, safe)
+	}
 	c.sent.trim(now - 2*c.rtt.pto(c.peer.MaxAckDelay))
 	if r.fresh > 0 {
 		c.lastProgress = now
@@ -121,6 +130,10 @@ func (c *Conn) ackRange(now time.Duration, s wire.Range, r *ackResult) {
 
 func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 	p := c.sent.at(n)
+	if p.has(neverSent) {
+		r.invented = true
+		return
+	}
 	if p.has(isLost) {
 		if p.has(eliciting) && !p.has(isProbe) {
 			if r.spurious.Packets == 0 || n < r.spurious.Smallest {

@@ -16,6 +16,7 @@ const (
 	isProbe   // tests a packet size: its loss means nothing else
 	isAcked
 	isLost
+	neverSent    // a number left out: whoever acknowledges it makes things up
 	inTrain      // left with others in one train
 	isMarked     // left with ECT(0) in its IP header
 	whileLimited // sent while the application had no more: a poor rate sample
@@ -59,6 +60,7 @@ type sentState struct {
 	outstanding  int // packets, likewise
 	elicitedAt   time.Duration
 	ackPings     time.Duration // when an ACK was last made eliciting
+	skip         skipState
 }
 
 // at returns the record of number n, which must be covered.
@@ -91,11 +93,8 @@ func (s *sentState) grow(size int) {
 	s.ring = ring
 }
 
-// noteTrain notes that the packets from first on left as one train, if they are several.
+// noteTrain notes that the packets from first on left as one train.
 func (s *sentState) noteTrain(first uint64) {
-	if s.next-first < 2 {
-		return
-	}
 	for n := first; n < s.next; n++ {
 		s.at(n).flags |= inTrain
 	}

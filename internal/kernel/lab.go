@@ -89,7 +89,10 @@ func (l *lab) run(ctx context.Context, p path, flows []flow) (trace, error) {
 	defer cancel()
 	args := append(p.arguments(), "-name", name, "-csv", csv, "-seed", fmt.Sprint(l.runs), "--",
 		"sh", "-c", script(flows, l.ebb, l.extra))
-	cmd := exec.CommandContext(ctx, l.netlab, args...)
+	cmd := command(ctx, l.netlab, args)
+	// Two of netlab's threads sleep until a packet is due, and Go leaves each its processor for up
+	// to 10 ms: with two in all, nobody would read meanwhile. The script takes this off again too.
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=8")
 	// netlab removes the path and ends its command when it is asked to; killing it would leave
 	// both.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
@@ -119,6 +122,16 @@ func (l *lab) run(ctx context.Context, p path, flows []flow) (trace, error) {
 		}
 	}
 	return t, nil
+}
+
+// command is netlab at a real-time priority, if chrt is there to set one: on a busy machine the path
+// would otherwise stall for milliseconds, and hand out packets in clumps that a sender clocked by
+// ACKs keeps. The script takes the priority off again.
+func command(ctx context.Context, netlab string, args []string) *exec.Cmd {
+	if chrt, err := exec.LookPath("chrt"); err == nil {
+		return exec.CommandContext(ctx, chrt, append([]string{"-f", "10", netlab}, args...)...)
+	}
+	return exec.CommandContext(ctx, netlab, args...)
 }
 
 // removeNamespaces takes away what netlab leaves behind if it had to be killed; otherwise there is

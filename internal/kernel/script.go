@@ -61,6 +61,7 @@ func length(flows []flow) time.Duration {
 // stays in the script's process group, which netlab ends, and has a limit of its own on top.
 func script(flows []flow, command string, extra []string) string {
 	var b strings.Builder
+	b.WriteString("unset GOMAXPROCS\nif command -v chrt >/dev/null; then chrt -o -p 0 $$; fi\n")
 	limit := seconds(length(flows) + setupTime)
 	for _, f := range flows {
 		in := "timeout --foreground " + limit + " ip netns exec $NETLAB_B "

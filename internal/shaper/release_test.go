@@ -46,8 +46,12 @@ func TestThrottlingIsNotCongestion(t *testing.T) {
 			}
 			f := w.dial(w.server, 1)[0]
 			start(f)
+			threshold := f.Conn.Info().Congestion.SSThresh
 			w.Run(time.Minute)
 			held := f.Conn.Info()
+			if got := held.Congestion.SSThresh; got != threshold {
+				t.Errorf("throttling has moved ssthresh from %d to %d", threshold, got)
+			}
 			if held.Limit.String() != by || held.Stats.PacketsLost != 0 || held.Congestion.Slowdowns != 0 || held.Congestion.Timeouts != 0 {
 				t.Errorf("throttled: limited by %v, %d lost, %+v", held.Limit, held.Stats.PacketsLost, held.Congestion)
 			}

@@ -58,8 +58,9 @@ func (s *Shaper) appendShare(now Clock, c *engine.Conn, dst []byte, max int) ([]
 	}
 	before := len(dst)
 	dst, train := c.AppendSegments(now.Engine, dst, max)
-	state := pool.Limited
+	state := pool.Busy
 	if len(dst) == before { // the engine is done: now it knows what holds it back
+		state = pool.Limited
 		switch {
 		case c.Quiet():
 			state = pool.Idle
@@ -91,7 +92,7 @@ func (s *Shaper) openWindow(now Clock, c *engine.Conn) {
 	case c.WindowHeld():
 		state = pool.Held
 	case granted > 0:
-		state = pool.Limited
+		state = pool.Busy // the window is on its way, and its acknowledgement tells
 	}
 	receiving.Settle(now.Pool, taken, granted, state, c.UpdateInterval())
 }

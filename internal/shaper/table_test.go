@@ -181,3 +181,26 @@ func TestLimitsChangeUnderWay(t *testing.T) {
 		}
 	}
 }
+
+// TestASlowWaitEndsSoon raises the total while a connection waits more than half a second for its credit: it need
+// not wait to the end.
+func TestASlowWaitEndsSoon(t *testing.T) {
+	const interval = 111 * ms // pacing.UpdateInterval of 20 ms
+	w := newWorld(t, newPool(t, 5*kb, 0), defaultController, simnet.LinkConfig{Rate: 100 * mb, Delay: 10 * ms})
+	f := w.dial(w.server, 1)[0]
+	start(f)
+	w.Run(10 * time.Second)
+	sent := func() uint64 { return f.Conn.Info().Stats.PacketsSent }
+	before := sent()
+	if !w.RunUntil(time.Second, func() bool { return sent() > before }) {
+		t.Fatal("nothing is sent")
+	}
+	w.Run(ms) // behind a train: the next is half a second away
+	if err := w.pool.SetLimits(mb, 0); err != nil {
+		t.Fatal(err)
+	}
+	w.Run(interval)
+	if each, _ := w.rates(interval, []*flow{f}); each[0] < 0.9*mb {
+		t.Errorf("after an update interval it sends %.0f of %d", each[0], mb)
+	}
+}

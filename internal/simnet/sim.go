@@ -232,6 +232,7 @@ func (st *Station) params(remote netip.AddrPort) engine.Params {
 		HandshakeTimeout: 10 * time.Second, LingerTimeout: 30 * time.Second,
 		MaxDatagram: 1472, Stamp: st.rng.Uint32(),
 	}
+	p.Seed = uint64(p.Stamp) * 0x9e3779b97f4a7c15
 	if st.Adjust != nil {
 		st.Adjust(&p)
 	}

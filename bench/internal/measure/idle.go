@@ -11,17 +11,17 @@ import (
 	"example.com/ebb/bench/internal/peer"
 )
 
-// idleInChild watches idle pairs in a process that has done nothing else, so
-// that no earlier turn's memory is reused unseen.
-func idleInChild(ctx context.Context, p peer.Peer, plan Plan) (Sample, error) {
-	c, err := startChild(ctx, task{Kind: "idle", Peer: p.Name, Plan: plan})
+// inChild takes a turn in a process that has done nothing else, so that no
+// earlier turn's memory is reused unseen.
+func inChild(ctx context.Context, kind string, p peer.Peer, plan Plan) (Sample, error) {
+	c, err := startChild(ctx, task{Kind: kind, Peer: p.Name, Plan: plan})
 	if err != nil {
 		return nil, err
 	}
 	var sample Sample
 	decoded := c.out.Decode(&sample)
 	if err := errors.Join(decoded, c.stop()); err != nil {
-		return nil, fmt.Errorf("the process with the idle pairs: %w", err)
+		return nil, fmt.Errorf("the process of %s: %w", kind, err)
 	}
 	return sample, nil
 }
@@ -29,6 +29,11 @@ func idleInChild(ctx context.Context, p peer.Peer, plan Plan) (Sample, error) {
 // idle makes pairs, both ends in this process, each of which has exchanged a
 // byte, and watches what they cost while nothing happens.
 func idle(ctx context.Context, p peer.Peer, plan Plan) (Sample, error) {
+	return pairsOf(ctx, p, plan, func(t Turn) (Sample, error) { return t.idle(ctx) })
+}
+
+// pairsOf takes a turn with both ends in this process, which has dialled once.
+func pairsOf(ctx context.Context, p peer.Peer, plan Plan, run func(Turn) (Sample, error)) (Sample, error) {
 	dialer, err := p.Open()
 	if err != nil {
 		return nil, err
@@ -43,13 +48,17 @@ func idle(ctx context.Context, p peer.Peer, plan Plan) (Sample, error) {
 	if err := t.dialOnce(ctx); err != nil { // what is made once and kept
 		return nil, err
 	}
+	return run(t)
+}
+
+func (t Turn) idle(ctx context.Context) (Sample, error) {
 	before, err := settledUsage()
 	if err != nil {
 		return nil, err
 	}
 	var conns []net.Conn
 	defer func() { closeAll(conns) }()
-	for range plan.IdlePairs {
+	for range t.Plan.IdlePairs {
 		c, err := t.dialQuiet(ctx)
 		if err != nil {
 			return nil, err

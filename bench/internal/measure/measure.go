@@ -31,6 +31,14 @@ const (
 	IdleCPU    Metric = "idle_pair_cpu_seconds_per_second"
 	RelayClean Metric = "relay_bytes_per_second"
 	RelayLossy Metric = "relay_loss1_bytes_per_second"
+
+	// Of many connections at a time. Cores are processor seconds a second.
+	ManyConns    Metric = "many_connections"
+	ManyIdle     Metric = "many_idle_cores"
+	ManyMessages Metric = "many_messages_cores"
+	ManyFew      Metric = "many_messages_on_few_cores" // as many messages on 100 connections
+	ManyBusy     Metric = "many_busy_bytes_per_second"
+	ManyAlone    Metric = "many_alone_bytes_per_second" // as many busy ones and no others
 )
 
 // Sample is the numbers of one turn.
@@ -43,6 +51,8 @@ type Plan struct {
 	IdlePairs int           // connections that are idle together
 	Settle    time.Duration // how long they are left alone first
 	IdleTime  time.Duration // how long their processor time is watched
+	// ManyDivisor makes the multitude smaller than the peer's own by so much.
+	ManyDivisor int
 }
 
 // Turn is what a measurement gets: a transport to dial with, and whom.
@@ -64,8 +74,10 @@ type Measurement struct {
 	// quick run.
 	OnceQuick bool
 	run       func(context.Context, Turn) (Sample, error)
+	// ManyOnly leaves out the peers that have no multitude.
+	ManyOnly bool
 	// alone is run in a process of its own in place of run.
-	alone bool
+	alone func(context.Context, peer.Peer, Plan) (Sample, error)
 }
 
 // All is the measurements, in the order of a round.
@@ -77,14 +89,15 @@ func All() []Measurement {
 		{Name: "dial", run: dialOne},
 		{Name: "dial32", run: dialMany},
 		{Name: "relay", run: relayed, UDPOnly: true, OnceQuick: true},
-		{Name: "idle", alone: true, Once: true},
+		{Name: "idle", alone: idle, Once: true},
+		{Name: "many", alone: many, Once: true, ManyOnly: true},
 	}
 }
 
 // Run takes a turn. ends says where the far end lives.
 func (m Measurement) Run(ctx context.Context, p peer.Peer, plan Plan, ends Ends) (Sample, error) {
-	if m.alone {
-		return idleInChild(ctx, p, plan)
+	if m.alone != nil {
+		return inChild(ctx, m.Name, p, plan)
 	}
 	dialer, err := p.Open()
 	if err != nil {
@@ -126,6 +139,11 @@ func find(all []Measurement, name string) (Measurement, error) {
 		known = append(known, m.Name)
 	}
 	return Measurement{}, fmt.Errorf("no measurement %q; they are %s, raw", name, strings.Join(known, ", "))
+}
+
+// Takes reports whether a peer takes part.
+func (m Measurement) Takes(p peer.Peer) bool {
+	return (!m.UDPOnly || p.Datagram > 0) && (!m.ManyOnly || p.Many > 0)
 }
 
 // grace is what a turn may take beyond its slot until it has failed: a slow

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var short = Plan{Slot: 20 * time.Millisecond, RelaySlot: 50 * time.Millisecond, IdlePairs: 5, IdleTime: 10 * time.Millisecond}
+var short = Plan{Slot: 20 * time.Millisecond, RelaySlot: 50 * time.Millisecond, IdlePairs: 5, IdleTime: 10 * time.Millisecond, ManyDivisor: 50}
 
 // TestMeasurements takes every turn once, on a peer of each kind, with the
 // far end here and elsewhere.
@@ -35,6 +35,7 @@ func TestMeasurements(t *testing.T) {
 		"dial32": {DialMany},
 		"relay":  {RelayClean, RelayLossy},
 		"idle":   {IdleRSS, IdleRoutes, IdleCPU},
+		"many":   {ManyConns, ManyIdle, ManyMessages, ManyFew, ManyBusy, ManyAlone},
 	}
 	peers, err := peer.Select("ebb,ebb-endpoint,tcp-cubic")
 	if err != nil {
@@ -42,7 +43,7 @@ func TestMeasurements(t *testing.T) {
 	}
 	for _, m := range All() {
 		for _, p := range peers {
-			if m.UDPOnly && p.Datagram == 0 {
+			if !m.Takes(p) {
 				continue
 			}
 			for ends, name := range map[Ends]string{Together: "together", Apart: "apart"} {

@@ -77,7 +77,7 @@ const childVariable = "EBB_BENCH_CHILD"
 
 // task is what a child does, as JSON in its environment.
 type task struct {
-	Kind string // "serve" or "idle"
+	Kind string // "serve", or the name of a measurement
 	Peer string
 	Plan Plan
 }
@@ -98,14 +98,18 @@ func RunChild() (ran bool, err error) {
 	if err != nil {
 		return true, err
 	}
-	if t.Kind == "idle" {
-		sample, err := idle(context.Background(), selected[0], t.Plan)
-		if err != nil {
-			return true, err
-		}
-		return true, json.NewEncoder(os.Stdout).Encode(sample)
+	if t.Kind == "serve" {
+		return true, serveChild(selected[0])
 	}
-	return true, serveChild(selected[0])
+	m, err := find(All(), t.Kind)
+	if err != nil {
+		return true, err
+	}
+	sample, err := m.alone(context.Background(), selected[0], t.Plan)
+	if err != nil {
+		return true, err
+	}
+	return true, json.NewEncoder(os.Stdout).Encode(sample)
 }
 
 // serveChild is the far end as a process: it prints its address, and for each

@@ -19,7 +19,7 @@ const ebbTuning = "BandwidthLimit Unlimited, packets ≤ 1500 bytes"
 
 func ebbPeer() Peer {
 	return Peer{
-		Name: "ebb", Module: "example.com/ebb", Datagram: mergedDatagrams,
+		Name: "ebb", Module: "example.com/ebb", Datagram: mergedDatagrams, Many: 5000,
 		Tuning: ebbTuning + ", a socket per dial",
 		Open:   func() (Transport, error) { return ebbTransport{ebbConfig}, nil },
 	}
@@ -50,7 +50,7 @@ func (ebbTransport) Close() error { return nil }
 
 func ebbEndpointPeer() Peer {
 	return Peer{
-		Name: "ebb-endpoint", Module: "example.com/ebb", Datagram: mergedDatagrams,
+		Name: "ebb-endpoint", Module: "example.com/ebb", Datagram: mergedDatagrams, Many: 10_000,
 		Tuning: ebbTuning + ", all dials from one Endpoint",
 		Open: func() (Transport, error) {
 			socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})

@@ -36,6 +36,9 @@ type Peer struct {
 	// datagram and counts as one, in bytes of UDP payload; 0 if the peer does
 	// not use UDP.
 	Datagram int
+	// Many is how many connections at a time it is tried with, 0 for not at all. With a
+	// socket for each, or two, descriptors bound it.
+	Many int
 	// Open makes one end.
 	Open func() (Transport, error)
 }

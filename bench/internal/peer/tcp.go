@@ -10,7 +10,7 @@ import (
 
 func tcpPeer(congestion string) Peer {
 	return Peer{
-		Name:   "tcp-" + congestion,
+		Name: "tcp-" + congestion, Many: 5000,
 		Tuning: "TCP_CONGESTION " + congestion + ", Go's defaults",
 		Open:   func() (Transport, error) { return tcpTransport{congestion}, nil },
 	}

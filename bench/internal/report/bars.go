@@ -47,6 +47,7 @@ func (r *Report) verdicts() []Verdict {
 	j.ratio("dial one at a time / TCP", "ebb", measure.DialOne, tcp, 0.5)
 	j.dialMany(tcp)
 	j.idle()
+	j.many()
 	return j.verdicts
 }
 
@@ -115,5 +116,22 @@ func (j *judge) idle() {
 	}
 	if cpu, ok := j.report.median(peer, measure.IdleCPU); ok {
 		j.atMost("idle pair, CPU in µs/s", cpu*1e6, idleCPU*1e6)
+	}
+}
+
+// many judges a multitude on one socket. The tenth of a core is for 10,000.
+func (j *judge) many() {
+	const peer, cores, conns = "ebb-endpoint", 0.1, 10_000
+	n, ok := j.report.median(peer, measure.ManyConns)
+	if !ok {
+		return
+	}
+	all, ok := j.report.median(peer, measure.ManyMessages)
+	if few, known := j.report.median(peer, measure.ManyFew); ok && known {
+		j.atMost(fmt.Sprintf("%v connections, a message a second, extra cores", n), all-few, cores*n/conns)
+	}
+	busy, ok := j.report.median(peer, measure.ManyBusy)
+	if alone, known := j.report.median(peer, measure.ManyAlone); ok && known && alone > 0 {
+		j.atLeast(fmt.Sprintf("100 busy of %v / 100 alone", n), busy/alone, 0.9)
 	}
 }

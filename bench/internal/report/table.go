@@ -45,6 +45,14 @@ var sections = []section{
 		{"goroutines", measure.IdleRoutes, 1, false},
 		{"CPU, µs/s", measure.IdleCPU, 1e6, false},
 	}},
+	{"Many connections", []column{
+		{"connections", measure.ManyConns, 1, false},
+		{"idle, cores", measure.ManyIdle, 1, false},
+		{"a message a second, cores", measure.ManyMessages, 1, false},
+		{"as many on 100", measure.ManyFew, 1, false},
+		{"100 of them busy, MB/s", measure.ManyBusy, 1e-6, false},
+		{"100 alone, MB/s", measure.ManyAlone, 1e-6, false},
+	}},
 	{"Relay of 100 Mbit/s, 20 ms, a queue of one BDP", []column{
 		{"no loss, MB/s", measure.RelayClean, 1e-6, false},
 		{"1 % loss, MB/s", measure.RelayLossy, 1e-6, false},

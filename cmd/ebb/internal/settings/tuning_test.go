@@ -27,7 +27,7 @@ func TestTuningTables(t *testing.T) {
 	for name, table := range map[string]string{
 		"presets":  presetTable(),
 		"shares":   shareTable(100_000_000, 2_000_000, 1, 5, 10, 25, 50, 100),
-		"home":     shareTable(3_000_000, 500_000, 1, 2, 3, 6, 12),
+		"home":     shareTable(3_000_000, 500_000, 1, 4, 6, 9),
 		"networks": networkTable(),
 	} {
 		begin := []byte("<!-- " + name + ": written by go test ./cmd/ebb/internal/settings -run TestTuningTables -update -->\n")
