@@ -26,6 +26,7 @@ type simFlags struct {
 	quick      bool
 	list       bool
 	json, tsv  bool
+	markdown   bool
 	pictures   string
 	scenarios  []string
 	controller congestion.Factory
@@ -88,6 +89,7 @@ give equal figures on every machine. The status is 1 if a bar is missed.`,
 	fs.StringVar(&f.pictures, "pictures", "", "draw the first seed of every case, as SVG, into this `directory`")
 	fs.BoolVar(&f.json, "json", false, "print JSON, with the value of every seed")
 	fs.BoolVar(&f.tsv, "tsv", false, "print tab-separated lines")
+	fs.BoolVar(&f.markdown, "markdown", false, "print the figures with bars as a table in Markdown")
 	if err := fs.parse(args, 0, -1); err != nil {
 		return err
 	}
@@ -95,8 +97,8 @@ give equal figures on every machine. The status is 1 if a bar is missed.`,
 	if f.seeds < 1 || f.seeds > 10_000 {
 		return usageErrorf("--seeds is from 1 to 10000, not %d", f.seeds)
 	}
-	if f.json && f.tsv {
-		return usageErrorf("--json and --tsv exclude each other")
+	if f.json && f.tsv || f.json && f.markdown || f.tsv && f.markdown {
+		return usageErrorf("--json, --tsv and --markdown exclude each other")
 	}
 	var err error
 	f.controller, err = controllerOf(f.mode, f.floor)
@@ -151,6 +153,8 @@ func (f *simFlags) print(w io.Writer, results []matrix.Result) error {
 		return encoder.Encode(results)
 	case f.tsv:
 		return matrix.WriteTSV(w, results)
+	case f.markdown:
+		return matrix.WriteMarkdown(w, results)
 	}
 	return matrix.WriteTable(w, results)
 }

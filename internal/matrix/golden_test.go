@@ -72,3 +72,36 @@ func figureOf(line string) string {
 	f := strings.Split(line, "\t")
 	return f[0] + "\t" + f[1] + "\t" + f[3]
 }
+
+// The kept table of a full run has every figure of the matrix as it is, judged by the bars as they are.
+func TestFullTableIsOfThisMatrix(t *testing.T) {
+	lines := func(path string) map[string][]string {
+		file, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := make(map[string][]string)
+		for line := range strings.Lines(string(file)) {
+			found[figureOf(line)] = strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		}
+		return found
+	}
+	quick, full := lines(goldenPath), lines("testdata/full.tsv")
+	for figure, f := range quick { // order-free: each is looked up
+		if g := full[figure]; g == nil || g[7] != f[7] {
+			t.Errorf("%s, bar %q: the full table has %q", figure, f[7], g)
+		}
+	}
+	for figure := range full { // order-free: each is looked up
+		if quick[figure] == nil {
+			t.Errorf("%s is no longer measured", figure)
+		}
+	}
+	for _, c := range mustSelect(t) {
+		for _, bar := range c.Bars {
+			if g := full[c.Row+"\t"+c.Name+"\t"+bar.Figure]; g == nil || g[7] != bar.String() {
+				t.Errorf("%s, %s, bar %s: the full table has %q", c.String(), bar.Figure, bar, g)
+			}
+		}
+	}
+}

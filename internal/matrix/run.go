@@ -40,18 +40,9 @@ type Outcome struct {
 	Max    float64   `json:"max"`
 	Values []float64 `json:"values"` // by seed
 
-	Bar string `json:"bar,omitempty"`
-	Met bool   `json:"met"` // true without a bar
-
-	bar *Bar
-}
-
-// worst is the value of the seed that is furthest from what is wanted.
-func (o *Outcome) worst() float64 {
-	if o.bar != nil && o.bar.Most {
-		return o.Max
-	}
-	return o.Min
+	Worst float64 `json:"worst"` // of the seeds, as the bar sees it; without a bar the least
+	Bar   string  `json:"bar,omitempty"`
+	Met   bool    `json:"met"` // true without a bar
 }
 
 // Missed reports whether a bar of the case was missed.
@@ -151,10 +142,13 @@ func judge(c *Case, runs [][]Figure) Result {
 		}
 		sorted := slices.Sorted(slices.Values(o.Values))
 		n := len(sorted)
-		o.Median, o.Min, o.Max = (sorted[(n-1)/2]+sorted[n/2])/2, sorted[0], sorted[n-1]
+		o.Median, o.Min, o.Worst, o.Max = (sorted[(n-1)/2]+sorted[n/2])/2, sorted[0], sorted[0], sorted[n-1]
 		if b := slices.IndexFunc(c.Bars, func(b Bar) bool { return b.Figure == f.Name }); b >= 0 {
-			o.bar = &c.Bars[b]
-			o.Bar, o.Met = o.bar.String(), o.bar.met(o.Median, o.worst())
+			bar := c.Bars[b]
+			if bar.Most {
+				o.Worst = o.Max
+			}
+			o.Bar, o.Met = bar.String(), bar.met(o.Median, o.Worst)
 		}
 		r.Figures = append(r.Figures, o)
 	}
@@ -193,7 +187,7 @@ func judgeTogether(cases []Case, results []Result) {
 			n := float64(len(missed))
 			bar := atMost("yielding rows missed", 0)
 			results[i].Figures = append(results[i].Figures, Outcome{
-				Figure: bar.Figure, Median: n, Min: n, Max: n, Values: []float64{n}, Bar: bar.String(), Met: n == 0, bar: &bar,
+				Figure: bar.Figure, Median: n, Worst: n, Min: n, Max: n, Values: []float64{n}, Bar: bar.String(), Met: n == 0,
 			})
 		}
 	}

@@ -63,7 +63,7 @@ func TestBadControllersMiss(t *testing.T) {
 	}{
 		{"greedy", Plan{Subject: packets(900)},
 			map[string]string{"1": "queue p95, ms", "4": "keep, %", "7": "keep, %", "21": "lost, %"},
-			map[string]string{"1": "link, %", "4": "link used, %"}},
+			map[string]string{"1": "link, %"}},
 		{"timid", Plan{Subject: packets(2)},
 			map[string]string{"1": "link, %", "4": "85 % regained after, s", "7": "link, %", "21": "link, %"},
 			map[string]string{"1": "queue p95, ms", "4": "keep, %"}},
@@ -224,13 +224,18 @@ func TestTraces(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	results := []Result{{Row: "4", Case: "x", Seeds: 3, Figures: []Outcome{
-		{Figure: "keep, %", Median: 98.6, Min: 97, Max: 99.25, Bar: "≥ 95; 90", Met: true},
-		{Figure: "drops", Median: 120, Max: 130.5, Bar: "≤ 0"},
+		{Figure: "keep, %", Median: 98.6, Worst: 97, Min: 97, Max: 99.25, Bar: "≥ 95; 90", Met: true},
+		{Figure: "drops", Median: 120, Worst: 130.5, Max: 130.5, Bar: "≤ 0"},
 		{Figure: "jain", Median: 0.99951, Min: 0.9, Max: 1, Met: true},
 	}}}
-	var table, tsv bytes.Buffer
-	if err := errors.Join(WriteTable(&table, results), WriteTSV(&tsv, results)); err != nil {
+	var table, tsv, page bytes.Buffer
+	if err := errors.Join(WriteTable(&table, results), WriteTSV(&tsv, results), WriteMarkdown(&page, results)); err != nil {
 		t.Fatal(err)
+	}
+	for _, want := range []string{"| 4 | x | 3 | keep, % | 98.60; 97.00 | ≥ 95; 90 | met |\n", "| 120.0; 130.5 | ≤ 0 | **missed** |"} {
+		if !strings.Contains(page.String(), want) || strings.Contains(page.String(), "jain") {
+			t.Errorf("no %q, or what has no bar, in\n%s", want, &page)
+		}
 	}
 	for _, want := range []string{"98.60", "met", "MISSED", "≥ 95; 90", "0.9995"} {
 		if !strings.Contains(table.String(), want) {

@@ -12,18 +12,18 @@ import (
 // the bar and whether it is met.
 func WriteTable(w io.Writer, results []Result) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "row\tcase\tfigure\tmedian\tmin\tmax\tbar\t")
+	fmt.Fprintln(table, "row\tcase\tfigure\tmedian\tworst\tmin\tmax\tbar\t")
 	for _, r := range results {
 		row, name := r.Row, r.Case
 		for _, o := range r.Figures {
-			word := ""
-			switch {
-			case o.Bar != "" && o.Met:
-				word = "met"
-			case o.Bar != "":
+			word, worst := "", ""
+			if o.Bar != "" {
+				word, worst = "met", digits(o.Worst)
+			}
+			if !o.Met {
 				word = "MISSED"
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row, name, o.Figure, digits(o.Median), digits(o.Min), digits(o.Max), o.Bar, word)
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row, name, o.Figure, digits(o.Median), worst, digits(o.Min), digits(o.Max), o.Bar, word)
 			row, name = "", ""
 		}
 	}
@@ -56,6 +56,26 @@ func WriteTSV(w io.Writer, results []Result) error {
 				met = fmt.Sprint(o.Met)
 			}
 			fmt.Fprintf(&b, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Row, r.Case, r.Seeds, o.Figure, digits(o.Median), digits(o.Min), digits(o.Max), o.Bar, met)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// WriteMarkdown writes the figures that have a bar as a table for a page: median, worst seed, bar.
+func WriteMarkdown(w io.Writer, results []Result) error {
+	var b strings.Builder
+	b.WriteString("| row | case | seeds | figure | median; worst | bar | |\n|---|---|---|---|---|---|---|\n")
+	for _, r := range results {
+		for _, o := range r.Figures {
+			if o.Bar == "" {
+				continue
+			}
+			word := "met"
+			if !o.Met {
+				word = "**missed**"
+			}
+			fmt.Fprintf(&b, "| %s | %s | %d | %s | %s; %s | %s | %s |\n", r.Row, r.Case, r.Seeds, o.Figure, digits(o.Median), digits(o.Worst), o.Bar, word)
 		}
 	}
 	_, err := io.WriteString(w, b.String())
