@@ -201,36 +201,7 @@ func feed(c *Controller) func() {
 		c.OnAck(now, congestion.AckEvent{
 			Bytes: 2 * mss, LargestAcked: number, LargestSent: number + 200,
 			PriorInFlight: 200 * mss, InFlight: 198 * mss,
-			RTT: rtt, SmoothedRTT: rtt, MinRTT: 40 * ms,
+			RTT: rtt, SmoothedRTT: rtt, MinRTT: 40 * ms, OneWay: rtt / 2, HasOneWay: true,
 		})
-	}
-}
-
-func TestEventsAllocateNothing(t *testing.T) {
-	c := mustNew(t, Config{})
-	ack := feed(c)
-	var number uint64
-	if n := testing.AllocsPerRun(10_000, func() {
-		ack()
-		number += 2
-		if number%500 == 0 {
-			e := congestion.LossEvent{Bytes: mss, Packets: 1, Largest: number + 100, LargestSent: number + 200}
-			c.OnLoss(0, e)
-			c.OnSpuriousLoss(0, e)
-		}
-		if number%5000 == 0 {
-			c.OnTimeout(0)
-		}
-		_ = c.Stats()
-	}); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
-func BenchmarkOnAck(b *testing.B) {
-	ack := feed(mustNew(b, Config{}))
-	b.ReportAllocs()
-	for b.Loop() {
-		ack()
 	}
 }

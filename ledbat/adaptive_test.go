@@ -1,0 +1,306 @@
+package ledbat
+
+import (
+	"testing"
+	"time"
+
+	"example.com/ebb/congestion"
+)
+
+func TestAdaptiveSlowStartDoublesAndAQueueEndsIt(t *testing.T) {
+	s, c := newCourse(t, 40*ms, Config{})
+	s.round(0, 0)
+	s.wantWindow(20*mss, 0, "after a round trip")
+	s.round(5*ms, 0)
+	s.wantStage(c, starting, "a queue of 5 ms, the target")
+	window := c.window
+	for i := range 2 * crowdSamples {
+		s.now += crowdTime / 4
+		s.ack(s.sent-1, 0, 10*mss, 0, 6*ms)
+		if got, want := c.stage == holding, i+1 >= crowdSamples; got != want {
+			t.Fatalf("%d samples of 6 ms: %v", i+1, c.stage)
+		}
+		if c.stage == holding {
+			break
+		}
+	}
+	s.wantWindow(int(window), 0, "held")
+	if got := c.PacingRate(40 * ms); got != paced(window, 40*ms, steadyPace) {
+		t.Errorf("paced at %d in hold", got)
+	}
+}
+
+func TestAStalledMachineDoesNotEndSlowStart(t *testing.T) {
+	s, c := newCourse(t, 40*us, Config{})
+	s.round(0, 0)
+	s.round(20*ms, 0) // all ACKs at one time
+	s.wantStage(c, starting, "samples of 20 ms in no time")
+}
+
+func TestHoldSetsTheWindowToWhatWasDelivered(t *testing.T) {
+	s, c := newCourse(t, 40*ms, Config{})
+	s.rounds(0, func() bool { return c.window > 300_000 })
+	s.now += ms
+	c.hold(false)
+	n := s.send()
+	s.now += 60 * ms // 20 of them queue
+	s.ack(s.sent-1, n*mss, n*mss, 0, 20*ms)
+	s.wantStage(c, steady, "a round later")
+	want := n * mss * 40 / 60
+	s.wantWindow(want, 1, "rate times base delay")
+	if got := s.Stats(); got.SSThresh != want || got.MinSSThresh != want {
+		t.Errorf("ssthresh %d, floor %d, want %d", got.SSThresh, got.MinSSThresh, want)
+	}
+}
+
+func TestAdaptiveSteps(t *testing.T) {
+	const base = 40 * ms
+	for _, q := range []time.Duration{0, 2 * ms, 5 * ms, 6 * ms, 15 * ms, 200 * ms} {
+		s, c := newCourse(t, base, Config{})
+		s.toSteady(c, 300_000)
+		s.round(q, 0) // the first ACK of a flight ends the round of the one before
+		before := c.window
+		s.round(q, 0)
+		rtt := int64(base + q)
+		target := int64(5*ms) + int64(mss)*rtt/before
+		var want int64
+		if off := target - int64(q); off >= 0 {
+			want = before + min(mss/8, before*off/rtt)
+		} else {
+			want = before - min(before*-off/rtt, before/2)
+		}
+		if got := c.window; !near(int(got), int(want), 2) {
+			t.Errorf("q = %v: %d after %d, want %d", q, got, before, want)
+		}
+	}
+}
+
+func TestTargetByPath(t *testing.T) {
+	for _, c := range []struct{ base, want time.Duration }{
+		{30 * us, ms}, {250 * us, ms}, {ms, 4 * ms}, {1250 * us, 5 * ms}, {40 * ms, 5 * ms}, {time.Second, 5 * ms},
+	} {
+		_, a := newCourse(t, c.base, Config{})
+		a.delay.base = c.base
+		if got := a.maxTarget(); got != c.want {
+			t.Errorf("base %v: %v, want %v", c.base, got, c.want)
+		}
+		a.buffer.size = ms
+		if got := a.target(0); got != ms/2 {
+			t.Errorf("base %v in a buffer of 1 ms: %v, want half of it", c.base, got)
+		}
+		if got := a.target(40*ms) - a.target(0); got != 4*ms {
+			t.Errorf("a packet of ten in 40 ms: %v, want 4ms", got)
+		}
+	}
+}
+
+func TestDrainsSeeTheBase(t *testing.T) {
+	s, c := newCourse(t, 40*ms, Config{})
+	s.toSteady(c, 300_000)
+	s.rounds(3*ms, func() bool { return c.stage == draining })
+	window := c.window
+	s.wantWindow(int(window/2), 1, "in a drain")
+	began := s.now
+	s.rounds(0, func() bool { return c.stage == steady })
+	if d := s.now - began; d > 200*ms {
+		t.Errorf("a drain of %v", d)
+	}
+	s.wantWindow(int(window), mss, "after it")
+	ended := s.now
+	s.rounds(3*ms, func() bool { return c.stage == draining })
+	if d := s.now - ended; d < staleTime || d > staleTime+time.Second {
+		t.Errorf("the next drain %v after it, want 10 s", d)
+	}
+}
+
+func TestTheBaseRisesAfterThreeDrainsInVain(t *testing.T) {
+	s, c := newCourse(t, 40*ms, Config{MinSSThresh: -1})
+	s.toSteady(c, 300_000)
+	s.round(0, 0)
+	rose := s.now
+	for c.delay.base == 40*ms {
+		if s.now-rose > 20*time.Second {
+			t.Fatalf("never: %+v", s.Stats())
+		}
+		if c.search.drains > 0 && c.search.failed > 2 {
+			t.Fatalf("failed %d and the base stands", c.search.failed)
+		}
+		s.round(60*ms, 0)
+	}
+	if c.delay.base != 100*ms {
+		t.Errorf("base %v, want 100ms", c.delay.base)
+	}
+	if d := s.now - rose; d > 9*time.Second {
+		t.Errorf("after %v: squeezed windows look every 2 s", d)
+	}
+	s.round(60*ms, 0)
+	if c.delay.queue != 0 {
+		t.Errorf("queue %v above the new base", c.delay.queue)
+	}
+}
+
+func TestAStandingQueueOfOthersIsNotTheBaseAfterTwoDrains(t *testing.T) {
+	s, c := newCourse(t, 40*ms, Config{})
+	s.toSteady(c, 300_000)
+	s.round(0, 0)
+	s.rounds(30*ms, func() bool { return c.search.failed == 2 })
+	s.round(0, 0)
+	if c.search.failed != 0 || c.delay.base != 40*ms {
+		t.Errorf("failed %d, base %v after the base was seen", c.search.failed, c.delay.base)
+	}
+}
+
+func TestAProbeNeedsASecondOfQuiet(t *testing.T) {
+	s, c := newCourse(t, 40*ms, Config{})
+	s.toSteady(c, 300_000)
+	s.round(4*ms, 0)
+	from := s.now
+	s.rounds(0, func() bool { return c.stage == probing })
+	if d := s.now - from; d < quietTime || d > quietTime+3*40*ms {
+		t.Errorf("after %v, want 1 s", d)
+	}
+	before := c.window
+	s.round(0, 0)
+	s.wantWindow(int(before+before/4), 2*mss, "a round of a probe")
+	s.now += ms
+	s.round(3*ms, 0) // above half of the target, all at one time
+	s.wantStage(c, probing, "a moment of queue")
+	for range crowdSamples {
+		s.now += ms
+		s.ack(s.sent-1, 0, 10*mss, 0, 3*ms)
+	}
+	s.wantStage(c, holding, "a queue of more than half of the target")
+}
+
+func TestALossyProbeMakesTheNextWaitLonger(t *testing.T) {
+	s, c := newCourse(t, 40*ms, Config{})
+	s.toSteady(c, 300_000)
+	for _, want := range []time.Duration{2 * time.Second, 4 * time.Second} {
+		from := s.now
+		s.rounds(0, func() bool { return c.stage == probing })
+		if d := s.now - from; d < want/2 {
+			t.Errorf("a probe after %v, want %v", d, want/2)
+		}
+		for range 20 {
+			if c.stage == probing {
+				s.round(0, 5)
+			}
+		}
+		if c.quiet.wait != want {
+			t.Errorf("wait %v, want %v", c.quiet.wait, want)
+		}
+		c.setWindow(400_000)
+		s.rounds(0, func() bool { return c.stage == steady })
+	}
+}
+
+func TestAppLimitedNeitherGrowsNorProbesNorDrains(t *testing.T) {
+	s, c := newCourse(t, 40*ms, Config{})
+	s.toSteady(c, 300_000)
+	s.round(0, 0)
+	s.appLimited = true
+	s.flight = 2 * mss
+	s.round(0, 0)
+	before := c.window
+	for range 2000 { // 80 s
+		s.round(0, 0)
+	}
+	s.wantWindow(int(before), 0, "without more to send")
+	if c.search.drains != 0 || c.stage != steady {
+		t.Errorf("%d drains, %v", c.search.drains, c.stage)
+	}
+	// A base that rises meanwhile is found without a drain, and costs window only
+	// until then.
+	for range 1000 {
+		s.round(30*ms, 0)
+	}
+	if c.delay.base != 70*ms || c.search.drains != 0 {
+		t.Errorf("base %v after %d drains", c.delay.base, c.search.drains)
+	}
+}
+
+func TestAnIdleTimeIsADrain(t *testing.T) {
+	s, c := newCourse(t, 40*ms, Config{MinSSThresh: -1})
+	s.toSteady(c, 300_000)
+	s.round(0, 0)
+	before := c.window
+	s.now += 5 * time.Minute
+	s.round(3*ms, 0)
+	s.wantWindow(int(before), mss, "after five minutes")
+	if c.search.drains != 0 {
+		t.Errorf("%d drains right after an idle time", c.search.drains)
+	}
+	s.now += 11 * time.Minute
+	s.round(0, 0)
+	s.wantStage(c, starting, "after eleven minutes")
+	if c.delay.base != 40*ms || s.Stats().SSThresh == 0 {
+		t.Errorf("base %v", c.delay.base)
+	}
+	s.wantWindow(20*mss, 0, "a first round trip again")
+}
+
+func TestThrottledWindowIsTwiceTheFlightAndSlowStartResumes(t *testing.T) {
+	for _, left := range []bool{false, true} {
+		s, c := newCourse(t, 40*ms, Config{})
+		if left {
+			s.toSteady(c, 60_000)
+		}
+		before, ssthresh := s.Window(), s.Stats().SSThresh
+		s.throttled = true
+		s.flight = 40 * mss
+		for range 1500 { // a minute
+			s.round(0, 0)
+		}
+		s.wantWindow(max(before, 80*mss), 2*mss, "throttled to 40 packets in flight")
+		if got := s.Stats(); got.SSThresh != ssthresh || got.Slowdowns > 1 {
+			t.Errorf("left slow start %v: throttling looked like congestion: %+v", left, got)
+		}
+		s.throttled, s.flight = false, 0
+		from := s.now
+		s.rounds(0, func() bool { return s.Window() > 80*80*mss })
+		if n := (s.now - from) / (40 * ms); n > 10 {
+			t.Errorf("left slow start %v: 80 times the flight after %d round trips", left, n)
+		}
+	}
+}
+
+func TestAShortThrottleChangesNothing(t *testing.T) {
+	s, c := newCourse(t, 40*ms, Config{})
+	s.toSteady(c, 300_000)
+	s.round(3*ms, 0)
+	before := c.window
+	s.throttled = true
+	for range 5 {
+		s.round(3*ms, 0)
+	}
+	s.throttled = false
+	for range 5 {
+		s.round(3*ms, 0)
+	}
+	s.wantStage(c, steady, "after five throttled rounds")
+	s.wantWindow(int(before), 11*mss/8, "after five throttled rounds")
+}
+
+// One ACK for everything and one for each byte grow the window alike.
+func TestACKDivisionGainsNothing(t *testing.T) {
+	var windows []int
+	for _, parts := range []int{1, 10, mss} {
+		s, c := newCourse(t, 40*ms, Config{})
+		s.round(0, 0)
+		n := s.send()
+		s.now += s.base
+		for range parts {
+			s.OnAck(s.now, congestion.AckEvent{
+				Bytes: n * mss / parts, LargestAcked: s.sent - 1, LargestSent: s.sent - 1,
+				PriorInFlight: n * mss, RTT: s.base, SmoothedRTT: s.base,
+			})
+		}
+		s.wantStage(c, starting, "no queue")
+		windows = append(windows, s.Window())
+	}
+	for _, w := range windows {
+		if !near(w, windows[0], mss) {
+			t.Errorf("windows %v", windows)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package ledbat
+
+import (
+	"testing"
+	"time"
+)
+
+func TestQueueIsTheRoundTripUnlessTheACKsWait(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		rtt, oneWay time.Duration
+		want        time.Duration
+		reverse     bool
+	}{
+		{"no queue", 40 * ms, 20 * ms, 0, false},
+		{"on the way there", 60 * ms, 40 * ms, 20 * ms, false},
+		{"on the way back", 140 * ms, 20 * ms, 0, true},
+		{"both", 140 * ms, 27 * ms, 7 * ms, true},
+		{"too little to tell from a drift", 45 * ms, 20 * ms, 5 * ms, false},
+		{"just enough", 45*ms + us, 20 * ms, 0, true},
+		{"the clock ran ahead", 60 * ms, 1040 * ms, 20 * ms, false},
+	} {
+		var d delaySignal
+		d.add(40*ms, 20*ms, true)
+		d.add(c.rtt, c.oneWay, true)
+		if d.queue != c.want || d.reverse != c.reverse {
+			t.Errorf("%s: queue %v, reverse %v, want %v, %v", c.name, d.queue, d.reverse, c.want, c.reverse)
+		}
+	}
+}
+
+func TestOneWayBase(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		rtt, oneWay time.Duration
+		want        time.Duration
+	}{
+		{"lower", 40 * ms, 12 * ms, 12 * ms},
+		{"10 ms lower", 40 * ms, 10 * ms, 10 * ms},
+		{"a step, no queue", 40 * ms, -980 * ms, -980 * ms},
+		{"a step, and a queue of 15 ms", 55 * ms, -965 * ms, -980 * ms},
+		{"higher", 55 * ms, 35 * ms, 20 * ms},
+	} {
+		var d delaySignal
+		d.add(40*ms, 20*ms, true)
+		d.add(c.rtt, c.oneWay, true)
+		if d.baseOneWay != c.want {
+			t.Errorf("%s: one-way base %v, want %v", c.name, d.baseOneWay, c.want)
+		}
+	}
+}
+
+func TestRoundTripsAloneWillDo(t *testing.T) {
+	var d delaySignal
+	d.add(40*ms, 0, false)
+	d.add(140*ms, 0, false)
+	if d.queue != 100*ms || d.reverse {
+		t.Errorf("queue %v, reverse %v", d.queue, d.reverse)
+	}
+	d.add(60*ms, 5*ms, true) // the first one-way delay, with 20 ms of queue in it
+	if d.baseOneWay != -15*ms {
+		t.Errorf("one-way base %v, want -15ms", d.baseOneWay)
+	}
+}
+
+func TestHugeDelaysDoNotOverflow(t *testing.T) {
+	var d delaySignal
+	for _, oneWay := range []time.Duration{1<<63 - 1, -1 << 63, 0, 1 << 62, -1 << 62} {
+		for _, rtt := range []time.Duration{1, 40 * ms, 1<<63 - 1} {
+			d.add(rtt, oneWay, true)
+			if d.queue < 0 || d.queue > maxDelay {
+				t.Errorf("rtt %v, one way %v: queue %v", rtt, oneWay, d.queue)
+			}
+		}
+	}
+}
+
+func TestMinimaOfFailedLooks(t *testing.T) {
+	var vain, m minima
+	vain.merge(m)
+	if vain.seen {
+		t.Error("a look that saw nothing counts")
+	}
+	m.add(9*ms, 49*ms, 29*ms, true)
+	m.add(8*ms, 50*ms, 31*ms, true)
+	vain.merge(m)
+	m = minima{}
+	m.add(12*ms, 52*ms, 0, false)
+	vain.merge(m)
+	if want := (minima{true, true, 8 * ms, 49 * ms, 29 * ms}); vain != want {
+		t.Errorf("got %+v, want %+v", vain, want)
+	}
+	d := delaySignal{base: 40 * ms}
+	d.accept(vain)
+	if d.base != 49*ms || d.baseOneWay != 29*ms || !d.hasOneWay {
+		t.Errorf("base %v, one way %v", d.base, d.baseOneWay)
+	}
+}
