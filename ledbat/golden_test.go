@@ -31,6 +31,7 @@ type bottleneck struct {
 	srtt     time.Duration
 
 	delivered int64
+	lastACK   time.Duration
 	lost      int
 	peakQueue time.Duration
 }
@@ -39,13 +40,22 @@ type flight struct {
 	number uint64
 	at     time.Duration
 	ack    time.Duration // 0 if it was dropped
+
+	// What was delivered when it was sent, when the last of that was, and what was
+	// in flight.
+	delivered   int64
+	deliveredAt time.Duration
+	inFlight    int
 }
 
 func (b *bottleneck) send() {
 	b.sent++
 	b.inFlight += mss
 	b.OnSend(b.now, congestion.SendEvent{Number: b.sent, Bytes: mss, InFlight: b.inFlight})
-	f := flight{number: b.sent, at: b.now}
+	f := flight{
+		number: b.sent, at: b.now,
+		delivered: b.delivered, deliveredAt: b.lastACK, inFlight: b.inFlight,
+	}
 	serialise := time.Duration(mss * int64(time.Second) / b.rate)
 	queue := max(0, b.free-b.now)
 	if int64(queue)*b.rate/int64(time.Second)+mss <= b.buffer {
@@ -64,14 +74,18 @@ func (b *bottleneck) send() {
 func (b *bottleneck) arrived(i int) {
 	f := b.flying[i]
 	var loss congestion.LossEvent
+	var oldest uint64
 	kept := b.flying[:0]
 	for _, p := range b.flying {
 		switch {
 		case p.number == f.number:
 		case p.number+3 <= f.number:
+			if loss.Packets == 0 {
+				oldest = p.number
+			}
 			loss = congestion.LossEvent{
 				Bytes: loss.Bytes + mss, Packets: loss.Packets + 1,
-				Largest: p.number, LargestSent: b.sent, SentAt: p.at,
+				Smallest: oldest, Largest: p.number, LargestSent: b.sent, SentAt: p.at,
 			}
 		default:
 			kept = append(kept, p)
@@ -81,6 +95,7 @@ func (b *bottleneck) arrived(i int) {
 	prior := b.inFlight
 	b.inFlight -= mss + loss.Bytes
 	b.delivered += mss
+	b.lastACK = b.now
 	b.lost += loss.Packets
 	if loss.Packets > 0 {
 		loss.InFlight = b.inFlight
@@ -95,6 +110,10 @@ func (b *bottleneck) arrived(i int) {
 		Bytes: mss, LargestAcked: f.number, LargestSent: b.sent,
 		PriorInFlight: prior, InFlight: b.inFlight,
 		RTT: rtt, SmoothedRTT: b.srtt, MinRTT: b.base,
+		OneWay: rtt - b.base/2, HasOneWay: true,
+		Delivery: congestion.Delivery{
+			Delivered: b.delivered, PriorDelivered: f.delivered, Interval: b.now - f.deliveredAt, TxInFlight: f.inFlight,
+		},
 	})
 }
 
@@ -138,6 +157,11 @@ func TestGoldenCurves(t *testing.T) {
 		{"deep", 1_250_000, 40 * ms, 256_000, Config{Mode: PlusPlus}},
 		{"shallow", 1_250_000, 40 * ms, 16_000, Config{Mode: PlusPlus}},
 		{"long", 2_500_000, 200 * ms, 1_000_000, Config{Mode: PlusPlus}},
+		{"adaptive-deep", 1_250_000, 40 * ms, 256_000, Config{}},
+		{"adaptive-shallow", 1_250_000, 40 * ms, 16_000, Config{}},
+		{"adaptive-long", 2_500_000, 200 * ms, 1_000_000, Config{}},
+		{"rfc6817-deep", 1_250_000, 40 * ms, 256_000, Config{Mode: RFC6817}},
+		{"rfc6817-long", 2_500_000, 200 * ms, 1_000_000, Config{Mode: RFC6817}},
 		{"draft-start", 1_250_000, 40 * ms, 256_000, Config{Mode: PlusPlus, InitialWindow: 2 * mss, MinSSThresh: -1}},
 	} {
 		c.config.MaxDatagramSize = mss
