@@ -14,7 +14,7 @@ func TestRandomLossIsNotCongestion(t *testing.T) {
 		s.toSteady(c, 300_000)
 		before := c.window
 		for range 100 {
-			s.round(0, every)
+			s.round(400*us, every)
 		}
 		if c.window < before {
 			t.Errorf("one of %d lost: window %d after %d", every, c.window, before)
@@ -150,7 +150,7 @@ func TestAForgedClockStarvesNobody(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
 		s.clock = time.Duration(r.Int64N(int64(time.Hour)))
-		s.round(0, 0)
+		s.round(3*ms, 0)
 	}
 	if c.window < before {
 		t.Errorf("window %d after %d", c.window, before)
