@@ -160,7 +160,7 @@ func TestAForgedClockStarvesNobody(t *testing.T) {
 // ACKs for what was never in flight, and ACKs held back for long, move the window within
 // its bounds: it never grows by more than was acknowledged, nor beyond twice the flight.
 func TestOptimisticAndLateACKs(t *testing.T) {
-	s, c := newCourse(t, 40*ms, Config{})
+	s, _ := newCourse(t, 40*ms, Config{})
 	s.round(0, 0)
 	before := s.Window()
 	s.send()
@@ -171,7 +171,7 @@ func TestOptimisticAndLateACKs(t *testing.T) {
 	if got := s.Window(); got > 2*before {
 		t.Errorf("window %d after %d", got, before)
 	}
-	s, c = newCourse(t, 40*ms, Config{})
+	s, c := newCourse(t, 40*ms, Config{})
 	s.toSteady(c, 300_000)
 	before = s.Window()
 	n := s.send()
