@@ -55,7 +55,7 @@ type Config struct {
 	PoolWeight int
 
 	// Congestion makes the congestion controller of each connection. nil:
-	// LEDBAT++ with the settings in LEDBAT.
+	// LEDBAT with the settings in LEDBAT.
 	Congestion congestion.Factory
 	// LEDBAT is the settings of the default controller.
 	LEDBAT ledbat.Config

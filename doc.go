@@ -1,6 +1,6 @@
 // Package ebb is a reliable transport over UDP in the shape of package net: Dial
 // returns a net.Conn, Listen a net.Listener, and a program that speaks TCP
-// needs no other change. It gives way to other traffic on the path (LEDBAT++),
+// needs no other change. It gives way to other traffic on the path (LEDBAT),
 // paces every packet, and keeps each connection within a limit of its own. It
 // does not encrypt: crypto/tls runs over it as over TCP.
 //

@@ -170,7 +170,8 @@ func (c *adaptive) maxTarget() time.Duration {
 // one packet takes at the flow's own rate.
 func (c *adaptive) target(rtt time.Duration) time.Duration {
 	packet := time.Duration(scale(c.datagramSize, int64(rtt), c.window))
-	noise := min(max(0, c.jitter.least-c.maxTarget()/2), 2*maxTarget)
+	// Up to half of the target a range is what bursts of one's own make.
+	noise := min(max(0, 2*c.jitter.least-c.maxTarget()), 2*maxTarget)
 	return min(c.maxTarget()+noise, c.buffer.size/2) + min(packet, maxBufferDelay)
 }
 
