@@ -35,6 +35,7 @@ const (
 	defaultDatagram6        = 1452 // the same with IPv6
 	largestDatagram4        = 65507
 	largestDatagram6        = 65527
+	maxSockets              = 64 // on one port: beyond any use, and 256 MiB of receive buffers
 )
 
 // Config is the settings of connections and of the endpoints they live on. The
@@ -96,6 +97,12 @@ type Config struct {
 	// listener spends memory on it. 0: 256. Negative: never.
 	RetryThreshold int
 
+	// Sockets is how many sockets Listen binds to its port (SO_REUSEPORT), for machines with more
+	// processors than one reader can use: each has a goroutine that reads it and buffers of its
+	// own, and Linux spreads the peers over them by their addresses. At most 64; more than one is an
+	// error on other systems, and for NewEndpoint. Dial ignores it. 0: 1.
+	Sockets int
+
 	// NoBatch, NoGSO and NoGRO each turn off one way to move packets faster,
 	// which is otherwise used where the system has it: many packets a
 	// system call, leaving it to the kernel to cut up runs of packets that
@@ -112,7 +119,7 @@ type Config struct {
 	// Foreign gets what arrives and is not Ebb's, so that another protocol
 	// can share the socket: STUN, a DHT. b is valid during the call, which
 	// is made by the goroutine that reads the socket: it must return soon
-	// and not close the endpoint. nil: such datagrams are counted.
+	// and not close the endpoint. With several Sockets calls may overlap. nil: such datagrams are counted.
 	Foreign func(b []byte, from net.Addr)
 
 	// Logger gets the beginnings and ends of connections at level Debug, and
@@ -139,6 +146,7 @@ func (c *Config) resolved() (Config, error) {
 	setDefault(&r.ReceiveBuffer, defaultBuffer)
 	setDefault(&r.Backlog, gate.DefaultBacklog)
 	setDefault(&r.RetryThreshold, gate.DefaultRetryAfter)
+	setDefault(&r.Sockets, 1)
 	if r.Logger == nil {
 		r.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -159,6 +167,8 @@ func (c *Config) validate() error {
 		return fmt.Errorf("ebb: Config.MaxDatagramSize is %d: the least is %d", c.MaxDatagramSize, wire.MinInitialSize)
 	case c.MaxDatagramSize > largestDatagram6:
 		return fmt.Errorf("ebb: Config.MaxDatagramSize is %d: UDP carries at most %d", c.MaxDatagramSize, largestDatagram6)
+	case c.Sockets < 0 || c.Sockets > maxSockets:
+		return fmt.Errorf("ebb: Config.Sockets is %d: want 1 to %d, or 0 for 1", c.Sockets, maxSockets)
 	}
 	if c.Congestion == nil {
 		if err := c.LEDBAT.Validate(); err != nil {

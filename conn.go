@@ -22,6 +22,7 @@ import (
 // package's Err variables. The end of the stream is a bare io.EOF.
 type Conn struct {
 	endpoint *Endpoint
+	sock     *socket // on which it sends
 	network  string
 	id       wire.ID
 	client   bool
@@ -56,9 +57,10 @@ type linger struct {
 
 // newConn makes a connection around the engine's parameters, which it
 // completes.
-func newConn(e *Endpoint, now time.Duration, p engine.Params) *Conn {
+func newConn(e *Endpoint, s *socket, now time.Duration, p engine.Params) *Conn {
 	c := &Conn{
 		endpoint: e,
+		sock:     s,
 		network:  e.network,
 		id:       p.Local,
 		client:   p.Client,

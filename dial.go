@@ -108,7 +108,7 @@ func (d *Dialer) dialOne(s sharedContext, network, udpNetwork string, local *net
 		if err != nil {
 			return nil, renamed(err, "dial", network, addr)
 		}
-		e = startEndpoint(sock, network, cfg, true)
+		e = startEndpoint([]*udp.Socket{sock}, network, cfg, true)
 	}
 	c, err := e.dial(s, network, remote)
 	if err != nil {
@@ -215,7 +215,8 @@ func (e *Endpoint) startDial(network string, remote netip.AddrPort) (*Conn, erro
 		return nil, net.ErrClosed
 	}
 	id := e.gate.NewID()
-	c := newConn(e, e.now(), engine.Params{
+	s := e.sockets[uint64(id)%uint64(len(e.sockets))] // an ID is as good as a throw of dice
+	c := newConn(e, s, e.now(), engine.Params{
 		Client: true, Local: id, Peer: e.randomID(), Path: engine.Path{Local: e.local, Remote: remote},
 	})
 	c.network = network

@@ -100,7 +100,7 @@ func (c *Conn) resume() {
 func (c *Conn) conclude() {
 	n := c.news()
 	if c.engine.TrainsVanish() {
-		c.endpoint.sock.DisableGSO() // for all connections: what loses trains is most often at this end
+		c.sock.DisableGSO() // for all connections on it: what loses trains is most often at this end
 	}
 	if !c.drive.flushing {
 		c.arm(c.engine.NextTimeout())
@@ -137,7 +137,7 @@ func (c *Conn) flush() {
 			return
 		}
 		c.mu.Unlock()
-		refusal, full := c.endpoint.send(b)
+		refusal, full := c.endpoint.send(c.sock, b)
 		c.mu.Lock()
 		if refusal != nil {
 			c.engine.SendError(refusal)
@@ -220,12 +220,12 @@ func (c *Conn) news() (n news) {
 	return n
 }
 
-// send hands a batch to the socket. full says that it has no room for the rest. A
+// send hands a batch to a socket. full says that it has no room for the rest. A
 // datagram that the network refuses is lost, as it might be anywhere else on
 // its way; only ICMP's word that nobody listens is returned.
-func (e *Endpoint) send(b *batch) (refusal error, full bool) {
+func (e *Endpoint) send(s *socket, b *batch) (refusal error, full bool) {
 	for b.next < len(b.messages) {
-		n, err := e.sock.Write(b.messages[b.next:])
+		n, err := s.Write(b.messages[b.next:])
 		b.next += n
 		switch {
 		case err == nil:
@@ -245,7 +245,7 @@ func (e *Endpoint) send(b *batch) (refusal error, full bool) {
 	return refusal, false
 }
 
-// park puts a connection on the list of those that the socket had no room for,
+// park puts a connection on the list of those that its socket had no room for,
 // unless the endpoint is closed. One goroutine, while there are any, waits for
 // the socket and resumes them in turn.
 func (e *Endpoint) park(c *Conn) bool {
@@ -254,33 +254,34 @@ func (e *Endpoint) park(c *Conn) bool {
 	if e.closed {
 		return false
 	}
-	e.blocked = append(e.blocked, c)
-	if !e.resuming {
-		e.resuming = true
-		e.group.Go(e.resumeBlocked)
+	s := c.sock
+	s.blocked = append(s.blocked, c)
+	if !s.resuming {
+		s.resuming = true
+		e.group.Go(func() { e.resumeBlocked(s) })
 	}
 	return true
 }
 
-func (e *Endpoint) resumeBlocked() {
+func (e *Endpoint) resumeBlocked(s *socket) {
 	for {
-		err := e.sock.WaitWritable()
+		err := s.WaitWritable()
 		e.mu.Lock()
-		if err != nil || len(e.blocked) == 0 {
-			e.resuming = false
+		if err != nil || len(s.blocked) == 0 {
+			s.resuming = false
 			e.mu.Unlock()
 			return
 		}
-		c := e.nextBlocked()
+		c := s.nextBlocked()
 		e.mu.Unlock()
 		c.resume()
 	}
 }
 
 // nextBlocked takes the first connection off the list. Endpoint.mu is held.
-func (e *Endpoint) nextBlocked() *Conn {
-	c := e.blocked[0]
-	e.blocked[0] = nil
-	e.blocked = e.blocked[1:]
+func (s *socket) nextBlocked() *Conn {
+	c := s.blocked[0]
+	s.blocked[0] = nil
+	s.blocked = s.blocked[1:]
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	crand "crypto/rand"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -19,8 +20,8 @@ import (
 	"example.com/ebb/wire"
 )
 
-// Endpoint is one socket that dials and listens, both at once, and is shared by
-// any number of connections. It is for peers, which know each other by the
+// Endpoint is one socket, or several on one port (see Config.Sockets), that dials and listens,
+// both at once, and is shared by any number of connections. It is for peers, which know each other by the
 // address that they also dial from, and for programs with thousands of
 // connections: none has a goroutine of its own. Dial and Listen make one
 // behind the scenes.
@@ -29,18 +30,18 @@ import (
 type Endpoint struct {
 	config     Config
 	network    string
-	sock       *udp.Socket
-	local      netip.AddrPort // of the socket
+	sockets    []*socket      // at least one; all bound to the same address
+	local      netip.AddrPort // of the sockets
 	addr       *net.UDPAddr   // the same, for connections that have no other
 	epoch      time.Time      // the engines' time 0
 	sinceStart time.Duration  // the pools' time then
 	largest    int            // no packet of ours is larger, in bytes of UDP payload
 	intakes    *sync.Pool     // of *intake
 
-	connected bool // the socket has one peer
+	connected bool // the one socket has one peer
 	private   bool // nobody has a handle: it closes itself when it has nothing left to do
 
-	group sync.WaitGroup // its goroutines: the reader, and while there is need the one that resumes
+	group sync.WaitGroup // its goroutines: a reader for each socket, and while there is need one that resumes
 	done  chan struct{}  // closed when the endpoint begins to close
 
 	mu       sync.Mutex // guards everything below; never held together with a Conn's
@@ -48,10 +49,18 @@ type Endpoint struct {
 	random   *rand.ChaCha8
 	conns    map[*Conn]struct{} // those that have not ended
 	listener *Listener          // nil: nobody listens
-	blocked  []*Conn            // those that the socket had no room for
-	resuming bool
-	closing  bool // nothing new begins
-	closed   bool // the socket is closed, or about to be
+	closing  bool               // nothing new begins
+	closed   bool               // the sockets are closed, or about to be
+}
+
+// socket is one of an endpoint's. A connection sends all it has to say on one of them, on which the
+// datagram arrived that opened it; what it is told may arrive on any.
+type socket struct {
+	*udp.Socket
+
+	// Guarded by Endpoint.mu.
+	blocked  []*Conn // those that it had no room for
+	resuming bool    // a goroutine waits for room
 }
 
 // NewEndpoint makes an endpoint of a socket, which it owns from here on, unless
@@ -62,28 +71,32 @@ func NewEndpoint(pc net.PacketConn, config *Config) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Sockets > 1 {
+		return nil, fmt.Errorf("ebb: Config.Sockets is %d: NewEndpoint is given one socket; Listen makes several", cfg.Sockets)
+	}
 	sock, err := udp.New(pc, cfg.socketOptions())
 	if err != nil {
 		return nil, err
 	}
-	return startEndpoint(sock, "udp", cfg, false), nil
+	return startEndpoint([]*udp.Socket{sock}, "udp", cfg, false), nil
 }
 
-// startEndpoint makes an endpoint and starts its reader. cfg is resolved.
-func startEndpoint(sock *udp.Socket, network string, cfg Config, private bool) *Endpoint {
+// startEndpoint makes an endpoint of sockets that are bound to one address and starts their readers. cfg is
+// resolved.
+func startEndpoint(socks []*udp.Socket, network string, cfg Config, private bool) *Endpoint {
 	var seed [32]byte
 	crand.Read(seed[:])
 	random := rand.NewChaCha8(seed)
 	crand.Read(seed[:])
+	first := socks[0]
 	e := &Endpoint{
 		config:    cfg,
 		network:   network,
-		sock:      sock,
-		local:     unmapped(sock.LocalAddr().AddrPort()),
-		addr:      sock.LocalAddr(),
+		local:     unmapped(first.LocalAddr().AddrPort()),
+		addr:      first.LocalAddr(),
 		epoch:     time.Now(),
 		largest:   max(defaultDatagram4, cfg.MaxDatagramSize),
-		connected: sock.Remote().IsValid(),
+		connected: first.Remote().IsValid(),
 		private:   private,
 		done:      make(chan struct{}),
 		gate:      gate.New[*Conn](gate.Config{Seed: seed, RetryAfter: cfg.RetryThreshold, Backlog: cfg.Backlog}),
@@ -91,13 +104,18 @@ func startEndpoint(sock *udp.Socket, network string, cfg Config, private bool) *
 		conns:     make(map[*Conn]struct{}),
 	}
 	e.sinceStart = e.epoch.Sub(started)
-	e.intakes = intakesFor(sock.Info().GRO, e.largest)
-	e.group.Go(e.readLoop)
+	e.intakes = intakesFor(first.Info().GRO, e.largest)
+	for _, s := range socks {
+		e.sockets = append(e.sockets, &socket{Socket: s})
+	}
+	for _, s := range e.sockets {
+		e.group.Go(func() { e.readLoop(s) })
+	}
 	return e
 }
 
 // Addr returns the address of the socket, a *net.UDPAddr.
-func (e *Endpoint) Addr() net.Addr { return e.sock.LocalAddr() }
+func (e *Endpoint) Addr() net.Addr { return e.sockets[0].LocalAddr() }
 
 // DialContext connects to addr, a *net.UDPAddr, from the endpoint's own address.
 // If the peer dials this endpoint at the same time, both dials return one
@@ -127,7 +145,7 @@ func (e *Endpoint) Listen() (*Listener, error) {
 }
 
 // Close aborts all connections, those too that are still delivering what was
-// written before their Close, and closes the socket. It waits for the
+// written before their Close, and closes its sockets. It waits for the
 // endpoint's goroutines, and up to a second for a socket that is full, so that
 // the peers hear of it.
 func (e *Endpoint) Close() error {
@@ -155,13 +173,24 @@ func (e *Endpoint) Close() error {
 	e.mu.Lock()
 	e.closed = true
 	e.mu.Unlock()
-	err := e.sock.Close()
+	err := e.closeSockets()
 	e.group.Wait()
 	e.finishBlocked()
 	if err != nil {
 		return &net.OpError{Op: "close", Net: e.network, Addr: e.Addr(), Err: err}
 	}
 	return nil
+}
+
+// closeSockets closes all sockets and returns the first error.
+func (e *Endpoint) closeSockets() error {
+	var first error
+	for _, s := range e.sockets {
+		if err := s.Close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
 }
 
 // awaitDepartures waits until the peers of aborted connections were told, which may be in
@@ -178,17 +207,19 @@ func awaitDepartures(conns []*Conn, limit time.Duration) {
 	}
 }
 
-// finishBlocked lets the connections end that waited for the socket in vain.
+// finishBlocked lets the connections end that waited for their socket in vain.
 func (e *Endpoint) finishBlocked() {
-	for {
-		e.mu.Lock()
-		if len(e.blocked) == 0 {
+	for _, s := range e.sockets {
+		for {
+			e.mu.Lock()
+			if len(s.blocked) == 0 {
+				e.mu.Unlock()
+				break
+			}
+			c := s.nextBlocked()
 			e.mu.Unlock()
-			return
+			c.resume()
 		}
-		c := e.nextBlocked()
-		e.mu.Unlock()
-		c.resume()
 	}
 }
 
@@ -260,7 +291,7 @@ func (e *Endpoint) forget(c *Conn) {
 	e.closeIfIdle()
 }
 
-// closeIfIdle closes the socket of an endpoint that nobody can use any more.
+// closeIfIdle closes the sockets of an endpoint that nobody can use any more.
 func (e *Endpoint) closeIfIdle() {
 	e.mu.Lock()
 	idle := e.private && !e.closing && e.listener == nil && len(e.conns) == 0
@@ -270,14 +301,17 @@ func (e *Endpoint) closeIfIdle() {
 	}
 	e.mu.Unlock()
 	if idle {
-		e.sock.Shut() // we may be the reader
+		for _, s := range e.sockets {
+			s.Shut() // we may be its reader
+		}
 	}
 }
 
-// open makes the connection that a datagram opens. Endpoint.mu is held.
-func (e *Endpoint) open(path engine.Path, v gate.Verdict[*Conn]) *Conn {
+// open makes the connection that a datagram opens, which answers on the socket it came from.
+// Endpoint.mu is held.
+func (e *Endpoint) open(s *socket, path engine.Path, v gate.Verdict[*Conn]) *Conn {
 	id := e.gate.NewID()
-	c := newConn(e, e.now(), engine.Params{
+	c := newConn(e, s, e.now(), engine.Params{
 		Local: id, Peer: v.Client, OriginalDst: v.Dst, Path: path, Validated: v.Proven,
 	})
 	e.gate.Accept(id, path.Remote, v.Client, c)

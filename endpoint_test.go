@@ -206,7 +206,7 @@ func TestListenAgain(t *testing.T) {
 func TestBadConfig(t *testing.T) {
 	for _, cfg := range []*ebb.Config{
 		{BandwidthLimit: -2}, {SendBuffer: -1}, {ReceiveBuffer: -1}, {MaxDatagramSize: 1199}, {MaxDatagramSize: 65528},
-		{PoolWeight: -1}, {PoolWeight: 257},
+		{PoolWeight: -1}, {PoolWeight: 257}, {Sockets: -1}, {Sockets: 65},
 	} {
 		pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
 		if err != nil {

@@ -1,11 +1,13 @@
 package ebb
 
 import (
+	"maps"
 	"time"
 
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/udp"
 )
 
 // ConnInfo is a connection in numbers, as TCP_INFO is for TCP. Sizes are bytes,
@@ -114,7 +116,7 @@ type EndpointInfo struct {
 	HalfOpen    int // of these: made to us, address not proved yet
 	Queued      int // of these: waiting for Accept
 	Tombstones  int // connections that ended and are remembered for a while
-	Blocked     int // connections that the socket has no room for at the moment
+	Blocked     int // connections that their socket has no room for at the moment
 
 	Delivered uint64 // datagrams handed to a connection
 	Opened    uint64 // datagrams that opened one
@@ -127,7 +129,9 @@ type EndpointInfo struct {
 	// Dropped counts datagrams that no connection got, by reason.
 	Dropped map[string]uint64
 
-	Socket SocketInfo
+	Socket SocketInfo // of several sockets: sums, and of modes what all of them have
+	// Sockets is each of several sockets (Config.Sockets); nil if there is one.
+	Sockets []SocketInfo
 }
 
 // SocketInfo is what the system granted to a socket, and its counts.
@@ -154,8 +158,12 @@ type SocketInfo struct {
 // Info describes the endpoint as of now.
 func (e *Endpoint) Info() EndpointInfo {
 	e.mu.Lock()
-	g, blocked := e.gate.Counters(), len(e.blocked)
+	g, blocked := e.gate.Counters(), 0
+	for _, s := range e.sockets {
+		blocked += len(s.blocked)
+	}
 	e.mu.Unlock()
+	all, each := e.socketInfos()
 	dropped := make(map[string]uint64)
 	for r := range gate.Reasons {
 		dropped[r.String()] = g.Dropped[r]
@@ -167,12 +175,47 @@ func (e *Endpoint) Info() EndpointInfo {
 		Retries: g.Retries, Refusals: g.Refusals, Unknowns: g.Unknowns,
 		Versions: g.Versions, Closes: g.Closes, Evicted: g.Evicted,
 		Dropped: counted(dropped),
-		Socket:  e.socketInfo(),
+		Socket:  all, Sockets: each,
 	}
 }
 
-func (e *Endpoint) socketInfo() SocketInfo {
-	s := e.sock.Info()
+// socketInfos is the sockets together, and each of them if there are several.
+func (e *Endpoint) socketInfos() (all SocketInfo, each []SocketInfo) {
+	all = socketInfo(e.sockets[0].Info())
+	if len(e.sockets) == 1 {
+		return all, nil
+	}
+	each = append(each, all)
+	all.SendErrors = maps.Clone(all.SendErrors)
+	for _, s := range e.sockets[1:] {
+		i := socketInfo(s.Info())
+		each = append(each, i)
+		all.add(i)
+	}
+	return all, each
+}
+
+// add makes of s what EndpointInfo.Socket is of s and another.
+func (s *SocketInfo) add(o SocketInfo) {
+	s.Batch, s.GSO, s.GRO = s.Batch && o.Batch, s.GSO && o.GSO, s.GRO && o.GRO
+	s.DontFragment, s.ECN, s.PacketInfo = s.DontFragment && o.DontFragment, s.ECN && o.ECN, s.PacketInfo && o.PacketInfo
+	s.ReceiveBuffer += o.ReceiveBuffer
+	s.SendBuffer += o.SendBuffer
+	s.DatagramsReceived += o.DatagramsReceived
+	s.DatagramsSent += o.DatagramsSent
+	s.BytesReceived += o.BytesReceived
+	s.BytesSent += o.BytesSent
+	s.CallsReceived += o.CallsReceived
+	s.CallsSent += o.CallsSent
+	s.Overflows += o.Overflows
+	s.Truncated += o.Truncated
+	s.ReceiveErrors += o.ReceiveErrors
+	for kind, n := range o.SendErrors {
+		s.SendErrors[kind] += n
+	}
+}
+
+func socketInfo(s udp.Info) SocketInfo {
 	return SocketInfo{
 		Batch: s.Batch, GSO: s.GSO, GRO: s.GRO, DontFragment: s.DontFragment, ECN: s.ECN, PacketInfo: s.PacketInfo,
 		ReceiveBuffer: s.ReceiveBuffer, SendBuffer: s.SendBuffer,

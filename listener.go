@@ -3,6 +3,7 @@ package ebb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"syscall"
@@ -40,11 +41,14 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
-	sock, err := udp.Listen(udpNetwork, local, cfg.socketOptions())
+	socks, err := udp.ListenGroup(udpNetwork, local, cfg.Sockets, cfg.socketOptions())
+	if errors.Is(err, errors.ErrUnsupported) && cfg.Sockets > 1 {
+		err = fmt.Errorf("Config.Sockets is %d: %w", cfg.Sockets, err)
+	}
 	if err != nil {
 		return nil, renamed(err, "listen", network, local)
 	}
-	l, err := startEndpoint(sock, network, cfg, true).Listen()
+	l, err := startEndpoint(socks, network, cfg, true).Listen()
 	if err != nil {
 		panic("BUG: a new endpoint does not listen: " + err.Error())
 	}

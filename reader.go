@@ -11,11 +11,11 @@ import (
 	"example.com/ebb/internal/udp"
 )
 
-// readLoop is the goroutine that reads the socket until it is closed.
-func (e *Endpoint) readLoop() {
-	r := receiver{endpoint: e}
+// readLoop is the goroutine that reads a socket until it is closed.
+func (e *Endpoint) readLoop(s *socket) {
+	r := receiver{endpoint: e, sock: s}
 	for {
-		err := e.sock.Receive(&r)
+		err := s.Receive(&r)
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
@@ -36,9 +36,10 @@ func (e *Endpoint) readLoop() {
 	}
 }
 
-// receiver is what the endpoint's socket reads into. It belongs to readLoop's goroutine.
+// receiver is what a socket of the endpoint reads into. It belongs to readLoop's goroutine.
 type receiver struct {
 	endpoint *Endpoint
+	sock     *socket
 	in       *intake // lent to the socket
 	trouble  backoff
 }
@@ -53,7 +54,7 @@ func (r *receiver) Lend() []udp.Message {
 func (r *receiver) Take(n int) bool {
 	if n > 0 {
 		r.trouble = backoff{}
-		r.endpoint.take(r.in, n)
+		r.endpoint.take(r.sock, r.in, n)
 	}
 	r.in.reset()
 	r.endpoint.intakes.Put(r.in)
@@ -79,9 +80,9 @@ func (b *backoff) next() time.Duration {
 // them doubles, so that a socket that fails for ever does not fill a disk.
 func (b *backoff) loggable() bool { return b.failures&(b.failures-1) == 0 || b.failures == 17 }
 
-// take gives every datagram of a batch where it belongs.
-func (e *Endpoint) take(in *intake, n int) {
-	e.route(in, in.messages[:n])
+// take gives every datagram of a batch that a socket has received where it belongs.
+func (e *Endpoint) take(s *socket, in *intake, n int) {
+	e.route(s, in, in.messages[:n])
 	for i := 0; i < len(in.arrivals); {
 		j := i + 1
 		for j < len(in.arrivals) && in.arrivals[j].conn == in.arrivals[i].conn {
@@ -90,14 +91,14 @@ func (e *Endpoint) take(in *intake, n int) {
 		in.arrivals[i].conn.input(in.arrivals[i:j])
 		i = j
 	}
-	e.answer(in)
+	e.answer(s, in)
 	for _, f := range in.foreign {
 		e.config.Foreign(f.seg, net.UDPAddrFromAddrPort(f.remote))
 	}
 }
 
 // route asks the gate about every datagram of a batch.
-func (e *Endpoint) route(in *intake, ms []udp.Message) {
+func (e *Endpoint) route(s *socket, in *intake, ms []udp.Message) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closing {
@@ -117,7 +118,7 @@ func (e *Endpoint) route(in *intake, ms []udp.Message) {
 			v := e.gate.Route(now, m.Remote, seg, in.replies.buf)
 			switch v.Action {
 			case gate.Open:
-				v.Conn = e.open(path, v)
+				v.Conn = e.open(s, path, v)
 				fallthrough
 			case gate.Deliver:
 				in.arrivals = append(in.arrivals, arrival{conn: v.Conn, path: path, ecn: engine.ECN(m.ECN), seg: seg})
@@ -145,9 +146,9 @@ func (e *Endpoint) localOf(m *udp.Message) netip.AddrPort {
 
 // answer sends what the gate has answered. What the socket has no room for, or
 // refuses, is lost: whoever needs it asks again.
-func (e *Endpoint) answer(in *intake) {
+func (e *Endpoint) answer(s *socket, in *intake) {
 	if len(in.replies.messages) > 0 {
-		e.send(&in.replies)
+		e.send(s, &in.replies)
 	}
 }
 
