@@ -168,7 +168,7 @@ func TestUsageErrors(t *testing.T) {
 		{"sim 8", `"8"`},
 		{"sim 4 --seeds 0", "--seeds"},
 		{"sim 4 --seeds many", "--seeds"},
-		{"sim 4 --congestion vegas", `"vegas"`},
+		{"sim 4 --congestion-control vegas", `"vegas"`},
 		{"sim 4 --min-ssthresh 1000000001", "1000000001"},
 		{"sim 7 --case nobody", `"CUBIC first"`},
 		{"sim 4 --json --tsv", "--tsv"},

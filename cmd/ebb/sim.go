@@ -77,11 +77,11 @@ give equal figures on every machine. The status is 1 if a bar is missed.`,
 		`  ebb sim --list
   ebb sim 4 5 --seeds 3
   ebb sim 6 --case "40 ms, 1 BDP" --seeds 1
-  ebb sim --quick --seeds 1 --congestion ledbat++ --pictures drawn
+  ebb sim --quick --seeds 1 --congestion-control ledbat++ --pictures drawn
 `)
 	fs.IntVar(&f.seeds, "seeds", 20, "how many runs of each case")
 	fs.Uint64Var(&f.first, "seed", 1, "the first seed")
-	fs.StringVar(&f.mode, "congestion", "default", "the controller: a mode of LEDBAT, or "+strings.Join(matrix.Competitors(), ", "))
+	fs.StringVar(&f.mode, "congestion-control", "default", "the controller: a mode of LEDBAT, or "+strings.Join(matrix.Competitors(), ", "))
 	fs.IntVar(&f.floor, "min-ssthresh", 0, "floor under LEDBAT's slow-start threshold, in `bytes`; 0 lets Ebb find one, -1 is none")
 	fs.StringVar(&f.only, "case", "", "only the case of this name")
 	fs.BoolVar(&f.quick, "quick", false, "shorter runs, for every day")
@@ -112,7 +112,7 @@ func controllerOf(name string, floor int) (congestion.Factory, error) {
 	}
 	mode, err := ledbat.ParseMode(name)
 	if err != nil {
-		return nil, usageErrorf("--congestion is a mode of LEDBAT or one of %s, not %q", strings.Join(matrix.Competitors(), ", "), name)
+		return nil, usageErrorf("--congestion-control is a mode of LEDBAT or one of %s, not %q", strings.Join(matrix.Competitors(), ", "), name)
 	}
 	if err := (ledbat.Config{Mode: mode, MinSSThresh: floor}).Validate(); err != nil {
 		return nil, &usageError{err}

@@ -12,7 +12,7 @@ import (
 
 func TestSimTable(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "drawn")
-	args := strings.Fields("sim 7 --case alone --quick --seeds 2 --congestion reno --pictures " + dir)
+	args := strings.Fields("sim 7 --case alone --quick --seeds 2 --congestion-control reno --pictures " + dir)
 	status, stdout, stderr := execute(t, "ebb", args...)
 	if status != 0 || stderr != "" {
 		t.Fatalf("status %d\n%s", status, stderr)
@@ -38,7 +38,7 @@ func TestSimTable(t *testing.T) {
 
 // A missed bar is told in the table, on standard error and in the status.
 func TestSimMissedBar(t *testing.T) {
-	status, stdout, stderr := execute(t, "ebb", "sim", "3", "--case", "10 Mbit/s, 40 ms, 256 KB, 10 s", "--seeds", "1", "--congestion", "reno")
+	status, stdout, stderr := execute(t, "ebb", "sim", "3", "--case", "10 Mbit/s, 40 ms, 256 KB, 10 s", "--seeds", "1", "--congestion-control", "reno")
 	if status != 1 || !strings.Contains(stdout, "MISSED") {
 		t.Errorf("status %d\n%s", status, stdout)
 	}
@@ -46,7 +46,7 @@ func TestSimMissedBar(t *testing.T) {
 }
 
 func TestSimJSON(t *testing.T) {
-	status, stdout, stderr := execute(t, "ebb", "sim", "7", "--case", "alone", "--quick", "--seeds", "2", "--seed", "9", "--json", "--congestion", "reno")
+	status, stdout, stderr := execute(t, "ebb", "sim", "7", "--case", "alone", "--quick", "--seeds", "2", "--seed", "9", "--json", "--congestion-control", "reno")
 	if status != 0 {
 		t.Fatalf("status %d\n%s", status, stderr)
 	}

@@ -7,7 +7,7 @@
 //
 // To run one row with one mode and a few seeds:
 //
-//	go run ./cmd/ebb sim 4 --seeds 2 --congestion ledbat++
+//	go run ./cmd/ebb sim 4 --seeds 2 --congestion-control ledbat++
 //	go run ./cmd/ebb sim 6 --case "40 ms, 1 BDP" --seeds 1
 //	go run ./cmd/ebb sim --quick --seeds 1         (all rows, shortened)
 //	go run ./cmd/ebb sim --list
