@@ -61,11 +61,11 @@ type closeState struct {
 	readClosed  bool      // the application reads no more
 	closed      bool      // nor writes: Close was called
 	told        bool      // the application was told of a reset
+	delivered   bool      // everything written was acknowledged
 	stopCode    wire.Code // of the peer's STOP
 	code        wire.Code // of our CLOSE, or what a tombstone answers
 	reason      string
 	lingerUntil time.Duration // when the background delivery gives up; Never
-	delivered   bool          // everything written was acknowledged
 }
 
 // CloseWrite ends our direction behind what was written.
@@ -305,6 +305,6 @@ const minHold = 10 * time.Second
 
 // Epitaph says what to answer to packets that come after the end.
 func (c *Conn) Epitaph() Epitaph {
-	hold := max(3*c.rtt.pto(c.peer.MaxAckDelay), minHold)
+	hold := max(3*c.rtt.pto(c.peerAckDelay), minHold)
 	return Epitaph{Code: c.end.code, NextNumber: c.sent.next, Hold: hold}
 }

@@ -83,20 +83,32 @@ func (s state) String() string {
 	return [...]string{"handshake", "established", "closing", "done"}[s]
 }
 
-// Conn is one connection. See the package comment for the rules of its use.
+// settings is what is needed of Params beyond the beginning.
+type settings struct {
+	Client bool
+	Stamp  uint32
+	Local  wire.ID
+
+	SendBuffer                            int
+	KeepAlive, IdleTimeout, LingerTimeout time.Duration
+}
+
+// Conn is one connection. See the package comment for the rules of its use. There may be many that
+// are idle: what only a handshake needs, or something rare, is not in it.
 type Conn struct {
-	params Params
-	state  state
-	err    error // why it ended, nil after an orderly end
-	path   Path
-	cc     congestion.Controller
-	stats  Stats
+	params    settings
+	state     state
+	opened    bool  // the handshake was completed
+	confirmed bool  // the peer acknowledged a short packet
+	err       error // why it ended, nil after an orderly end
+	path      Path
+	cc        congestion.Controller
+	stats     Stats
 
 	sendSeed, recvSeed uint32          // trailers of short packets
 	peerID             wire.ID         // destination of our packets
-	peer               wire.Parameters // what the peer said of itself
-	confirmed          bool            // the peer acknowledged a short packet
-	hs                 handshakeState
+	peerAckDelay       time.Duration   // for which the peer may hold an ACK back
+	hs                 *handshakeState // nil once it is completed
 
 	send   sendPipe
 	recv   recvPipe
@@ -119,16 +131,15 @@ type Conn struct {
 	rateAt     time.Duration // when it was computed
 	rateWindow int           // the window it was computed from
 	rateAsked  int64         // what the controller asked for then
-	rateBy     Limit         // whose it is
 	pacedUntil time.Duration // data waits for the pacer; Never: it does not
+	rateBy     Limit         // whose rate is
 	appLimited bool          // nothing to send although the window would admit it
 	limit      Limit         // what held the last flush back
 
 	// Control frames to be sent.
 	windowDue  bool
 	pingDue    bool
-	responses  [4][8]byte
-	nResponses int
+	responses  [][8]byte // to PATH_CHALLENGE, the newest first
 	resetFrame controlFrame
 	stopFrame  controlFrame
 
@@ -154,8 +165,12 @@ func (f *controlFrame) due() bool { return f.wanted && !f.sent }
 // HandleSegment with the client's.
 func New(now time.Duration, p Params) *Conn {
 	c := &Conn{
-		params: p, path: p.Path, cc: p.Controller, peerID: p.Peer,
-		peer: wire.DefaultParameters(), mtu: newMTU(p.MaxDatagram),
+		params: settings{
+			Client: p.Client, Stamp: p.Stamp, Local: p.Local, SendBuffer: p.SendBuffer,
+			KeepAlive: p.KeepAlive, IdleTimeout: p.IdleTimeout, LingerTimeout: p.LingerTimeout,
+		},
+		path: p.Path, cc: p.Controller, peerID: p.Peer,
+		peerAckDelay: wire.DefaultParameters().MaxAckDelay, mtu: newMTU(p.MaxDatagram),
 		rateLimit: p.Rate, pacedUntil: Never, unanswered: Never,
 		lastReceived: now, lastProgress: now,
 	}
@@ -175,14 +190,14 @@ func New(now time.Duration, p Params) *Conn {
 		c.marks.phase = ecnFailed
 	}
 	c.end.lingerUntil = Never
-	c.initHandshake(now)
+	c.initHandshake(now, &p)
 	c.setRate(now)
 	return c
 }
 
 // Established reports whether the handshake is done: a dial may return, an
 // accept may hand the connection out.
-func (c *Conn) Established() bool { return c.state >= stateEstablished && c.hs.done }
+func (c *Conn) Established() bool { return c.state >= stateEstablished && c.opened }
 
 // Read copies received bytes into p. (0, nil) means that there is none yet. At
 // the end of the stream the error is io.EOF, after a failure an *Error.
@@ -217,6 +232,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 func (c *Conn) Writable() bool {
 	return c.room() >= c.sendLimit()/4 || c.writeError() != nil
 }
+
+// maxResponses is how many answers to PATH_CHALLENGE wait; what challenges faster gets fewer.
+const maxResponses = 4
 
 // minSendBuffer is the least send buffer, in bytes.
 const minSendBuffer = 64 << 10

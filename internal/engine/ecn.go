@@ -28,7 +28,7 @@ type ecnState struct {
 	phase   ecnPhase
 	marking bool // the train being built is marked
 
-	tested, testsLost int // marked packets since the test began
+	tested, testsLost int32 // marked packets since the test began
 
 	sent  uint64 // packets marked ECT(0)
 	acked uint64 // of them, acknowledged

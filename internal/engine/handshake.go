@@ -14,7 +14,7 @@ const maxAmplification = 3
 // each other's ID. A client repeats INITIAL until ACCEPT comes, a server ACCEPT
 // until a short packet comes.
 type handshakeState struct {
-	done      bool
+	timeout   time.Duration // bound on the handshake
 	deadline  time.Duration // when the handshake fails; Never
 	resendAt  time.Duration // when to repeat our packet
 	backoff   int
@@ -28,23 +28,25 @@ type handshakeState struct {
 	largest   uint64
 	largestAt time.Duration
 
-	received, sent int // bytes, for the amplification limit of a server
+	originalDst    wire.ID // of the client's INITIAL, for a server
+	validated      bool    // the peer's address was proven by a cookie
+	received, sent int     // bytes, for the amplification limit of a server
 }
 
-func (c *Conn) initHandshake(now time.Duration) {
-	c.hs.deadline, c.hs.resendAt = Never, Never
-	if c.params.HandshakeTimeout > 0 {
-		c.hs.deadline = now + c.params.HandshakeTimeout
+func (c *Conn) initHandshake(now time.Duration, p *Params) {
+	c.hs = &handshakeState{
+		timeout: p.HandshakeTimeout, deadline: Never, resendAt: Never,
+		originalDst: p.OriginalDst, validated: p.Validated, due: p.Client,
 	}
-	if c.params.Client {
-		c.hs.due = true
+	if p.HandshakeTimeout > 0 {
+		c.hs.deadline = now + p.HandshakeTimeout
 	}
 }
 
 // advanceHandshake repeats our packet, or gives up.
 func (c *Conn) advanceHandshake(now time.Duration) {
 	if now >= c.hs.deadline {
-		c.finish(&Error{Kind: KindHandshakeTimeout, Code: wire.CodeTimeout, Reason: "no answer within " + c.params.HandshakeTimeout.String()})
+		c.finish(&Error{Kind: KindHandshakeTimeout, Code: wire.CodeTimeout, Reason: "no answer within " + c.hs.timeout.String()})
 		return
 	}
 	if now >= c.hs.resendAt {
@@ -97,7 +99,7 @@ func (c *Conn) appendHandshake(now time.Duration, dst []byte) []byte {
 }
 
 func (c *Conn) amplificationAllows(size int) bool {
-	return c.params.Client || c.params.Validated || c.hs.sent+size <= maxAmplification*c.hs.received
+	return c.params.Client || c.hs.validated || c.hs.sent+size <= maxAmplification*c.hs.received
 }
 
 // handleLong processes a long packet whose trailer matched.
@@ -123,7 +125,7 @@ func (c *Conn) handleLong(now time.Duration, path Path, h wire.Header, payload [
 // handleInitial takes the client's packet. Once the handshake is done it is a
 // late duplicate.
 func (c *Conn) handleInitial(now time.Duration, h wire.Header, payload []byte, size int) {
-	if c.params.Client || c.state != stateHandshake || h.Src != c.peerID || h.Dst != c.params.OriginalDst {
+	if c.params.Client || c.state != stateHandshake || h.Src != c.peerID || h.Dst != c.hs.originalDst {
 		c.stats.Unexpected++
 		return
 	}
@@ -168,7 +170,7 @@ func (c *Conn) handshakeParameters(t wire.PacketType, payload []byte) (p wire.Pa
 
 // setPeer takes what the handshake says of the peer.
 func (c *Conn) setPeer(p wire.Parameters, id wire.ID) {
-	c.peer, c.peerID = p, id
+	c.peerAckDelay, c.peerID = p.MaxAckDelay, id
 	c.send.limit = p.InitialWindow
 	c.sendSeed = wire.Seed(wire.Version, id, c.params.Local)
 	c.recvSeed = wire.Seed(wire.Version, c.params.Local, id)
@@ -229,7 +231,7 @@ func (c *Conn) confirmServer(now time.Duration) {
 
 func (c *Conn) establish(now time.Duration) {
 	c.state = stateEstablished
-	c.hs.done, c.hs.due, c.hs.cookie = true, false, nil
+	c.opened, c.hs = true, nil
 	c.lastReceived, c.lastProgress = now, now
 	c.setRate(now)
 }

@@ -137,9 +137,8 @@ func (c *Conn) handleFrame(now time.Duration, f *wire.Frame, e *packetEffect) er
 	case wire.FrameClose:
 		c.handleClose(now, f.Code, string(f.Data))
 	case wire.FramePathChallenge:
-		if c.nResponses < len(c.responses) {
-			c.responses[c.nResponses] = f.Token
-			c.nResponses++
+		if len(c.responses) < maxResponses {
+			c.responses = append(c.responses, f.Token)
 		}
 	case wire.FramePathResponse:
 		c.stats.Unexpected++ // we asked nothing

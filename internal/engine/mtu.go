@@ -24,8 +24,8 @@ type mtuState struct {
 	low     int // known to pass
 	high    int // may pass
 	probing int // the size under test; 0: none
-	tries   int
-	signs   int           // that large packets vanish, since one was acknowledged
+	tries   int32
+	signs   int32         // that large packets vanish, since one was acknowledged
 	again   time.Duration // when a finished search begins again
 }
 

@@ -85,7 +85,7 @@ func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
 
 // controlDue reports whether a frame other than DATA and ACK is to be sent.
 func (c *Conn) controlDue() bool {
-	return c.windowDue || c.pingDue || c.nResponses > 0 || c.resetFrame.due() || c.stopFrame.due()
+	return c.windowDue || c.pingDue || len(c.responses) > 0 || c.resetFrame.due() || c.stopFrame.due()
 }
 
 // pingWanted reports whether the packet must be made eliciting: it is a probe, or
@@ -165,9 +165,9 @@ func (c *Conn) appendControl(now time.Duration, p *packet) {
 		p.record.flags |= carriesStop | eliciting
 		c.stopFrame.sent = true
 	}
-	for c.nResponses > 0 && p.room() >= 16 {
-		c.nResponses--
-		p.b = wire.AppendPathResponse(p.b, c.responses[c.nResponses])
+	for n := len(c.responses); n > 0 && p.room() >= 16; n-- {
+		p.b = wire.AppendPathResponse(p.b, c.responses[n-1])
+		c.responses = c.responses[:n-1]
 		p.record.flags |= eliciting
 	}
 }

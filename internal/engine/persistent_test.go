@@ -49,7 +49,7 @@ func TestPersistentCongestionExample(t *testing.T) {
 				}
 			}
 			// Set, not measured: with the sample of the ACK the variance is 0.45 s, and the timeout 0.2 + 4·0.45 = 2 s.
-			c.peer.MaxAckDelay = 0
+			c.peerAckDelay = 0
 			ack := func(now time.Duration, ranges ...wire.Range) {
 				c.rtt = rttState{latest: 200 * ms, smoothed: 200 * ms, min: 200 * ms, variance: 600 * ms}
 				f := parseAck(t, ranges)

@@ -26,12 +26,11 @@ type lossState struct {
 	probes   int           // packets to send whatever the window says
 
 	reordered  bool   // a packet was overtaken once: counting packets proves nothing
-	multiplier int    // of min RTT/4, for the reordering window
-	clean      int    // recoveries since the last false loss
+	large      bool   // the losses being gathered include a large packet
+	multiplier int32  // of min RTT/4, for the reordering window
+	clean      int32  // recoveries since the last false loss
 	recovery   uint64 // losses of packets below belong to the recovery in progress
 	raised     uint64 // the window was widened for losses below this number
-
-	large      bool   // the losses being gathered include a large packet
 	persistent uint64 // persistent congestion was reported for packets below
 }
 
@@ -106,7 +105,7 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 		safe := c.send.base > oldest && c.stats.PacketsLost == lost
 		c.prr.deliver(r.bytes, c.sent.inFlight, c.cc.Window(), c.mtu.size, safe)
 	}
-	c.sent.trim(now - 2*c.rtt.pto(c.peer.MaxAckDelay))
+	c.sent.trim(now - 2*c.rtt.pto(c.peerAckDelay))
 	if r.fresh > 0 {
 		c.lastProgress = now
 	}
@@ -185,7 +184,7 @@ func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 
 // sampleDelay takes the round trip and the one-way delay of the newest packet.
 func (c *Conn) sampleDelay(now time.Duration, f *wire.Ack, r *ackResult, e *congestion.AckEvent) {
-	delay := min(f.Delay, c.peer.MaxAckDelay)
+	delay := min(f.Delay, c.peerAckDelay)
 	e.RTT = c.rtt.update(now-r.newest.sentAt, delay)
 	e.OneWay = c.oneWay.update(c.stamp(r.newest.sentAt), f.Received)
 	e.HasOneWay = true
@@ -347,7 +346,7 @@ func (c *Conn) persistentCongestion() bool {
 	if c.rtt.smoothed == 0 {
 		return false
 	}
-	period := persistentPTOs * c.rtt.pto(c.peer.MaxAckDelay)
+	period := persistentPTOs * c.rtt.pto(c.peerAckDelay)
 	from, end := max(c.sent.base, c.loss.persistent), c.sent.largestAcked
 	for from < end {
 		gap := c.sent.acked.nextMissing(from, end)
@@ -378,9 +377,9 @@ func (c *Conn) ptoTime() time.Duration {
 	if c.sent.outstanding == 0 {
 		return Never
 	}
-	wait := c.rtt.pto(c.peer.MaxAckDelay)
+	wait := c.rtt.pto(c.peerAckDelay)
 	if c.loss.ptoCount == 0 {
-		wait = min(wait, c.rtt.tailProbe(c.peer.MaxAckDelay, c.sent.outstanding == 1))
+		wait = min(wait, c.rtt.tailProbe(c.peerAckDelay, c.sent.outstanding == 1))
 	} else {
 		wait = min(wait<<min(c.loss.ptoCount-1, maxBackoff), max(wait, maxProbeWait))
 	}

@@ -72,8 +72,8 @@ func abs(d time.Duration) time.Duration {
 // They contain the difference of two clocks, so only their changes mean
 // anything.
 type oneWayState struct {
-	last  uint32 // the last difference seen, µs
 	delay time.Duration
+	last  uint32 // the last difference seen, µs
 	any   bool
 }
 

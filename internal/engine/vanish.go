@@ -15,8 +15,8 @@ const vanishRoundsLate = 8
 // of the base size count: that larger ones vanish has a better explanation (mtuState).
 // Any packet of a train that arrives proves the contrary.
 type vanishState struct {
-	rounds   int
-	needed   int    // 0: vanishRounds
+	rounds   int32
+	needed   int32  // 0: vanishRounds
 	from     uint64 // trains that begin at or above this number count for the next round
 	vanishes bool
 }
