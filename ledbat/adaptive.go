@@ -219,6 +219,7 @@ func (c *adaptive) trackRound(e *congestion.AckEvent) {
 
 func (c *adaptive) startRound() {
 	c.round = round{began: c.now, end: c.nextNumber, trips: 1}
+	c.delay.held.endRound()
 }
 
 func (c *adaptive) endRound() {

@@ -304,3 +304,62 @@ func TestACKDivisionGainsNothing(t *testing.T) {
 		}
 	}
 }
+
+// Where ACKs come in clumps, a queue is one that lasts from one to the next, and the window
+// has to cover the wait.
+func TestHeldACKs(t *testing.T) {
+	s, c := newCourse(t, 40*ms, Config{})
+	s.rounds(0, func() bool { return c.window > 200_000 })
+	held := func(q, back time.Duration) {
+		s.back = back
+		n, first := s.send(), s.sent
+		s.now += s.base + q + back
+		for i := range n { // those sent last waited the least
+			s.back = back * time.Duration(n-1-i) / time.Duration(n)
+			s.ack(first-uint64(n)+uint64(i), mss, (n-i)*mss, i*mss, q)
+		}
+	}
+	held(0, 30*ms)
+	held(0, 30*ms)
+	s.wantStage(c, starting, "held ACKs")
+	if got := c.ackHold(); got < 25*ms || got > 30*ms {
+		t.Errorf("ACKs held for %v, want about 30ms", got)
+	}
+	if got := c.delay.queue; got != 0 {
+		t.Errorf("queue %v, want none", got)
+	}
+	held(12*ms, 30*ms)
+	s.wantStage(c, starting, "a clump with a queue")
+	held(12*ms, 30*ms)
+	s.wantStage(c, holding, "a queue from one clump to the next")
+}
+
+// Slow start after a timeout stops at ssthresh only where an earlier one found what the path
+// holds; elsewhere ssthresh is half of an accident.
+func TestSlowStartAfterATimeoutGoesOnWhereNothingIsKnown(t *testing.T) {
+	s, c := newCourse(t, 40*ms, Config{})
+	s.rounds(0, func() bool { return c.window > 50_000 })
+	s.OnTimeout(s.now)
+	s.wantStage(c, recovering, "a timeout")
+	threshold := c.ssthresh
+	s.rounds(0, func() bool { return c.window >= threshold })
+	s.wantStage(c, starting, "at ssthresh")
+	s.rounds(0, func() bool { return c.window > 8*threshold })
+	s.rounds(12*ms, func() bool { return c.stage == steady })
+	if c.exit.window == 0 || c.ssthresh < 2*threshold {
+		t.Fatalf("nothing remembered: exit %d, ssthresh %d", c.exit.window, c.ssthresh)
+	}
+	s.OnTimeout(s.now)
+	s.rounds(0, func() bool { return c.window >= c.ssthresh })
+	s.wantStage(c, steady, "at an ssthresh that is known")
+}
+
+func TestSlowStartAfterATimeoutStopsAtAConfiguredThreshold(t *testing.T) {
+	for _, floor := range []int{-1, 30_000} {
+		s, c := newCourse(t, 40*ms, Config{MinSSThresh: floor})
+		s.rounds(0, func() bool { return c.window > 50_000 })
+		s.OnTimeout(s.now)
+		s.rounds(0, func() bool { return c.window >= c.ssthresh })
+		s.wantStage(c, steady, "at ssthresh")
+	}
+}

@@ -30,9 +30,19 @@ func (c *adaptive) exitAt() time.Duration {
 	return most
 }
 
+// ackHold is how long ACKs are held back to come together, if that is worth notice: a flow
+// meets its own queue only from one clump of them to the next, and fills the path only with
+// a window that covers the wait.
+func (c *adaptive) ackHold() time.Duration {
+	if h := c.delay.held.spread(); h > reverseMargin {
+		return h
+	}
+	return 0
+}
+
 // grow is a slow start or a probe, until there is a queue.
 func (c *adaptive) grow(e *congestion.AckEvent) {
-	if c.crowd.samples >= crowdSamples && c.now-c.crowd.since >= crowdTime {
+	if c.crowd.samples >= crowdSamples && c.now-c.crowd.since >= max(crowdTime, c.ackHold()) {
 		c.hold(false)
 		return
 	}
@@ -49,9 +59,21 @@ func (c *adaptive) grow(e *congestion.AckEvent) {
 		// data would stay at its least window for as long as it is short.
 		c.setWindow(min(c.window+int64(e.Bytes), max(c.window, c.ssthresh)))
 		if c.window >= c.ssthresh {
-			c.enter(steady)
+			c.recovered()
 		}
 	}
+}
+
+// recovered is the end of the slow start after a timeout. Where none has found what the
+// path holds, ssthresh is half of a window that says nothing about it, and slow start goes
+// on until there is a queue, as the first would have: unless the floor is configured, or
+// configured to be none, which makes ssthresh exact.
+func (c *adaptive) recovered() {
+	if c.minSSThresh == 0 && c.exit.window == 0 {
+		c.enter(starting)
+		return
+	}
+	c.enter(steady)
 }
 
 // growBy adds to the window what twice the flight of the last rounds allows. The cap
@@ -90,6 +112,7 @@ func (c *adaptive) leaveHold(r *round) {
 		if r.rtt-r.least-c.delay.base > reverseMargin {
 			delay = max(delay, c.srtt-r.least)
 		}
+		delay += c.ackHold()
 		w := scale(r.rate, int64(delay), int64(time.Second))
 		if r.limited > 0 {
 			// The flight was not the window for some of the time, and the rate not
@@ -144,7 +167,7 @@ func (c *adaptive) avoid(r *round) {
 
 // step moves the window towards the target.
 func (c *adaptive) step(r *round, target time.Duration) {
-	rtt := int64(max(r.rtt, 1))
+	rtt := int64(max(r.rtt+c.ackHold(), 1))
 	if r.least <= target {
 		if !r.appLimited() {
 			up := scale(c.window, int64(target-r.least), rtt)

@@ -7,6 +7,8 @@ const (
 	// one-way delay before the difference is put down to the ACKs' path. It covers what
 	// two clocks drift apart between two drains: 200 ppm in 10 s are 2 ms.
 	reverseMargin = 5 * time.Millisecond
+	// heldMargin is how much of that must vary within a round to be worth notice.
+	heldMargin = time.Millisecond
 	// clockStep is how far below the base a one-way delay must be to say that a
 	// clock was set and not that the path became shorter.
 	clockStep = 10 * time.Millisecond
@@ -26,7 +28,45 @@ type delaySignal struct {
 
 	queue   time.Duration // as of the last sample
 	reverse bool          // the last sample put the round trip's queue down to the ACKs' path
+	held    held
 }
+
+// held is by how much more the round trips of this round, and of the one before, exceed
+// their base than the one-way delays do. Clocks do not drift milliseconds apart within
+// a round: what varies in one is how long ACKs were held back.
+type held struct {
+	seen         bool
+	least, most  time.Duration
+	seenBefore   bool
+	leastBefore  time.Duration
+	spreadBefore time.Duration
+}
+
+func (h *held) add(back time.Duration) {
+	if !h.seen || back < h.least {
+		h.least = back
+	}
+	h.most = max(h.most, back)
+	h.seen = true
+}
+
+// endRound begins another round.
+func (h *held) endRound() {
+	if h.seen {
+		*h = held{seenBefore: true, leastBefore: h.least, spreadBefore: h.most - h.least}
+	}
+}
+
+// constant is what two rounds have in common, which may be a drift.
+func (h *held) constant() time.Duration {
+	if h.seenBefore {
+		return min(h.least, h.leastBefore)
+	}
+	return h.least
+}
+
+// spread is how long the ACKs of two rounds were held back, at most.
+func (h *held) spread() time.Duration { return max(h.most-h.least, h.spreadBefore) }
 
 // add takes the samples of one packet.
 func (d *delaySignal) add(rtt, oneWay time.Duration, hasOneWay bool) {
@@ -50,8 +90,15 @@ func (d *delaySignal) add(rtt, oneWay time.Duration, hasOneWay bool) {
 	case oneWay < d.baseOneWay:
 		d.baseOneWay = oneWay
 	}
-	if forward := max(0, oneWay-d.baseOneWay); forward < d.queue-reverseMargin {
-		d.queue, d.reverse = forward, true
+	forward := max(0, oneWay-d.baseOneWay)
+	back := max(0, d.queue-forward)
+	d.held.add(back)
+	queue := forward
+	if back <= reverseMargin {
+		queue += min(back, d.held.constant())
+	}
+	if d.queue-queue > heldMargin {
+		d.queue, d.reverse = queue, true
 	}
 }
 

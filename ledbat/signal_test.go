@@ -22,9 +22,44 @@ func TestQueueIsTheRoundTripUnlessTheACKsWait(t *testing.T) {
 	} {
 		var d delaySignal
 		d.add(40*ms, 20*ms, true)
+		d.held = held{} // rounds later
 		d.add(c.rtt, c.oneWay, true)
 		if d.queue != c.want || d.reverse != c.reverse {
 			t.Errorf("%s: queue %v, reverse %v, want %v, %v", c.name, d.queue, d.reverse, c.want, c.reverse)
+		}
+	}
+}
+
+// What varies within a round is no drift but ACKs that are held back; what varies by
+// less than a millisecond is not worth the difference of two clocks.
+func TestHeldACKsAreNoQueue(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		constant    time.Duration // by which the clocks differ since the base was seen
+		queue, held time.Duration
+		want        time.Duration
+		reverse     bool
+	}{
+		{"held by 4 ms", 0, 0, 4 * ms, 0, true},
+		{"held, and a queue", 0, 7 * ms, 4 * ms, 7 * ms, true},
+		{"held, a queue and a drift", -2 * ms, 7 * ms, 3 * ms, 7 * ms, true},
+		{"hardly held", 0, 3 * ms, ms, 4 * ms, false},
+		{"a drift", -2 * ms, 3 * ms, 0, 3 * ms, false},
+	} {
+		var d delaySignal
+		d.add(40*ms, 20*ms, true)
+		d.held = held{}
+		for _, held := range []time.Duration{0, c.held} {
+			d.held.endRound() // in the one before, or in this: two rounds count
+			d.add(40*ms+c.queue+held, 20*ms+c.queue+c.constant, true)
+		}
+		if d.queue != c.want || d.reverse != c.reverse || d.held.spread() != 0 {
+			t.Errorf("%s: queue %v, reverse %v, spread %v, want %v, %v", c.name, d.queue, d.reverse, d.held.spread(), c.want, c.reverse)
+		}
+		d.add(40*ms+c.queue, 20*ms+c.queue+c.constant, true)
+		d.held.endRound()
+		if got := d.held.spread(); got != c.held {
+			t.Errorf("%s: ACKs held by %v, want %v", c.name, got, c.held)
 		}
 	}
 }

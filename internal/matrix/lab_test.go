@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/ebb/congestion"
 	"example.com/ebb/internal/competitor"
 	"example.com/ebb/internal/simnet"
 )
@@ -143,5 +144,22 @@ func TestReaches(t *testing.T) {
 	}
 	if got := f.reaches(0, 8001*unit, 100*ms); got != time.Second {
 		t.Errorf("more than there is after %v, want all the time there was", got)
+	}
+}
+
+// A watch is in front of the sender's controller alone: the receiver's has delays of its own.
+func TestAWatchLeavesTheReceiverItsController(t *testing.T) {
+	w := &timeoutWatch{}
+	made := 0
+	factory := w.watch(func(p congestion.Params) congestion.Controller {
+		made++
+		return packets(made)(p)
+	})
+	sender, receiver := factory(congestion.Params{MaxDatagramSize: 1000}), factory(congestion.Params{MaxDatagramSize: 1000})
+	if sender != congestion.Controller(w) || w.Window() != packetBytes {
+		t.Errorf("the sender has %v with %d, want the watch with one packet", sender, w.Window())
+	}
+	if receiver == congestion.Controller(w) || receiver.Window() != 2*packetBytes {
+		t.Errorf("the receiver has %v with %d, want its own with two", receiver, receiver.Window())
 	}
 }

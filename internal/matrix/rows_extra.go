@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"example.com/ebb/internal/competitor"
+	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/simnet"
 )
 
@@ -204,7 +205,8 @@ func relayCases() []Case {
 }
 
 // losslessCases hold the ACKs back by letting them leave together, as a receiver does that is
-// scheduled, or that acknowledges, only so often. Nothing is lost, so nothing may be repeated.
+// scheduled, or that acknowledges, only so often. It has declared that delay. Nothing is lost, so nothing
+// may be repeated.
 func losslessCases() []Case {
 	var cases []Case
 	for _, rtt := range []time.Duration{100 * time.Microsecond, ms, 10 * ms, 100 * ms, 300 * ms, second} {
@@ -223,9 +225,12 @@ func lossless(e *Env, rtt, held time.Duration) []Figure {
 	p := path{rate: 50 * mbit, rtt: rtt, back: func(c *simnet.LinkConfig) { c.Aggregate = held }}
 	l, w := e.lab("lossless", p), &timeoutWatch{}
 	f := l.bulk("ours", w.watch(e.Subject), 0)
+	if held > 0 { // who holds ACKs back has declared for how long
+		f.to.Adjust = func(p *engine.Params) { p.MaxAckDelay = held }
+	}
 	round := rtt + held // what a sender sees of it
 	from := max(20*round, flowStep).Truncate(flowStep)
-	length := from + max(second, 10*round)
+	length := from + max(second, 20*round) // as long again: a drain in it is a tenth of that
 	l.RunUntil(length, func() bool { w.look(f); return false })
 	return []Figure{
 		{"timeouts", float64(w.timeouts)},

@@ -106,9 +106,15 @@ type timeoutWatch struct {
 	row            uint64 // timeouts in the present row that were counted
 }
 
+// watch is a factory whose first controller, that of the side that dials, is watched. The other side
+// has one of its own: one for both would take the delays of two directions for those of one.
 func (w *timeoutWatch) watch(f congestion.Factory) congestion.Factory {
 	return func(p congestion.Params) congestion.Controller {
-		w.Controller = f(p)
+		c := f(p)
+		if w.Controller != nil {
+			return c
+		}
+		w.Controller = c
 		return w
 	}
 }
