@@ -172,6 +172,24 @@ func TestAProbeNeedsASecondOfQuiet(t *testing.T) {
 	s.wantStage(c, holding, "a queue of more than half of the target")
 }
 
+// With a full way back the ACKs come in clumps, and half of the target is what they make.
+func TestAProbeBesideAFullWayBackGoesOnToTheWholeTarget(t *testing.T) {
+	s, c := newCourse(t, 40*ms, Config{})
+	s.toSteady(c, 300_000)
+	s.back = 100 * ms
+	s.rounds(0, func() bool { return c.stage == probing })
+	for _, q := range []struct {
+		queue time.Duration
+		want  stage
+	}{{3 * ms, probing}, {5 * ms, probing}, {6 * ms, holding}} {
+		for range crowdSamples + 1 {
+			s.now += ms
+			s.ack(s.sent-1, 0, 10*mss, 0, q.queue)
+		}
+		s.wantStage(c, q.want, q.queue.String()+" of queue")
+	}
+}
+
 func TestALossyProbeMakesTheNextWaitLonger(t *testing.T) {
 	s, c := newCourse(t, 40*ms, Config{})
 	s.toSteady(c, 300_000)

@@ -21,10 +21,12 @@ const (
 	exitLossShare = 10 // one of so many bytes
 )
 
-// exitAt is the queue that ends a slow start or a probe.
+// exitAt is the queue that ends a slow start or a probe. A full way back lets through
+// in clumps the ACKs that came to it between two packets of others, and what a clump
+// releases is some milliseconds of queue whether the link is full or not.
 func (c *adaptive) exitAt() time.Duration {
 	most := min(c.maxTarget(), c.buffer.size)
-	if c.stage == probing {
+	if c.stage == probing && !c.delay.reverse {
 		return most / 2
 	}
 	return most
