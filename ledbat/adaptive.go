@@ -12,6 +12,10 @@ const (
 	// targetShare is how many base delays of queue are allowed where that is less
 	// than maxTarget: a path inside a machine needs no 5 ms.
 	targetShare = 4
+	// bufferShare is the part of a short buffer that the target may take. What a packet
+	// takes comes on top of it, and grows as others make the flow slower: with half, a
+	// flow beside CUBIC held on to a quarter of the link.
+	bufferShare = 4
 
 	growthShare = 8 // of a packet: the most that congestion avoidance grows in a round trip
 	probeShare  = 4 // of what is acknowledged: the growth of a probe
@@ -166,13 +170,14 @@ func (c *adaptive) maxTarget() time.Duration {
 }
 
 // target is the queue to have, with a round trip as given: a part that is the same
-// for every flow of a path, of what a short buffer holds half, and the time that
+// for every flow of a path, of what a short buffer holds a quarter, but 0.5 ms, and the time that
 // one packet takes at the flow's own rate.
 func (c *adaptive) target(rtt time.Duration) time.Duration {
 	packet := time.Duration(scale(c.datagramSize, int64(rtt), c.window))
 	// Up to half of the target a range is what bursts of one's own make.
 	noise := min(max(0, 2*c.jitter.least-c.maxTarget()), 2*maxTarget)
-	return min(c.maxTarget()+noise, c.buffer.size/2) + min(packet, maxBufferDelay)
+	short := max(c.buffer.size/bufferShare, minBufferDelay/2)
+	return min(c.maxTarget()+noise, short) + min(packet, maxBufferDelay)
 }
 
 // sample takes the delays of one packet.

@@ -88,6 +88,11 @@ func TestTargetByPath(t *testing.T) {
 		if got := a.target(0); got != ms/2 {
 			t.Errorf("base %v in a buffer of 1 ms: %v, want half of it", c.base, got)
 		}
+		a.buffer.size = 3 * ms
+		if got, want := a.target(0), min(c.want, 750*us); got != want {
+			t.Errorf("base %v in a buffer of 3 ms: %v, want %v", c.base, got, want)
+		}
+		a.buffer.size = ms
 		if got := a.target(40*ms) - a.target(0); got != 4*ms {
 			t.Errorf("a packet of ten in 40 ms: %v, want 4ms", got)
 		}
