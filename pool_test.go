@@ -101,8 +101,8 @@ func documentedRows() []shareRow {
 
 // TestSharesOverLoopback measures the documented table with real sockets, half of the connections of each
 // row from one endpoint and half with sockets of their own. A machine that is busy with something else lets
-// all send less, so that without -long, whose rows want the machine for themselves, the totals are small and the shares
-// compared with what all have sent together. It is given time, but more than the total is never excused.
+// some send less for a while. So without -long, whose rows want the machine for themselves, the totals are small, and the
+// mean over all attempts is to be within a fifth of an even split. More than the total is never excused.
 func TestSharesOverLoopback(t *testing.T) {
 	awaitOthers(t)
 	span, attempts := time.Second, 10
@@ -118,24 +118,28 @@ func TestSharesOverLoopback(t *testing.T) {
 			keepBusy(t, conns...)
 			sendRates(time.Second, conns) // the windows open
 			var low, high, sum float64
-			share, all := float64(c.share), float64(c.share*int64(c.n))
+			mean := make([]float64, c.n)
+			share, all, margin := float64(c.share), float64(c.share*int64(c.n)), 0.05
 			fair := false
-			for range attempts {
+			for i := range attempts {
 				var each []float64
 				each, sum = sendRates(span, conns)
-				low, high = slices.Min(each), slices.Max(each)
+				for j, rate := range each {
+					mean[j] += (rate - mean[j]) / float64(i+1)
+				}
+				low, high = slices.Min(mean), slices.Max(mean)
 				t.Logf("%d connections in a pool of %d: share %.0f, measured %.0f to %.0f, sum %.0f", c.n, c.total, share, low, high, sum)
 				want := share
 				if !*longTables {
-					want = sum / float64(c.n)
+					want, margin = sum/float64(c.n), 0.2
 				}
-				fair = low >= 0.95*want && high <= 1.05*want && (sum >= 0.97*all || !*longTables)
+				fair = low >= (1-margin)*want && high <= (1+margin)*want && (sum >= 0.97*all || !*longTables)
 				if fair || sum > 1.03*all {
 					break
 				}
 			}
 			if !fair || sum > 1.03*all {
-				t.Errorf("want each within 5 %% of %.0f, and the sum within 3 %% of %.0f", share, all)
+				t.Errorf("want each within %.0f %% of its share, and the sum within 3 %% of %.0f", 100*margin, all)
 			}
 			if got := cfg.Pool.Members(); got != c.n {
 				t.Errorf("%d members, want %d", got, c.n)
