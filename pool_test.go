@@ -9,12 +9,10 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"example.com/ebb"
-	"example.com/ebb/internal/udp"
 	"example.com/ebb/pool"
 )
 
@@ -296,20 +294,7 @@ func TestWhatLimits(t *testing.T) {
 }
 
 func TestTheSocketLimits(t *testing.T) {
-	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var full atomic.Bool
-	e, err := ebb.NewEndpoint(&moody{PacketConn: pc, fails: func(int64) error {
-		if full.Load() {
-			return udp.ErrWouldBlock
-		}
-		return nil
-	}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e, full := fillable(t, nil)
 	defer e.Close()
 	c, err := e.DialContext(t.Context(), sinkFor(t, nil).Addr())
 	if err != nil {

@@ -120,24 +120,31 @@ func TestFullSocket(t *testing.T) {
 	}
 }
 
-// TestCloseWithAFullSocket: an endpoint closes while its connections wait for room
-// that never comes.
-func TestCloseWithAFullSocket(t *testing.T) {
-	leavesNothing(t)
+// fillable is an endpoint whose socket has no room while the flag is set.
+func fillable(t *testing.T, cfg *ebb.Config) (*ebb.Endpoint, *atomic.Bool) {
+	t.Helper()
+	full := new(atomic.Bool)
 	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var full atomic.Bool
 	e, err := ebb.NewEndpoint(&moody{PacketConn: pc, fails: func(int64) error {
 		if full.Load() {
 			return udp.ErrWouldBlock
 		}
 		return nil
-	}}, fast)
+	}}, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return e, full
+}
+
+// TestCloseWithAFullSocket: an endpoint closes while its connections wait for room
+// that never comes.
+func TestCloseWithAFullSocket(t *testing.T) {
+	leavesNothing(t)
+	e, full := fillable(t, fast)
 	l := listen(t, fast)
 	for range 3 {
 		c, err := e.DialContext(t.Context(), l.Addr())

@@ -6,16 +6,24 @@ import (
 	"time"
 )
 
+// oursAlone runs one flow of ours, and returns what was seen of it and when it is to be judged.
+func (b bench) oursAlone(ctx context.Context, p path, d time.Duration) (series, span, error) {
+	t, err := b.run(ctx, p, []flow{{kind: ebb, port: ours, runs: d}})
+	if err != nil {
+		return nil, span{}, err
+	}
+	s := t[ours]
+	return s, span{s.start() + warm(d), s.start() + d}, nil
+}
+
 // alone is scenario 1.
 func alone(ctx context.Context, b bench) ([]figure, error) {
 	p := path{mbit: 100, rtt: 40 * time.Millisecond, queue: 1_000_000}
 	d := b.last(120 * time.Second)
-	t, err := b.run(ctx, p, []flow{{kind: ebb, port: ours, runs: d}})
+	s, in, err := b.oursAlone(ctx, p, d)
 	if err != nil {
 		return nil, err
 	}
-	s := t[ours]
-	in := span{s.start() + warm(d), s.start() + d}
 	q := s.queues(in)
 	return []figure{
 		atLeast("rate", percent(s.rate(in), p.bytesPerSecond()), "%", 96, 94),

@@ -144,12 +144,10 @@ func besideBBR(ctx context.Context, b bench) ([]figure, error) {
 func shallow(ctx context.Context, b bench) ([]figure, error) {
 	p := path{mbit: 10, rtt: 40 * time.Millisecond, queue: 16_000}
 	d := b.last(60 * time.Second)
-	t, err := b.run(ctx, p, []flow{{kind: ebb, port: ours, runs: d}})
+	s, in, err := b.oursAlone(ctx, p, d)
 	if err != nil {
 		return nil, err
 	}
-	s := t[ours]
-	in := span{s.start() + warm(d), s.start() + d}
 	all := []figure{atLeast("rate alone", percent(s.rate(in), p.bytesPerSecond()), "%", 80, 80)}
 	base, err := b.aloneRate(ctx, p, "cubic", d)
 	if err != nil {
@@ -159,7 +157,8 @@ func shallow(ctx context.Context, b bench) ([]figure, error) {
 		{kind: "cubic", port: theirs, runs: d},
 		{kind: ebb, port: ours, after: 1500 * time.Millisecond, runs: d},
 	}
-	if t, err = b.run(ctx, p, flows); err != nil {
+	t, err := b.run(ctx, p, flows)
+	if err != nil {
 		return nil, err
 	}
 	in = together(t, flows)
