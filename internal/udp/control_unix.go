@@ -59,7 +59,7 @@ func (s *Socket) parseControl(m *Message, b []byte) {
 // room for controlSpace bytes.
 func (s *Socket) appendControl(b []byte, m *Message) []byte {
 	info := s.features.packetInfo && m.Local.IsValid()
-	ecn := s.features.ecn && m.ECN != 0
+	ecn := s.features.ecn && m.ECN != s.marking.own
 	if !info && !ecn {
 		return b
 	}

@@ -9,6 +9,9 @@ import (
 // WaitWritable returns when it is worth another try.
 var ErrWouldBlock = errors.New("udp: send buffer full")
 
+// ErrInterrupted is returned by a Receive that Interrupt has ended.
+var ErrInterrupted = errors.New("udp: receive interrupted")
+
 // IsTemporary reports whether a socket goes on after an error of Read or
 // Write: a full buffer or queue, a host or network out of reach for now, a
 // datagram too big for its way, a firewall's no, or what ICMP said of an

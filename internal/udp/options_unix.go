@@ -25,7 +25,7 @@ func configure(raw syscall.RawConn, wildcard bool) (f features, err error) {
 		} else {
 			o.is4 = true
 		}
-		f.loose4 = looseIPv4
+		f.is4, f.loose4 = o.is4, looseIPv4
 		f.dontFragment = o.set(dontFragment4, dontFragment6)
 		f.ecn = o.set(option{unix.IP_RECVTOS, 1}, option{unix.IPV6_RECVTCLASS, 1})
 		if wildcard {

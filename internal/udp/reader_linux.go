@@ -2,20 +2,16 @@ package udp
 
 import (
 	"encoding/binary"
-	"net"
 	"net/netip"
-	"strconv"
 	"sync"
 	"syscall"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // reader is the part of a batchLink that reads. It calls recvmmsg itself, as
-// package ipv4 allocates an address for every datagram. Socket.readMu guards
-// it.
+// package ipv4 allocates an address for every datagram. Socket.readMu guards it.
 type reader struct {
 	receiver Receiver           // during a receive
 	errno    syscall.Errno      // what ended it
@@ -28,11 +24,11 @@ type reader struct {
 // after the read that emptied the socket ends the wait that follows: one system call a
 // batch, none to ask if there is something, and no buffers during the wait.
 func (l *batchLink) receive(r Receiver) error {
-	l.receiver, l.errno = r, 0
+	l.receiver, l.reader.errno = r, 0
 	err := l.socket.raw.Read(l.drain)
 	l.receiver = nil
-	if err == nil && l.errno != 0 {
-		err = l.errno
+	if err == nil && l.reader.errno != 0 {
+		err = l.reader.errno
 	}
 	return err
 }
@@ -46,10 +42,10 @@ func (l *batchLink) readAll(fd uintptr) (over bool) {
 		more := l.receiver.Take(got)
 		switch {
 		case l.socket.closed.Load():
-			l.errno = unix.EBADF
+			l.reader.errno = unix.EBADF
 			return true
 		case errno != 0 && errno != unix.EAGAIN:
-			l.errno = errno
+			l.reader.errno = errno
 			return true
 		case !more:
 			return true
@@ -105,7 +101,7 @@ func (l *batchLink) sender(name *unix.RawSockaddrInet6, size uint32) netip.AddrP
 	case name.Family == unix.AF_INET6 && size >= unix.SizeofSockaddrInet6:
 		a := netip.AddrFrom16(name.Addr)
 		if name.Scope_id != 0 {
-			a = a.WithZone(l.zones.name(name.Scope_id))
+			a = a.WithZone(l.reader.zones.name(name.Scope_id))
 		}
 		return netip.AddrPortFrom(a, port)
 	}
@@ -118,12 +114,6 @@ type inbox struct {
 	vectors [batchSize]unix.Iovec
 	names   [batchSize]unix.RawSockaddrInet6 // large enough for IPv4's
 	control [batchSize][controlSpace]byte
-}
-
-// mmsghdr is the kernel's struct mmsghdr.
-type mmsghdr struct {
-	hdr unix.Msghdr
-	n   uint32 // bytes received
 }
 
 var inboxes = sync.Pool{New: func() any {
@@ -156,36 +146,4 @@ func (in *inbox) release(k int) {
 		in.vectors[i].Base = nil
 	}
 	inboxes.Put(in)
-}
-
-// zonesLifetime is how long the name of a network interface is believed.
-const zonesLifetime = time.Minute
-
-// zones knows the names of the network interfaces that link-local addresses
-// have come from.
-type zones struct {
-	names map[uint32]string
-	until time.Time
-}
-
-// name returns the name of the interface with an index, which is the zone of an
-// address.
-func (z *zones) name(index uint32) string {
-	now := time.Now()
-	if now.After(z.until) {
-		clear(z.names)
-		z.until = now.Add(zonesLifetime)
-	}
-	if name, ok := z.names[index]; ok {
-		return name
-	}
-	name := strconv.FormatUint(uint64(index), 10)
-	if i, err := net.InterfaceByIndex(int(index)); err == nil {
-		name = i.Name
-	}
-	if z.names == nil {
-		z.names = make(map[uint32]string)
-	}
-	z.names[index] = name
-	return name
 }

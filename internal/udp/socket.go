@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -66,6 +67,14 @@ type Socket struct {
 	// writeMu. Each holds the descriptor's write lock, on which a
 	// system call to send would wait.
 	waiters int
+	marking marking // guarded by writeMu
+}
+
+// marking is what a socket knows of the ECN codepoints that it sends.
+type marking struct {
+	own   uint8 // of datagrams that ask for none
+	asked uint8 // by the last message
+	row   int   // how many in a row have asked for that and it is not the socket's own
 }
 
 // A link moves messages, complete and valid ones, by one way or another.
@@ -84,7 +93,7 @@ type features struct {
 	gro          bool // reads return trains
 	ecn          bool // ECN codepoints are told and set
 	packetInfo   bool // local addresses are told and set
-	is6          bool // the socket is of the IPv6 family
+	is4, is6     bool // what the socket can carry: one of the IPv6 family perhaps both
 	loose4       bool // an IPv6 socket takes IPv4's control messages to an IPv4 peer
 }
 
@@ -169,13 +178,16 @@ type Receiver interface {
 
 // Receive hands over what arrives until the receiver has enough, which is no error, or a read
 // fails. On a connected socket the error may be what ICMP said of an earlier send: if
-// IsTemporary says so, the socket receives on. After Close or Shut the error is
-// net.ErrClosed. The receiver must not call Close.
+// IsTemporary says so, the socket receives on. After Interrupt it is ErrInterrupted, after Close or
+// Shut net.ErrClosed. The receiver must not call Close.
 func (s *Socket) Receive(r Receiver) error {
 	s.readMu.Lock()
 	err := net.ErrClosed
 	if !s.closed.Load() {
 		err = s.link.receive(r)
+		if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+			err = s.forgetInterrupt()
+		}
 	}
 	s.readMu.Unlock()
 	if s.shut.Load() {
@@ -183,11 +195,29 @@ func (s *Socket) Receive(r Receiver) error {
 	}
 	if err != nil {
 		err = s.sanitize(err)
-		if err != net.ErrClosed {
+		if err != net.ErrClosed && err != ErrInterrupted {
 			s.counters.receiveErrors.Add(1)
 		}
 	}
 	return err
+}
+
+// Interruptible reports whether Interrupt may be called.
+func (s *Socket) Interruptible() bool { return s.raw != nil }
+
+// Interrupt ends the Receive that is on, or else the next, unless that is ended by something else first.
+func (s *Socket) Interrupt() { s.pc.SetReadDeadline(past) }
+
+// past is a deadline that ends a wait.
+var past = time.Unix(1, 0)
+
+// forgetInterrupt lets the next Receive wait again. Shut ends a wait by the same means, for good.
+func (s *Socket) forgetInterrupt() error {
+	s.pc.SetReadDeadline(time.Time{})
+	if s.closed.Load() {
+		return net.ErrClosed
+	}
+	return ErrInterrupted
 }
 
 // oneByOne is a link that reads one datagram a call.
@@ -303,7 +333,7 @@ func (s *Socket) Shut() {
 		return
 	}
 	s.shut.Store(true)
-	s.pc.SetReadDeadline(time.Unix(1, 0)) // which also ends a wait
+	s.pc.SetReadDeadline(past) // which also ends a wait
 	if s.readMu.TryLock() {
 		s.readMu.Unlock()
 		s.pc.Close()

@@ -375,12 +375,21 @@ func TestECN(t *testing.T) {
 			for name, s := range map[string]*Socket{"open": open, "connected": connected} {
 				var ms []Message
 				var want []uint8
-				for ecn := range uint8(4) {
+				mark := func(ecn uint8) {
 					ms = append(ms, Message{Buf: make([]byte, 20), N: 20, SegmentSize: 10, Remote: at(server, ip), ECN: ecn})
 					if !p.moreOf {
 						ecn = 0
 					}
 					want = append(want, ecn, ecn)
+				}
+				for ecn := range uint8(4) {
+					mark(ecn)
+				}
+				for ecn := range uint8(4) { // so often in a row that a socket may take to it
+					for range 20 {
+						mark(ecn)
+					}
+					mark((ecn + 2) % 4)
 				}
 				write(t, s, ms...)
 				var got []uint8
