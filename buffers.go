@@ -3,6 +3,7 @@ package ebb
 import (
 	"net/netip"
 	"sync"
+	"time"
 
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/udp"
@@ -68,6 +69,7 @@ type intake struct {
 	arrivals []arrival
 	replies  batch
 	foreign  []foreign
+	at       time.Duration // when it was read
 }
 
 // arrival is a datagram and the connection it belongs to.
@@ -107,6 +109,20 @@ func newIntake(messages, size int) *intake {
 		in.messages[i].Buf = buf[i*size : (i+1)*size : (i+1)*size]
 	}
 	return in
+}
+
+// recipient is the connection that all of it was for; nil if there is no such one.
+func (in *intake) recipient() *Conn {
+	if len(in.arrivals) == 0 || len(in.replies.messages) > 0 || len(in.foreign) > 0 {
+		return nil
+	}
+	c := in.arrivals[0].conn
+	for i := range in.arrivals {
+		if in.arrivals[i].conn != c {
+			return nil
+		}
+	}
+	return c
 }
 
 // reset forgets what was read, with the references to connections.

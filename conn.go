@@ -92,12 +92,17 @@ func (c *Conn) Read(b []byte) (int, error) {
 			return 0, c.opError("read", err)
 		}
 		n, err := c.engine.Read(b)
-		if n > 0 || err != nil {
+		switch {
+		case err != nil:
 			c.read.giveUp()
-			c.proceed()
+			c.proceed(c.endpoint.now())
 			return n, c.opError("read", explained(err))
+		case n > 0:
+			c.read.giveUp()
+			c.proceedRead()
+			return n, nil
 		}
-		c.read.await()
+		c.await(&c.read)
 	}
 }
 
@@ -118,13 +123,13 @@ func (c *Conn) Write(b []byte) (int, error) {
 		switch {
 		case err != nil || written == len(b):
 			c.write.giveUp()
-			c.proceed()
+			c.proceed(c.endpoint.now())
 			return written, c.opError("write", explained(err))
 		case n > 0:
-			c.proceed()
+			c.proceed(c.endpoint.now())
 			c.mu.Lock()
 		default:
-			c.write.await()
+			c.await(&c.write)
 		}
 	}
 }
@@ -147,8 +152,9 @@ func (c *Conn) Close() error {
 		return nil
 	}
 	departure := c.depart()
-	c.engine.Close(c.endpoint.now())
-	c.proceed()
+	now := c.endpoint.now()
+	c.engine.Close(now)
+	c.proceed(now)
 	if how.set {
 		limit := time.NewTimer(how.wait)
 		defer limit.Stop()
@@ -170,7 +176,7 @@ func (c *Conn) CloseWrite() error {
 	}
 	c.engine.CloseWrite()
 	c.write.poke()
-	c.proceed()
+	c.proceed(c.endpoint.now())
 	return nil
 }
 
@@ -184,7 +190,7 @@ func (c *Conn) CloseRead() error {
 	}
 	c.engine.CloseRead()
 	c.read.poke()
-	c.proceed()
+	c.proceed(c.endpoint.now())
 	return nil
 }
 
@@ -206,8 +212,9 @@ func (c *Conn) abort() {
 		c.aborted = true
 	}
 	c.depart()
-	c.engine.Abort(c.endpoint.now())
-	c.proceed()
+	now := c.endpoint.now()
+	c.engine.Abort(now)
+	c.proceed(now)
 }
 
 // depart puts the connection on Drain's list, once. Conn.mu is held, but not while the
@@ -250,8 +257,9 @@ func (c *Conn) SetBandwidthLimit(limit int64) error {
 		c.mu.Unlock()
 		return c.opError("set", net.ErrClosed)
 	}
-	c.engine.SetRate(c.endpoint.now(), cfg.BandwidthLimit)
-	c.proceed()
+	now := c.endpoint.now()
+	c.engine.SetRate(now, cfg.BandwidthLimit)
+	c.proceed(now)
 	return nil
 }
 

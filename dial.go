@@ -223,8 +223,9 @@ func (e *Endpoint) startDial(network string, remote netip.AddrPort) (*Conn, erro
 	e.gate.Dial(id, remote, c)
 	e.conns[c] = struct{}{}
 	e.mu.Unlock()
+	e.recall(s)
 	c.mu.Lock()
-	c.proceed()
+	c.proceed(e.now())
 	return c, nil
 }
 

@@ -24,7 +24,8 @@
 // # Who owns what
 //
 // A connection belongs to an Endpoint, which owns the socket, or several, and for each
-// one goroutine that reads it. A connection has no goroutine: a mutex, an engine and a timer.
+// one goroutine that reads it, unless a caller who waits does. A connection has no goroutine: a mutex, an
+// engine and a timer.
 // Dial makes an Endpoint for each connection, whose socket is connected to the
 // peer and closes with it; Listen makes one for the listener and all that it
 // accepts; NewEndpoint makes one that a program keeps.

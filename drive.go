@@ -17,7 +17,8 @@ import (
 // Conn.mu is held from the way in to the end of proceed, except while the socket
 // sends. One flusher at a time does that; whoever comes meanwhile leaves it
 // what there is to send. Endpoint.mu and Conn.mu are never held together: what
-// the endpoint has to know is collected under Conn.mu and reported after.
+// the endpoint has to know is collected under Conn.mu and reported after. Only
+// lead.mu is taken under either.
 
 // flushRounds is how many batches a flush sends before others get their turn.
 const flushRounds = 8
@@ -27,6 +28,7 @@ type driveState struct {
 	timer    *time.Timer   // nil: never armed
 	due      time.Duration // when the timer fires; engine.Never: it does not
 	flushing bool          // a flusher is at work, or waits for the socket
+	left     bool          // others have left it something to look at since it last did
 	unsent   *batch        // what the socket had no room for
 }
 
@@ -46,36 +48,51 @@ func (c *Conn) input(run []arrival) {
 	for i := range run {
 		c.engine.HandleSegment(now, run[i].path, run[i].ecn, run[i].seg)
 	}
-	c.proceed()
+	c.proceed(now)
 }
 
 // expire is the timer. It may be early, because it is set anew only to fire
 // earlier.
+
 func (c *Conn) expire() {
+
 	c.mu.Lock()
 	c.drive.due = engine.Never
-	if now := c.endpoint.now(); c.engine.NextTimeout() <= now {
+	now := c.endpoint.now()
+	if c.engine.NextTimeout() <= now {
 		c.engine.Advance(now)
 	}
-	c.proceed()
+	c.proceed(now)
 }
 
 // refused tells the engine that the network refused a packet.
 func (c *Conn) refused(err error) {
 	c.mu.Lock()
 	c.engine.SendError(err)
-	c.proceed()
+	c.proceed(c.endpoint.now())
 }
 
 // proceed does what follows from a change of the engine's state. It takes over
 // Conn.mu and unlocks it.
-func (c *Conn) proceed() {
+func (c *Conn) proceed(now time.Duration) {
 	c.rouse()
-	if !c.drive.flushing {
+	if c.drive.flushing {
+		c.drive.left = true
+	} else {
 		c.drive.flushing = true
-		c.flush()
+		c.flush(now)
 	}
 	c.conclude()
+}
+
+// proceedRead is proceed for a read that succeeded, after which there is most often nothing to do: at most
+// it has made a window due, the connection's own or its pool's.
+func (c *Conn) proceedRead() {
+	if c.engine.WindowDue() || c.shaper.Joined() {
+		c.proceed(c.endpoint.now())
+		return
+	}
+	c.mu.Unlock()
 }
 
 // enlist makes the connection a member of its pool once the handshake is complete.
@@ -89,7 +106,7 @@ func (c *Conn) enlist() {
 // resume goes on with a flush that the socket had no room for.
 func (c *Conn) resume() {
 	c.mu.Lock()
-	c.flush()
+	c.flush(c.endpoint.now())
 	c.rouse()
 	c.conclude()
 }
@@ -105,7 +122,11 @@ func (c *Conn) conclude() {
 	if !c.drive.flushing {
 		c.arm(c.engine.NextTimeout())
 	}
+	recall := c.needsReader()
 	c.mu.Unlock()
+	if recall {
+		c.endpoint.recall(c.sock)
+	}
 	if n != 0 {
 		c.endpoint.report(c, n)
 	}
@@ -125,12 +146,13 @@ func (c *Conn) rouse() {
 
 // flush sends what is due. It is called by the one flusher, with Conn.mu held,
 // and returns with it held, but unlocks it to send.
-func (c *Conn) flush() {
+func (c *Conn) flush(now time.Duration) {
 	for range flushRounds {
-		b := c.drive.unsent
+		c.drive.left = false
+		b, more := c.drive.unsent, true
 		c.drive.unsent = nil
 		if b == nil {
-			b = c.fill()
+			b, more = c.fill(now)
 		}
 		if b == nil {
 			c.drive.flushing = false
@@ -141,6 +163,7 @@ func (c *Conn) flush() {
 		c.mu.Lock()
 		if refusal != nil {
 			c.engine.SendError(refusal)
+			more = true
 		}
 		if full {
 			c.drive.unsent = b
@@ -153,34 +176,34 @@ func (c *Conn) flush() {
 			c.drive.unsent = nil
 		}
 		b.release()
+		if !more && !c.drive.left {
+			c.drive.flushing = false
+			return
+		}
+		now = c.endpoint.now()
 	}
 	c.drive.flushing = false
 	c.arm(0) // there may be more, but it is others' turn
 }
 
-// fill takes a batch of what is due from the engine; nil if nothing is.
-func (c *Conn) fill() *batch {
+// fill takes a batch of what is due from the engine, nil if nothing is, and reports whether there may be more.
+func (c *Conn) fill(now time.Duration) (b *batch, more bool) {
 	c.enlist()
-	now := c.endpoint.clock()
-	var b *batch
-	for room := batchBytes; room >= c.endpoint.largest; room = batchBytes - len(b.buf) {
-		if b == nil {
-			b = borrowBatch()
-		}
-		buf, train := c.shaper.AppendSegments(now, c.engine, b.buf, room)
+	b, more = borrowBatch(), true
+	clock := c.endpoint.clock(now)
+	for room := batchBytes; room >= c.endpoint.largest && len(b.messages) < batchTrains; room = batchBytes - len(b.buf) {
+		buf, train := c.shaper.AppendSegments(clock, c.engine, b.buf, room)
 		if len(buf) == len(b.buf) {
+			more = false
 			break
 		}
 		b.add(buf, train)
-		if len(b.messages) == batchTrains {
-			break
-		}
 	}
 	if len(b.messages) == 0 {
 		b.release()
-		return nil
+		return nil, false
 	}
-	return b
+	return b, more
 }
 
 // arm makes the timer fire at a time, in the past perhaps, or earlier.

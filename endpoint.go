@@ -57,10 +57,19 @@ type Endpoint struct {
 // datagram arrived that opened it; what it is told may arrive on any.
 type socket struct {
 	*udp.Socket
+	reader receiver
+	lead   lead
 
 	// Guarded by Endpoint.mu.
 	blocked  []*Conn // those that it had no room for
 	resuming bool    // a goroutine waits for room
+}
+
+func newSocket(e *Endpoint, u *udp.Socket) *socket {
+	s := &socket{Socket: u}
+	s.reader = receiver{endpoint: e, sock: s}
+	s.lead.atOnce = comeback
+	return s
 }
 
 // NewEndpoint makes an endpoint of a socket, which it owns from here on, unless
@@ -106,7 +115,7 @@ func startEndpoint(socks []*udp.Socket, network string, cfg Config, private bool
 	e.sinceStart = e.epoch.Sub(started)
 	e.intakes = intakesFor(first.Info().GRO, e.largest)
 	for _, s := range socks {
-		e.sockets = append(e.sockets, &socket{Socket: s})
+		e.sockets = append(e.sockets, newSocket(e, s))
 	}
 	for _, s := range e.sockets {
 		e.group.Go(func() { e.readLoop(s) })
@@ -171,7 +180,7 @@ func (e *Endpoint) Close() error {
 	}
 	awaitDepartures(conns, time.Second)
 	e.mu.Lock()
-	e.closed = true
+	e.setClosed()
 	e.mu.Unlock()
 	err := e.closeSockets()
 	e.group.Wait()
@@ -180,6 +189,14 @@ func (e *Endpoint) Close() error {
 		return &net.OpError{Op: "close", Net: e.network, Addr: e.Addr(), Err: err}
 	}
 	return nil
+}
+
+// setClosed takes note that the sockets are about to be closed. Endpoint.mu is held.
+func (e *Endpoint) setClosed() {
+	e.closed = true
+	for _, s := range e.sockets {
+		s.lead.end()
+	}
 }
 
 // closeSockets closes all sockets and returns the first error.
@@ -226,10 +243,9 @@ func (e *Endpoint) finishBlocked() {
 // now is the engines' time.
 func (e *Endpoint) now() time.Duration { return time.Since(e.epoch) }
 
-// clock is the engines' time, and that of the pools, which endpoints share: it counts from the
+// clock is a moment of the engines' time, and of the pools', which endpoints share: it counts from the
 // process's beginning.
-func (e *Endpoint) clock() shaper.Clock {
-	now := e.now()
+func (e *Endpoint) clock(now time.Duration) shaper.Clock {
 	return shaper.Clock{Engine: now, Pool: now + e.sinceStart}
 }
 
@@ -296,8 +312,9 @@ func (e *Endpoint) closeIfIdle() {
 	e.mu.Lock()
 	idle := e.private && !e.closing && e.listener == nil && len(e.conns) == 0
 	if idle {
-		e.closing, e.closed = true, true
+		e.closing = true
 		close(e.done)
+		e.setClosed()
 	}
 	e.mu.Unlock()
 	if idle {

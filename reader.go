@@ -11,16 +11,15 @@ import (
 	"example.com/ebb/internal/udp"
 )
 
-// readLoop is the goroutine that reads a socket until it is closed.
+// readLoop is the goroutine that reads a socket, the keeper, until it is closed or a caller has the lead.
 func (e *Endpoint) readLoop(s *socket) {
-	r := receiver{endpoint: e, sock: s}
+	r := &s.reader
 	for {
-		err := s.Receive(&r)
+		err := s.Receive(r)
 		switch {
-		case errors.Is(err, net.ErrClosed):
+		case err == nil, errors.Is(err, net.ErrClosed):
 			return
-		case e.connected && isRefusal(err):
-			e.refused(err)
+		case e.survives(err):
 		default:
 			if pause := r.trouble.next(); pause > 0 {
 				if r.trouble.loggable() {
@@ -36,12 +35,26 @@ func (e *Endpoint) readLoop(s *socket) {
 	}
 }
 
-// receiver is what a socket of the endpoint reads into. It belongs to readLoop's goroutine.
+// survives deals with errors that say nothing of the socket, and reports whether it is one.
+func (e *Endpoint) survives(err error) bool {
+	if e.connected && isRefusal(err) {
+		e.refused(err)
+		return true
+	}
+	return errors.Is(err, udp.ErrInterrupted)
+}
+
+// receiver is what a socket of the endpoint reads into. It belongs to whoever reads.
 type receiver struct {
 	endpoint *Endpoint
 	sock     *socket
 	in       *intake // lent to the socket
 	trouble  backoff
+	at       time.Duration // when the last batch came
+
+	caller *turn // of whoever reads; nil: the keeper does
+	conn   *Conn // the caller's
+	others bool  // something was not for it
 }
 
 // Lend implements udp.Receiver.
@@ -51,15 +64,50 @@ func (r *receiver) Lend() []udp.Message {
 }
 
 // Take implements udp.Receiver.
-func (r *receiver) Take(n int) bool {
-	if n > 0 {
-		r.trouble = backoff{}
-		r.endpoint.take(r.sock, r.in, n)
-	}
-	r.in.reset()
-	r.endpoint.intakes.Put(r.in)
+func (r *receiver) Take(n int) (more bool) {
+	in := r.in
 	r.in = nil
-	return true
+	more = true
+	switch {
+	case n == 0:
+	case r.caller != nil:
+		more = r.takeForCaller(in, n)
+	default:
+		more = r.takeForAll(in, n)
+	}
+	in.reset()
+	r.endpoint.intakes.Put(in)
+	return more
+}
+
+// takeForCaller deals with a batch until the caller has what it waits for.
+func (r *receiver) takeForCaller(in *intake, n int) (more bool) {
+	l := &r.sock.lead
+	l.busy.Store(true)
+	r.endpoint.take(r.sock, in, n)
+	r.trouble, r.at = backoff{}, in.at
+	if in.recipient() != r.conn {
+		r.others = true
+	}
+	l.busy.Store(false) // before the look, or a poke between the two would be nobody's
+	return len(r.caller.wake) == 0
+}
+
+// takeForAll deals with a batch, and leaves the socket to the callers of the connection that it was
+// for if they have earned it.
+func (r *receiver) takeForAll(in *intake, n int) (more bool) {
+	e, s := r.endpoint, r.sock
+	e.take(s, in, n)
+	r.trouble, r.at = backoff{}, in.at
+	if !s.Interruptible() {
+		return true
+	}
+	c := in.recipient()
+	if c == nil {
+		s.lead.mixed()
+		return true
+	}
+	return !s.lead.seen(c.id, in.at) || !e.handOver(s, c)
 }
 
 // backoff spaces the attempts at something that keeps failing. Sixteen failures
@@ -105,6 +153,7 @@ func (e *Endpoint) route(s *socket, in *intake, ms []udp.Message) {
 		return
 	}
 	now := e.now()
+	in.at = now
 	for i := range ms {
 		m := &ms[i]
 		size := m.SegmentSize

@@ -17,6 +17,7 @@ type turn struct {
 	queued  int32         // callers that wait for the turn
 	taken   bool          // a caller has it
 	waiting bool          // the caller waits
+	leads   *socket       // which it reads meanwhile; nil: none
 	expired bool          // the deadline has passed
 }
 
@@ -46,20 +47,44 @@ func (t *turn) giveUp() {
 
 // await waits for a poke. Owner's lock held, but not during the wait.
 func (t *turn) await() {
+	t.prepare()
+	t.sleep()
+	t.waiting = false
+}
+
+// prepare begins a wait. Owner's lock held.
+func (t *turn) prepare() {
 	if t.wake == nil {
 		t.wake = make(chan struct{}, 1)
 	}
 	t.waiting = true
+}
+
+// sleep is the wait itself. Owner's lock held, but not during it.
+func (t *turn) sleep() {
 	t.lock.Unlock()
 	<-t.wake
 	t.lock.Lock()
-	t.waiting = false
 }
 
 // poke makes the caller look again. Owner's lock held.
 func (t *turn) poke() {
 	if t.wake != nil {
 		poke(t.wake)
+	}
+	if t.leads != nil {
+		t.leads.nudge()
+	}
+}
+
+// poked reports whether there was a poke since it was last asked, or a wait ended. It is for the
+// caller who waits.
+func (t *turn) poked() bool {
+	select {
+	case <-t.wake:
+		return true
+	default:
+		return false
 	}
 }
 

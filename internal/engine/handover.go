@@ -82,6 +82,9 @@ func (c *Conn) Limit() Limit { return c.limit }
 // Quiet reports whether there is nothing to send and nothing on the way.
 func (c *Conn) Quiet() bool { return c.sent.inFlight == 0 && !c.send.hasWork() }
 
+// Unsent reports whether something is to be sent that has to wait.
+func (c *Conn) Unsent() bool { return c.send.hasWork() }
+
 // UpdateInterval is how often rates are worked out again.
 func (c *Conn) UpdateInterval() time.Duration { return pacing.UpdateInterval(c.rtt.smoothed) }
 

@@ -37,6 +37,9 @@ func (c *Conn) renewWindow() {
 	}
 }
 
+// WindowDue reports whether a new window waits to be told.
+func (c *Conn) WindowDue() bool { return c.windowDue }
+
 // WindowWanted is by how many bytes the window should open now, within the bound of SetReceiveRate: 0 if not
 // yet. It takes steps of half the bucket, as smaller ones are not worth a packet.
 func (c *Conn) WindowWanted(now time.Duration) int {
