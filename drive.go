@@ -23,10 +23,10 @@ import (
 // flushRounds is how many batches a flush sends before others get their turn.
 const flushRounds = 8
 
-// driveState is a connection's timer and what is on its way to the socket.
+// driveState is when a connection is due and what is on its way to the socket.
 type driveState struct {
-	timer    *time.Timer   // nil: never armed
-	due      time.Duration // when the timer fires; engine.Never: it does not
+	due      time.Duration // what its socket's timetable says; engine.Never: nothing
+	place    int           // in the timetable, whose lock guards it
 	flushing bool          // a flusher is at work, or waits for the socket
 	left     bool          // others have left it something to look at since it last did
 	unsent   *batch        // what the socket had no room for
@@ -51,8 +51,8 @@ func (c *Conn) input(run []arrival) {
 	c.proceed(now)
 }
 
-// expire is the timer. It may be early, because it is set anew only to fire
-// earlier.
+// expire is the timetable's call. It may be early, because a connection's time is only ever
+// moved to an earlier one.
 
 func (c *Conn) expire() {
 
@@ -183,7 +183,7 @@ func (c *Conn) flush(now time.Duration) {
 		now = c.endpoint.now()
 	}
 	c.drive.flushing = false
-	c.arm(0) // there may be more, but it is others' turn
+	c.arm(now) // there may be more, but it is others' turn
 }
 
 // fill takes a batch of what is due from the engine, nil if nothing is, and reports whether there may be more.
@@ -206,18 +206,13 @@ func (c *Conn) fill(now time.Duration) (b *batch, more bool) {
 	return b, more
 }
 
-// arm makes the timer fire at a time, in the past perhaps, or earlier.
+// arm has the connection looked after at a time, which may have passed, or earlier.
 func (c *Conn) arm(at time.Duration) {
 	if at >= c.drive.due || c.ended {
 		return
 	}
 	c.drive.due = at
-	wait := at - c.endpoint.now()
-	if c.drive.timer == nil {
-		c.drive.timer = time.AfterFunc(wait, c.expire)
-		return
-	}
-	c.drive.timer.Reset(wait)
+	c.sock.timetable.add(c, at)
 }
 
 // news returns what has to be reported, each thing once. Conn.mu is held.
@@ -234,9 +229,7 @@ func (c *Conn) news() (n news) {
 	if done && !c.ended {
 		c.ended = true
 		c.epitaph = gate.Epitaph(c.engine.Epitaph())
-		if c.drive.timer != nil {
-			c.drive.timer.Stop()
-		}
+		c.sock.timetable.remove(c)
 		c.shaper.Leave()
 		n |= newsEnded
 	}

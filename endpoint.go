@@ -57,8 +57,9 @@ type Endpoint struct {
 // datagram arrived that opened it; what it is told may arrive on any.
 type socket struct {
 	*udp.Socket
-	reader receiver
-	lead   lead
+	reader    receiver
+	lead      lead
+	timetable timetable
 
 	// Guarded by Endpoint.mu.
 	blocked  []*Conn // those that it had no room for
@@ -69,6 +70,7 @@ func newSocket(e *Endpoint, u *udp.Socket) *socket {
 	s := &socket{Socket: u}
 	s.reader = receiver{endpoint: e, sock: s}
 	s.lead.atOnce = comeback
+	s.timetable.now, s.timetable.set = e.now, engine.Never
 	return s
 }
 

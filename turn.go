@@ -10,15 +10,17 @@ import (
 // It is guarded by the lock of its owner. Its channels are made when first waited on, for
 // most of many connections never are.
 type turn struct {
-	lock    *sync.Mutex
-	next    chan struct{} // capacity 1: another caller may try to have the turn
-	wake    chan struct{} // capacity 1: look again
-	timer   *time.Timer   // nil: there is no deadline to come
-	queued  int32         // callers that wait for the turn
-	taken   bool          // a caller has it
-	waiting bool          // the caller waits
-	leads   *socket       // which it reads meanwhile; nil: none
-	expired bool          // the deadline has passed
+	lock     *sync.Mutex
+	next     chan struct{} // capacity 1: another caller may try to have the turn
+	wake     chan struct{} // capacity 1: look again
+	timer    *time.Timer   // nil: there was no deadline yet
+	fires    time.Time     // when the timer does, not after the deadline; zero: it does not
+	deadline time.Time     // zero: none
+	queued   int32         // callers that wait for the turn
+	taken    bool          // a caller has it
+	waiting  bool          // the caller waits
+	leads    *socket       // which it reads meanwhile; nil: none
+	expired  bool          // the deadline has passed
 }
 
 // take waits for the turn. Owner's lock held, but not during the wait. That is on a channel, not
@@ -98,32 +100,44 @@ func poke(c chan<- struct{}) {
 // setDeadline sets the time after which waits fail; the zero time is none. A
 // caller that waits already is bound by it too. Owner's lock held.
 func (t *turn) setDeadline(at time.Time) {
-	if t.timer != nil {
-		t.timer.Stop()
-		t.timer = nil
+	t.deadline, t.expired = at, false
+	if at.IsZero() {
+		return
 	}
-	t.expired = false
-	if !at.IsZero() {
-		if left := time.Until(at); left <= 0 {
-			t.expired = true
-		} else {
-			t.expireAfter(left)
-		}
+	if left := time.Until(at); left > 0 {
+		t.watch(left)
+		return
 	}
+	t.expired = true
 	t.poke()
 }
 
-// expireAfter starts the timer of a deadline. Stop may come too late for it,
-// so it looks if it is still the one.
-func (t *turn) expireAfter(d time.Duration) {
-	var timer *time.Timer
-	timer = time.AfterFunc(d, func() {
-		t.lock.Lock()
-		defer t.lock.Unlock()
-		if t.timer == timer {
-			t.timer, t.expired = nil, true
-			t.poke()
-		}
-	})
-	t.timer = timer
+// watch makes the timer fire after the time that is left until the deadline, or earlier: to move it with
+// every deadline would cost more than the read it is for. Owner's lock held.
+func (t *turn) watch(left time.Duration) {
+	switch {
+	case t.timer == nil:
+		t.timer = time.AfterFunc(left, t.look)
+	case t.fires.IsZero() || t.deadline.Before(t.fires):
+		t.timer.Reset(left)
+	default:
+		return
+	}
+	t.fires = t.deadline
+}
+
+// look is the timer: it looks if the deadline has passed.
+func (t *turn) look() {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	t.fires = time.Time{}
+	if t.deadline.IsZero() || t.expired {
+		return
+	}
+	if left := time.Until(t.deadline); left > 0 {
+		t.watch(left)
+		return
+	}
+	t.expired = true
+	t.poke()
 }
