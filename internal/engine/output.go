@@ -127,10 +127,7 @@ func (p *packet) pad(n int) {
 func (c *Conn) beginPacket(now time.Duration, dst []byte, size int) packet {
 	c.sent.leaveOut(now)
 	p := packet{start: len(dst), limit: len(dst) + size - wire.TrailerSize}
-	p.b = wire.AppendHeader(dst, wire.Header{
-		Type: wire.Short, Version: wire.Version, Dst: c.peerID, Number: c.sent.next,
-		NumberLen: wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked),
-	})
+	p.b = wire.AppendShort(dst, c.peerID, c.sent.next, wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked))
 	p.body = len(p.b)
 	p.record.sentAt = now
 	return p
