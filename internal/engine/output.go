@@ -71,7 +71,9 @@ func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
 		return dst
 	}
 	p := c.beginPacket(now, dst, c.mtu.size)
-	c.appendControl(now, &p)
+	if c.acks.owed > 0 || c.acks.due <= now || c.controlDue() {
+		c.appendControl(now, &p)
+	}
 	if data || c.loss.probes > 0 {
 		c.appendData(&p)
 	}
@@ -107,11 +109,11 @@ func (c *Conn) pingWanted(now time.Duration, p *packet) bool {
 
 // packet is a short packet under construction.
 type packet struct {
-	b      []byte // everything so far, what was there before included
-	start  int    // where the packet begins
-	body   int    // where its frames begin
-	limit  int    // len(b) must not exceed this: the trailer follows
-	record sentPacket
+	b      []byte      // everything so far, what was there before included
+	start  int         // where the packet begins
+	body   int         // where its frames begin
+	limit  int         // len(b) must not exceed this: the trailer follows
+	record *sentPacket // the next number's; it counts once it is pushed
 }
 
 func (p *packet) room() int { return p.limit - len(p.b) }
@@ -126,10 +128,9 @@ func (p *packet) pad(n int) {
 
 func (c *Conn) beginPacket(now time.Duration, dst []byte, size int) packet {
 	c.sent.leaveOut(now)
-	p := packet{start: len(dst), limit: len(dst) + size - wire.TrailerSize}
+	p := packet{start: len(dst), limit: len(dst) + size - wire.TrailerSize, record: c.sent.reserve(now)}
 	p.b = wire.AppendShort(dst, c.peerID, c.sent.next, wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked))
 	p.body = len(p.b)
-	p.record.sentAt = now
 	return p
 }
 
@@ -215,7 +216,7 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 	if len(p.b) == p.body {
 		return p.b[:p.start]
 	}
-	r := &p.record
+	r := p.record
 	if short := wire.MinShortSize - wire.TrailerSize - (len(p.b) - p.start); short > 0 && r.has(eliciting) {
 		p.pad(short)
 	}
@@ -234,7 +235,7 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 	}
 	c.marks.mark(r)
 	number := c.sent.next
-	c.sent.push(*r)
+	c.sent.push()
 	if r.has(eliciting) {
 		c.prr.sent(int(r.size))
 		c.cc.OnSend(now, congestion.SendEvent{Number: number, Bytes: int(r.size), InFlight: c.sent.inFlight, AppLimited: !c.send.hasWork()})
@@ -263,7 +264,7 @@ func (c *Conn) noteEliciting(now time.Duration, r *sentPacket) {
 // sizeProbe is the packet size to probe now, or 0: while all that there is to send fits
 // one packet, a larger one would gain nothing.
 func (c *Conn) sizeProbe(now time.Duration) int {
-	if c.loss.ptoCount > 0 || c.send.backlog() <= uint64(c.mtu.size) {
+	if c.mtu.resting(now) || c.loss.ptoCount > 0 || c.send.backlog() <= uint64(c.mtu.size) {
 		return 0
 	}
 	size := c.mtu.due(now)
