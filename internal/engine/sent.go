@@ -127,7 +127,7 @@ func (s *sentState) trim(keepSince time.Duration) {
 	}
 	s.acked.remove(0, s.base)
 	s.settled.remove(0, s.base)
-	if s.base == s.next && len(s.ring) > keepSlots {
-		s.ring = nil
-	}
 }
+
+// slack reports whether the ring has grown and holds nothing.
+func (s *sentState) slack() bool { return s.base == s.next && len(s.ring) > keepSlots }
