@@ -1,7 +1,9 @@
 package engine
 
-// ChunkSize is the size of the pieces of memory that buffers are made of.
-const ChunkSize = 16 << 10
+// ChunkSize is the size of the pieces of memory that buffers are made of, in bytes. Pieces are lent to one
+// processor and come back on another, which costs more than their bytes do: with half the size a
+// transfer over loopback took a tenth more processor time. Twice the size saved nothing more.
+const ChunkSize = 32 << 10
 
 // Allocator lends the memory under the byte streams. Chunk returns
 // ChunkSize bytes with any content; Free takes back what Chunk returned.
