@@ -25,18 +25,21 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 		train.ECN = c.marks.codepoint(c.loss.ptoCount)
 	}
 	max = min(max, c.trainLimit())
-	first, packets := c.sent.next, 0
+	first := c.sent.next
 	for {
 		full := c.mtu.size
-		if len(dst)-start+full > max && len(dst) > start {
+		room := max - (len(dst) - start)
+		if full > room && len(dst) > start {
 			break
 		}
 		before := len(dst)
+		if n := c.bulk(now, room); n > 0 {
+			dst = c.appendBulk(now, dst, n)
+			train.SegmentSize = full
+			continue
+		}
 		dst = c.appendPacket(now, dst)
 		n := len(dst) - before
-		if n > 0 {
-			packets++
-		}
 		if train.SegmentSize == 0 {
 			train.SegmentSize = n
 		}
@@ -44,7 +47,7 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 			break
 		}
 	}
-	if packets > 1 {
+	if len(dst)-start > train.SegmentSize {
 		c.sent.noteTrain(first)
 	}
 	return dst, train
@@ -221,26 +224,31 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 		p.pad(short)
 	}
 	p.b = wire.AppendTrailer(p.b, p.start, c.sendSeed)
-	r.size = uint32(len(p.b) - p.start)
-	c.bucket.Spend(now, int(r.size))
-	c.budget.credit -= int(r.size)
-	c.stats.PacketsSent++
-	c.stats.BytesSent += uint64(r.size)
 	if r.has(carriesAck) {
 		c.acks.sent()
 		c.stats.AcksSent++
 	}
-	if r.has(eliciting) {
-		c.noteEliciting(now, r)
-	}
+	c.depart(now, r, len(p.b)-p.start)
+	return p.b
+}
+
+// depart notes that the packet of the record leaves.
+func (c *Conn) depart(now time.Duration, r *sentPacket, size int) {
+	r.size = uint32(size)
+	c.bucket.Spend(now, size)
+	c.budget.credit -= size
+	c.stats.PacketsSent++
+	c.stats.BytesSent += uint64(size)
 	c.marks.mark(r)
 	number := c.sent.next
-	c.sent.push()
-	if r.has(eliciting) {
-		c.prr.sent(int(r.size))
-		c.cc.OnSend(now, congestion.SendEvent{Number: number, Bytes: int(r.size), InFlight: c.sent.inFlight, AppLimited: !c.send.hasWork()})
+	if !r.has(eliciting) {
+		c.sent.push()
+		return
 	}
-	return p.b
+	c.noteEliciting(now, r)
+	c.sent.push()
+	c.prr.sent(size)
+	c.cc.OnSend(now, congestion.SendEvent{Number: number, Bytes: size, InFlight: c.sent.inFlight, AppLimited: !c.send.hasWork()})
 }
 
 // noteEliciting fills in what ACK processing will want to know of the packet.
