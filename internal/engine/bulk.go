@@ -30,12 +30,13 @@ func (c *Conn) bulk(now time.Duration, room int) int {
 }
 
 // appendBulk appends n of the packets that bulk has counted, or fewer if the controller's window shrinks
-// meanwhile.
+// meanwhile. The trailer of each comes when the next has its bytes: just behind the copy it would wait for the
+// processor to have them stored.
 func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 	c.pacedUntil, c.appLimited = Never, false
 	size := c.mtu.size
 	dst = slices.Grow(dst, n*size)
-	for ; n > 0; n-- {
+	for i := range n {
 		r := c.sent.reserve(now)
 		start, offset := len(dst), c.send.next
 		dst = wire.AppendShort(dst, c.peerID, c.sent.next, wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked))
@@ -43,7 +44,10 @@ func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 		dst = wire.AppendDataHeader(dst, offset, length, false, true)
 		dst = dst[:len(dst)+length]
 		c.send.chunks.read(offset, dst[len(dst)-length:])
-		dst = wire.AppendTrailer(dst, start, c.sendSeed)
+		if i > 0 {
+			wire.AppendTrailer(dst[:start-wire.TrailerSize], start-size, c.sendSeed)
+		}
+		dst = dst[:start+size]
 		r.offset, r.length, r.flags = offset, uint32(length), carriesData|eliciting
 		c.send.next += uint64(length)
 		c.stats.StreamBytesSent += uint64(length)
@@ -52,5 +56,5 @@ func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 			break
 		}
 	}
-	return dst
+	return wire.AppendTrailer(dst[:len(dst)-wire.TrailerSize], len(dst)-size, c.sendSeed)
 }
