@@ -353,18 +353,41 @@ func (f *Frame) parseCookie(c *cursor) {
 func (f *Frame) parseData(c *cursor) {
 	f.Fin = f.Type&dataFin != 0
 	f.ToEnd = f.Type&dataLen == 0
+	t := byte(f.Type)
 	f.Type = FrameData
-	f.Offset = c.varint()
-	n := uint64(len(c.b))
-	if !f.ToEnd {
-		n = c.varint()
+	f.Offset, f.Data, c.b, c.err = parseData(t, c.b)
+}
+
+// IsData reports whether the first frame of b is DATA, for ParseData to parse.
+func IsData(b []byte) bool { return len(b) > 0 && FrameType(b[0]).isData() }
+
+// ParseData is Parse for DATA, which b must begin with: it returns the offset of the first byte, the
+// bytes, borrowed from b, whether the stream ends behind them, and the size of the frame.
+func ParseData(b []byte) (offset uint64, data []byte, fin bool, n int, err error) {
+	offset, data, rest, err := parseData(b[0], b[1:])
+	return offset, data, b[0]&dataFin != 0, len(b) - len(rest), err
+}
+
+// parseData parses what follows the type t of a DATA frame.
+func parseData(t byte, b []byte) (offset uint64, data, rest []byte, err error) {
+	offset, b, err = splitVarint(b)
+	if err != nil {
+		return 0, nil, nil, err
 	}
-	f.Data = c.bytes(n)
+	n := uint64(len(b))
+	if t&dataLen != 0 {
+		if n, b, err = splitVarint(b); err != nil {
+			return 0, nil, nil, err
+		}
+		if n > uint64(len(b)) {
+			return 0, nil, nil, ErrTruncated
+		}
+	}
 	switch {
-	case c.err != nil:
-	case n == 0 && !f.Fin:
-		c.fail(ErrMalformed)
-	case f.Offset > MaxOffset-n:
-		c.fail(ErrRange)
+	case n == 0 && t&dataFin == 0:
+		return 0, nil, nil, ErrMalformed
+	case offset > MaxOffset-n:
+		return 0, nil, nil, ErrRange
 	}
+	return offset, b[:n:n], b[n:], nil
 }

@@ -160,9 +160,7 @@ func AppendHeader(dst []byte, h Header) []byte {
 		panic("BUG: wire: connection ID missing or out of place")
 	}
 	if h.Type == Short {
-		dst = append(dst, mark|byte(h.NumberLen-1))
-		dst = binary.BigEndian.AppendUint64(dst, uint64(h.Dst))
-		return appendNumber(dst, h)
+		return AppendShort(dst, h.Dst, h.Number, h.NumberLen)
 	}
 	if h.Type > Versions || (h.Version == 0) != (h.Type == Versions) {
 		panic("BUG: wire: long header without type or version")
@@ -176,6 +174,46 @@ func AppendHeader(dst []byte, h Header) []byte {
 	dst = appendID(dst, h.Dst)
 	dst = appendID(dst, h.Src)
 	return appendNumber(dst, h)
+}
+
+// AppendShort is AppendHeader for a short packet, to a receiver that has an ID and with a number of 1 to 4
+// bytes: a connection sends little else.
+func AppendShort(dst []byte, id ID, number uint64, numberLen int) []byte {
+	if id == 0 || numberLen < 1 || numberLen > 4 {
+		panic("BUG: wire: short header without ID or number")
+	}
+	dst = append(dst, mark|byte(numberLen-1))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(id))
+	unsent := 4 - numberLen // bytes that the trailer will overwrite
+	dst = binary.BigEndian.AppendUint32(dst, uint32(number)<<(8*unsent))
+	return dst[:len(dst)-unsent]
+}
+
+// ParseShort is ParseHeader for a short packet, of which it returns the receiver's ID, the numberLen
+// low bytes of the packet number, and the payload, borrowed from b. A packet with a long header is
+// ErrForeign.
+func ParseShort(b []byte) (dst ID, number uint64, numberLen int, payload []byte, err error) {
+	if len(b) == 0 || b[0]&(markMask|longBit) != mark {
+		return 0, 0, 0, nil, ErrForeign
+	}
+	if b[0]&shortUnused != 0 {
+		return 0, 0, 0, nil, ErrReserved
+	}
+	numberLen = int(b[0]&numberMask) + 1
+	n, end := ShortHeaderLen(numberLen), len(b)-TrailerSize
+	if end < n {
+		return 0, 0, 0, nil, ErrTruncated
+	}
+	dst = ID(binary.BigEndian.Uint64(b[idOffset:]))
+	// The trailer, at least, follows the number.
+	number = uint64(binary.BigEndian.Uint32(b[idOffset+IDSize:]) >> (8 * (4 - numberLen)))
+	switch {
+	case dst == 0:
+		return 0, 0, 0, nil, ErrID
+	case end == n:
+		return 0, 0, 0, nil, ErrEmpty
+	}
+	return dst, number, numberLen, b[n:end:end], nil
 }
 
 // AppendVersions appends a whole VERSIONS packet that answers one whose
@@ -208,20 +246,8 @@ func ParseVersions(payload []byte) iter.Seq[uint32] {
 }
 
 func parseShort(b []byte) (h Header, payload []byte, err error) {
-	if b[0]&shortUnused != 0 {
-		return h, nil, ErrReserved
-	}
-	h.NumberLen = int(b[0]&numberMask) + 1
-	n := ShortHeaderLen(h.NumberLen)
-	if len(b) < n+TrailerSize {
-		return h, nil, ErrTruncated
-	}
-	if h.Dst, _ = ShortDst(b); h.Dst == 0 {
-		return h, nil, ErrID
-	}
-	h.Number = parseNumber(b[idOffset+IDSize : n])
-	end := len(b) - TrailerSize
-	return h, b[n:end:end], nil
+	h.Dst, h.Number, h.NumberLen, payload, err = ParseShort(b)
+	return h, payload, err
 }
 
 func parseLong(b []byte) (h Header, payload []byte, err error) {

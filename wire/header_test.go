@@ -240,3 +240,29 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// TestShortForms: what a connection uses for short packets agrees with what takes any packet.
+func TestShortForms(t *testing.T) {
+	for _, g := range goldenPackets(t) {
+		h, payload, err := ParseHeader(g.packet)
+		dst, number, n, body, shortErr := ParseShort(g.packet)
+		if IsEbb(g.packet) && IsLong(g.packet) {
+			if shortErr != ErrForeign {
+				t.Errorf("%s: %v", g.name, shortErr)
+			}
+			continue
+		}
+		if dst != h.Dst || number != h.Number || n != h.NumberLen || !bytes.Equal(body, payload) || shortErr != err {
+			t.Errorf("%s: %v, %d in %d bytes, %d of payload, %v; want %+v, %d, %v", g.name, dst, number, n, len(body), shortErr, h, len(payload), err)
+		}
+		var f Frame
+		if !IsData(body) {
+			continue
+		}
+		size, err := f.Parse(body)
+		offset, data, fin, m, dataErr := ParseData(body)
+		if dataErr != err || err == nil && (m != size || offset != f.Offset || fin != f.Fin || !bytes.Equal(data, f.Data)) {
+			t.Errorf("%s: DATA of %d bytes at %d, %v; want %+v, %v", g.name, len(data), offset, dataErr, f, err)
+		}
+	}
+}

@@ -46,38 +46,41 @@ func (c *cursor) fail(err error) {
 	c.b = nil
 }
 
-// varint reads a variable-length integer and insists on its shortest form, so
-// that a packet has one encoding only.
+// varint reads a variable-length integer.
 func (c *cursor) varint() uint64 {
-	if len(c.b) == 0 {
-		c.fail(ErrTruncated)
+	v, rest, err := splitVarint(c.b)
+	if err != nil {
+		c.fail(err)
 		return 0
 	}
-	n := 1 << (c.b[0] >> 6)
-	if n == 1 {
-		v := uint64(c.b[0])
-		c.b = c.b[1:]
-		return v
+	c.b = rest
+	return v
+}
+
+// splitVarint takes a variable-length integer off the front of b and insists on its shortest
+// form, so that a packet has one encoding only.
+func splitVarint(b []byte) (v uint64, rest []byte, err error) {
+	if len(b) == 0 {
+		return 0, nil, ErrTruncated
 	}
-	if len(c.b) < n {
-		c.fail(ErrTruncated)
-		return 0
+	n := 1 << (b[0] >> 6)
+	if len(b) < n {
+		return 0, nil, ErrTruncated
 	}
-	var v uint64
 	switch n {
+	case 1:
+		return uint64(b[0]), b[1:], nil
 	case 2:
-		v = uint64(binary.BigEndian.Uint16(c.b)) & (1<<14 - 1)
+		v = uint64(binary.BigEndian.Uint16(b)) & (1<<14 - 1)
 	case 4:
-		v = uint64(binary.BigEndian.Uint32(c.b)) & (1<<30 - 1)
+		v = uint64(binary.BigEndian.Uint32(b)) & (1<<30 - 1)
 	default:
-		v = binary.BigEndian.Uint64(c.b) & MaxOffset
+		v = binary.BigEndian.Uint64(b) & MaxOffset
 	}
 	if varintLen(v) != n {
-		c.fail(ErrVarint)
-		return 0
+		return 0, nil, ErrVarint
 	}
-	c.b = c.b[n:]
-	return v
+	return v, b[n:], nil
 }
 
 // uint32 reads four bytes.

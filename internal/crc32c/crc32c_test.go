@@ -56,7 +56,7 @@ func FuzzUpdate(f *testing.F) {
 }
 
 func BenchmarkUpdate(b *testing.B) {
-	for _, n := range []int{40, 300, 1452, 65_507} {
+	for _, n := range []int{40, 300, 1452, 1468, 65_507} {
 		p := make([]byte, n)
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.SetBytes(int64(n))

@@ -103,5 +103,35 @@ tail:
 	CRC32Q R8, AX
 	CRC32Q R9, AX
 	VZEROUPPER
+
+	// What does not fill 64 bytes.
+	CMPQ CX, $8
+	JB   four
+
+eight:
+	CRC32Q (SI), AX
+	ADDQ $8, SI
+	SUBQ $8, CX
+	CMPQ CX, $8
+	JAE  eight
+
+four:
+	TESTQ $4, CX
+	JZ    two
+	CRC32L (SI), AX
+	ADDQ $4, SI
+
+two:
+	TESTQ $2, CX
+	JZ    one
+	CRC32W (SI), AX
+	ADDQ $2, SI
+
+one:
+	TESTQ $1, CX
+	JZ    done
+	CRC32B (SI), AX
+
+done:
 	MOVL AX, ret+32(FP)
 	RET

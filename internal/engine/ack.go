@@ -72,6 +72,10 @@ func (a *ackState) receive(now time.Duration, n uint64, eliciting, urgent bool) 
 
 func (a *ackState) insert(n uint64) {
 	i := len(a.ranges)
+	if i > 0 && a.ranges[i-1].Last+1 == n { // the usual case: in order
+		a.ranges[i-1].Last = n
+		return
+	}
 	for i > 0 && a.ranges[i-1].First > n {
 		i--
 	}

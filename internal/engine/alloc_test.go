@@ -132,6 +132,43 @@ func BenchmarkBulk(b *testing.B) {
 	}
 }
 
+// BenchmarkDirections is the same by parts, each for a full packet: what its sender does until it is ready to leave, what
+// its receiver does, and what its ACK costs the sender. Write and Read are in none of them.
+func BenchmarkDirections(b *testing.B) {
+	w := newTwins(b, 1<<20)
+	for range 100 { // the path is found to carry more, and what is to grow has grown
+		w.a.Write(w.bytes)
+		w.turn()
+		w.b.Read(w.bytes)
+		w.turn()
+	}
+	var sent, received, acked time.Duration
+	packets := 0
+	for b.Loop() {
+		w.now += 100 * time.Microsecond
+		w.a.Write(w.bytes[:60<<10])
+		t0 := time.Now()
+		train, how := w.a.AppendSegments(w.now, w.buf[:0], 64<<10)
+		t1 := time.Now()
+		for rest := train; len(rest) > 0; packets++ {
+			n := min(how.SegmentSize, len(rest))
+			w.b.HandleSegment(w.now, w.pb, how.ECN, rest[:n])
+			rest = rest[n:]
+		}
+		t2 := time.Now()
+		w.b.Read(w.bytes)
+		t3 := time.Now()
+		w.carry(w.b, w.a, w.pa)
+		t4 := time.Now()
+		w.carry(w.a, w.b, w.pb)
+		sent, received, acked = sent+t1.Sub(t0), received+t2.Sub(t1), acked+t4.Sub(t3)
+	}
+	per := func(d time.Duration, unit string) { b.ReportMetric(float64(d)/float64(packets), unit) }
+	per(sent, "ns/packet-sent")
+	per(received, "ns/packet-received")
+	per(acked, "ns/packet-acked")
+}
+
 // BenchmarkPingPong is a 64-byte message and its answer.
 func BenchmarkPingPong(b *testing.B) {
 	w := newTwins(b, 1<<20)

@@ -5,20 +5,20 @@ import (
 )
 
 // handleData takes bytes of the peer's stream.
-func (c *Conn) handleData(f *wire.Frame, e *packetEffect) error {
-	end := f.Offset + uint64(len(f.Data))
+func (c *Conn) handleData(offset uint64, data []byte, fin bool, e *packetEffect) error {
+	end := offset + uint64(len(data))
 	if end > c.recv.limit {
 		return &Error{Kind: KindProtocol, Code: wire.CodeFlowControl, Reason: "bytes beyond the window"}
 	}
-	if c.recv.hasFinal && (end > c.recv.final || f.Fin && end != c.recv.final) || f.Fin && end < c.recv.highest() {
+	if c.recv.hasFinal && (end > c.recv.final || fin && end != c.recv.final) || fin && end < c.recv.highest() {
 		return &Error{Kind: KindProtocol, Code: wire.CodeFinalSize, Reason: "the stream ended twice, at different offsets, or goes on behind its end"}
 	}
 	before := c.recv.highest() + c.recv.ready
-	if !c.recv.receive(f.Offset, f.Data) {
+	if !c.recv.receive(offset, data) {
 		e.dropped = true
 		return nil
 	}
-	if f.Fin {
+	if fin {
 		c.recv.final, c.recv.hasFinal = end, true
 		e.urgent = true
 	}

@@ -16,6 +16,7 @@
 //	input.go      from a datagram to frames
 //	data.go       what the frames that touch the byte streams do
 //	output.go     what goes into the next packet
+//	bulk.go       many full packets of data at once
 //	handover.go   which data may leave now: window, pacer, flow control
 //	ack.go        numbers received, and when to acknowledge them
 //	sent.go       packets sent, until they are acknowledged or lost

@@ -45,12 +45,12 @@ func (c *Conn) handleShort(now time.Duration, path Path, ecn ECN, seg []byte) {
 		c.stats.OtherPath++
 		return
 	}
-	h, payload, err := wire.ParseHeader(seg)
-	if err != nil || h.Dst != c.params.Local {
+	dst, truncated, numberLen, payload, err := wire.ParseShort(seg)
+	if err != nil || dst != c.params.Local {
 		c.stats.Malformed++
 		return
 	}
-	number := wire.DecodeNumber(c.acks.largest, c.acks.any, h.Number, h.NumberLen)
+	number := wire.DecodeNumber(c.acks.largest, c.acks.any, truncated, numberLen)
 	if c.acks.duplicate(number) {
 		c.stats.Duplicates++
 		return
@@ -80,22 +80,14 @@ type packetEffect struct {
 // handleFrames processes a packet's frames and notes its number. It reports whether the
 // packet will be acknowledged.
 func (c *Conn) handleFrames(now time.Duration, number uint64, payload []byte) bool {
-	var f wire.Frame
 	var e packetEffect
 	if len(payload) == 0 {
 		c.breach(now, protocolError("a packet without frames"))
 		return false
 	}
 	for len(payload) > 0 && c.state == stateEstablished {
-		n, err := f.Parse(payload)
-		if err == nil && !f.Type.AllowedIn(wire.Short) {
-			err = wire.ErrMalformed
-		}
+		n, err := c.handleFirst(now, payload, &e)
 		if err != nil {
-			c.breach(now, protocolError(err.Error()))
-			return false
-		}
-		if err := c.handleFrame(now, &f, &e); err != nil {
 			c.breach(now, err)
 			return false
 		}
@@ -108,6 +100,28 @@ func (c *Conn) handleFrames(now time.Duration, number uint64, payload []byte) bo
 	c.acks.receive(now, number, e.eliciting, e.urgent)
 	c.settle(now)
 	return true
+}
+
+// handleFirst processes the first frame of b and returns its size. DATA, which most are, goes
+// past the frame that holds any.
+func (c *Conn) handleFirst(now time.Duration, b []byte, e *packetEffect) (int, error) {
+	if wire.IsData(b) {
+		offset, data, fin, n, err := wire.ParseData(b)
+		if err != nil {
+			return 0, protocolError(err.Error())
+		}
+		e.eliciting = true
+		return n, c.handleData(offset, data, fin, e)
+	}
+	var f wire.Frame
+	n, err := f.Parse(b)
+	if err == nil && !f.Type.AllowedIn(wire.Short) {
+		err = wire.ErrMalformed
+	}
+	if err != nil {
+		return 0, protocolError(err.Error())
+	}
+	return n, c.handleFrame(now, &f, e)
 }
 
 // breach ends the connection because the peer broke the protocol.
@@ -126,8 +140,6 @@ func (c *Conn) handleFrame(now time.Duration, f *wire.Frame, e *packetEffect) er
 	case wire.FramePadding, wire.FramePing:
 	case wire.FrameAck, wire.FrameAckECN:
 		return c.handleAck(now, &f.Ack)
-	case wire.FrameData:
-		return c.handleData(f, e)
 	case wire.FrameWindow:
 		c.send.limit = max(c.send.limit, f.Limit)
 	case wire.FrameReset:

@@ -36,6 +36,15 @@ func newMTU(max int) mtuState {
 	return mtuState{size: basePacket, max: max, low: basePacket, high: max, again: Never}
 }
 
+// resting reports that there is surely nothing to probe now, as is so for most of a
+// connection's life.
+func (m *mtuState) resting(now time.Duration) bool {
+	if m.again != Never {
+		return now < m.again
+	}
+	return m.probing != 0 || m.low == m.max
+}
+
 // due reports the size to probe now, or 0. The bound is tried first: most
 // paths carry it.
 func (m *mtuState) due(now time.Duration) int {

@@ -25,18 +25,21 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 		train.ECN = c.marks.codepoint(c.loss.ptoCount)
 	}
 	max = min(max, c.trainLimit())
-	first, packets := c.sent.next, 0
+	first := c.sent.next
 	for {
 		full := c.mtu.size
-		if len(dst)-start+full > max && len(dst) > start {
+		room := max - (len(dst) - start)
+		if full > room && len(dst) > start {
 			break
 		}
 		before := len(dst)
+		if n := c.bulk(now, room); n > 0 {
+			dst = c.appendBulk(now, dst, n)
+			train.SegmentSize = full
+			continue
+		}
 		dst = c.appendPacket(now, dst)
 		n := len(dst) - before
-		if n > 0 {
-			packets++
-		}
 		if train.SegmentSize == 0 {
 			train.SegmentSize = n
 		}
@@ -44,7 +47,7 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 			break
 		}
 	}
-	if packets > 1 {
+	if len(dst)-start > train.SegmentSize {
 		c.sent.noteTrain(first)
 	}
 	return dst, train
@@ -71,7 +74,9 @@ func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
 		return dst
 	}
 	p := c.beginPacket(now, dst, c.mtu.size)
-	c.appendControl(now, &p)
+	if c.acks.owed > 0 || c.acks.due <= now || c.controlDue() {
+		c.appendControl(now, &p)
+	}
 	if data || c.loss.probes > 0 {
 		c.appendData(&p)
 	}
@@ -107,11 +112,11 @@ func (c *Conn) pingWanted(now time.Duration, p *packet) bool {
 
 // packet is a short packet under construction.
 type packet struct {
-	b      []byte // everything so far, what was there before included
-	start  int    // where the packet begins
-	body   int    // where its frames begin
-	limit  int    // len(b) must not exceed this: the trailer follows
-	record sentPacket
+	b      []byte      // everything so far, what was there before included
+	start  int         // where the packet begins
+	body   int         // where its frames begin
+	limit  int         // len(b) must not exceed this: the trailer follows
+	record *sentPacket // the next number's; it counts once it is pushed
 }
 
 func (p *packet) room() int { return p.limit - len(p.b) }
@@ -126,13 +131,9 @@ func (p *packet) pad(n int) {
 
 func (c *Conn) beginPacket(now time.Duration, dst []byte, size int) packet {
 	c.sent.leaveOut(now)
-	p := packet{start: len(dst), limit: len(dst) + size - wire.TrailerSize}
-	p.b = wire.AppendHeader(dst, wire.Header{
-		Type: wire.Short, Version: wire.Version, Dst: c.peerID, Number: c.sent.next,
-		NumberLen: wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked),
-	})
+	p := packet{start: len(dst), limit: len(dst) + size - wire.TrailerSize, record: c.sent.reserve(now)}
+	p.b = wire.AppendShort(dst, c.peerID, c.sent.next, wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked))
 	p.body = len(p.b)
-	p.record.sentAt = now
 	return p
 }
 
@@ -218,31 +219,36 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 	if len(p.b) == p.body {
 		return p.b[:p.start]
 	}
-	r := &p.record
+	r := p.record
 	if short := wire.MinShortSize - wire.TrailerSize - (len(p.b) - p.start); short > 0 && r.has(eliciting) {
 		p.pad(short)
 	}
 	p.b = wire.AppendTrailer(p.b, p.start, c.sendSeed)
-	r.size = uint32(len(p.b) - p.start)
-	c.bucket.Spend(now, int(r.size))
-	c.budget.credit -= int(r.size)
-	c.stats.PacketsSent++
-	c.stats.BytesSent += uint64(r.size)
 	if r.has(carriesAck) {
 		c.acks.sent()
 		c.stats.AcksSent++
 	}
-	if r.has(eliciting) {
-		c.noteEliciting(now, r)
-	}
+	c.depart(now, r, len(p.b)-p.start)
+	return p.b
+}
+
+// depart notes that the packet of the record leaves.
+func (c *Conn) depart(now time.Duration, r *sentPacket, size int) {
+	r.size = uint32(size)
+	c.bucket.Spend(now, size)
+	c.budget.credit -= size
+	c.stats.PacketsSent++
+	c.stats.BytesSent += uint64(size)
 	c.marks.mark(r)
 	number := c.sent.next
-	c.sent.push(*r)
-	if r.has(eliciting) {
-		c.prr.sent(int(r.size))
-		c.cc.OnSend(now, congestion.SendEvent{Number: number, Bytes: int(r.size), InFlight: c.sent.inFlight, AppLimited: !c.send.hasWork()})
+	if !r.has(eliciting) {
+		c.sent.push()
+		return
 	}
-	return p.b
+	c.noteEliciting(now, r)
+	c.sent.push()
+	c.prr.sent(size)
+	c.cc.OnSend(now, congestion.SendEvent{Number: number, Bytes: size, InFlight: c.sent.inFlight, AppLimited: !c.send.hasWork()})
 }
 
 // noteEliciting fills in what ACK processing will want to know of the packet.
@@ -266,7 +272,7 @@ func (c *Conn) noteEliciting(now time.Duration, r *sentPacket) {
 // sizeProbe is the packet size to probe now, or 0: while all that there is to send fits
 // one packet, a larger one would gain nothing.
 func (c *Conn) sizeProbe(now time.Duration) int {
-	if c.loss.ptoCount > 0 || c.send.backlog() <= uint64(c.mtu.size) {
+	if c.mtu.resting(now) || c.loss.ptoCount > 0 || c.send.backlog() <= uint64(c.mtu.size) {
 		return 0
 	}
 	size := c.mtu.due(now)

@@ -44,7 +44,9 @@ func TestPersistentCongestionExample(t *testing.T) {
 			number := 0
 			send := func(until time.Duration) {
 				for number < len(at) && at[number]*time.Second <= until {
-					c.sent.push(sentPacket{sentAt: at[number] * time.Second, size: 1200, flags: eliciting})
+					p := c.sent.reserve(at[number] * time.Second)
+					p.size, p.flags = 1200, eliciting
+					c.sent.push()
 					number++
 				}
 			}

@@ -46,10 +46,11 @@ type deliveryState struct {
 // ackResult gathers what one ACK frame newly says.
 type ackResult struct {
 	bytes    int
-	newest   sentPacket // the newest packet newly acknowledged
-	number   uint64
-	found    bool
+	newest   *sentPacket // the newest packet newly acknowledged; nil: none
+	number   uint64      // of it
 	spurious congestion.LossEvent
+	data     span   // stream bytes that are delivered, and not marked yet
+	fin      bool   // with the end of the stream behind them
 	fresh    uint64 // stream bytes newly delivered
 	invented bool   // it names a number that was never sent
 }
@@ -65,11 +66,12 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 	for s := range f.Ranges() {
 		c.ackRange(now, s, &r)
 	}
+	c.ackData(&r)
 	if r.invented {
 		c.stats.BadAcks++
 		return protocolError("ACK of a packet number that was left out")
 	}
-	if !r.found {
+	if r.newest == nil {
 		return nil
 	}
 	c.loss.ptoCount = 0
@@ -90,7 +92,7 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 		e.CE = c.marks.validate(f)
 		c.stats.PacketsMarked += uint64(e.CE)
 	}
-	e.Delivery = c.sampleRate(now, &r.newest)
+	e.Delivery = c.sampleRate(now, r.newest)
 	c.reportSpurious(now, r.spurious)
 	c.detectLosses(now, prior, 0)
 	e.SmoothedRTT, e.MinRTT, e.InFlight = c.rtt.smoothed, c.rtt.min, c.sent.inFlight
@@ -159,11 +161,16 @@ func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 		c.delivery.delivered += int64(p.size)
 		c.delivery.deliveredAt = now
 	}
-	if !r.found || n > r.number {
-		r.newest, r.number, r.found = *p, n, true
+	if r.newest == nil || n > r.number {
+		r.newest, r.number = p, n
 	}
 	if p.has(carriesData | carriesFin) {
-		r.fresh += c.send.markAcked(p.offset, int(p.length), p.has(carriesFin))
+		if p.offset != r.data.end || r.fin {
+			c.ackData(r)
+			r.data = span{p.offset, p.offset}
+		}
+		r.data.end += uint64(p.length)
+		r.fin = p.has(carriesFin)
 	}
 	if p.has(carriesAck) {
 		c.acks.forget(p.ackLargest)
@@ -180,6 +187,14 @@ func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 	if p.has(isProbe) {
 		c.mtuAcked(int(p.size))
 	}
+}
+
+// ackData marks the stream bytes of packets that follow each other: they are most often one piece.
+func (c *Conn) ackData(r *ackResult) {
+	if r.fin || r.data.len() > 0 {
+		r.fresh += c.send.markAcked(r.data.start, int(r.data.len()), r.fin)
+	}
+	r.data, r.fin = span{}, false
 }
 
 // sampleDelay takes the round trip and the one-way delay of the newest packet.

@@ -71,14 +71,21 @@ func (s *sentState) at(n uint64) *sentPacket {
 	return &s.ring[n&uint64(len(s.ring)-1)]
 }
 
-// push appends a record for the next number.
-func (s *sentState) push(p sentPacket) {
+// reserve returns the record of the next number, for a packet to be sent now. It counts once it
+// is pushed.
+func (s *sentState) reserve(now time.Duration) *sentPacket {
 	if s.next-s.base == uint64(len(s.ring)) {
 		s.grow(max(2, 2*len(s.ring)))
 	}
-	s.ring[s.next&uint64(len(s.ring)-1)] = p
+	p := &s.ring[s.next&uint64(len(s.ring)-1)]
+	*p = sentPacket{sentAt: now}
+	return p
+}
+
+// push takes the record that reserve has returned, filled in, into those that are covered.
+func (s *sentState) push() {
 	s.next++
-	if p.has(eliciting) {
+	if p := s.at(s.next - 1); p.has(eliciting) {
 		s.inFlight += int(p.size)
 		s.outstanding++
 		s.elicitedAt = p.sentAt
@@ -120,7 +127,7 @@ func (s *sentState) trim(keepSince time.Duration) {
 	}
 	s.acked.remove(0, s.base)
 	s.settled.remove(0, s.base)
-	if s.base == s.next && len(s.ring) > keepSlots {
-		s.ring = nil
-	}
 }
+
+// slack reports whether the ring has grown and holds nothing.
+func (s *sentState) slack() bool { return s.base == s.next && len(s.ring) > keepSlots }

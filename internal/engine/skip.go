@@ -41,7 +41,8 @@ func (s *sentState) leaveOut(now time.Duration) {
 		return
 	}
 	number := s.next
-	s.push(sentPacket{sentAt: now, flags: neverSent | isLost})
+	s.reserve(now).flags = neverSent | isLost
+	s.push()
 	s.settled.add(number, number+1)
 	s.skip.next(number)
 }

@@ -11,7 +11,7 @@ func (c *Conn) NextTimeout() time.Duration {
 	case stateHandshake:
 		return min(c.hs.resendAt, c.hs.deadline, c.end.lingerUntil)
 	}
-	t := min(c.acks.due, c.pacedUntil, c.windowDueAt(), c.idleTime(), c.end.lingerUntil)
+	t := min(c.acks.due, c.pacedUntil, c.windowDueAt(), c.idleTime(), c.slackUntil(), c.end.lingerUntil)
 	if c.loss.due != Never {
 		return min(t, c.loss.due)
 	}
@@ -30,6 +30,9 @@ func (c *Conn) Advance(now time.Duration) {
 	c.lossTimer(now)
 	c.advanceIdle(now)
 	c.advanceLinger(now)
+	if now >= c.slackUntil() {
+		c.shrink()
+	}
 }
 
 // idleTime is when silence calls for a probe or has lasted too long. A
@@ -67,6 +70,18 @@ func (c *Conn) advanceIdle(now time.Duration) {
 	}
 	c.stats.IdleTimeouts++
 	c.fail(now, &Error{Kind: KindIdleTimeout, Code: codeTimeout, Reason: "the peer has been silent for " + c.params.IdleTimeout.String() + " despite probes"})
+}
+
+// keepSlack is how long a table that has grown outlives its use: a busy connection, whose flight is often
+// nothing for a moment, would make it anew each time.
+const keepSlack = time.Second
+
+// slackUntil is when the records of packets, of which none is in use, are worth their memory no more.
+func (c *Conn) slackUntil() time.Duration {
+	if c.sent.slack() {
+		return c.lastReceived + keepSlack
+	}
+	return Never
 }
 
 // shrink lets go of tables that have grown in busier times.

@@ -1,0 +1,60 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"example.com/ebb/wire"
+)
+
+// bulk is how many full packets of nothing but new bytes of the stream, with more behind them, may
+// leave now within room bytes. It asks once what appendPacket asks for each; 0 leaves the
+// next packet to that.
+func (c *Conn) bulk(now time.Duration, room int) int {
+	switch {
+	case c.state != stateEstablished, c.acks.owed > 0, c.acks.due <= now, c.controlDue():
+		return 0
+	case c.loss.probes > 0, c.prr.active, len(c.send.lost) > 0, c.send.stopped, !c.mtu.resting(now):
+		return 0
+	}
+	room = min(room, c.cc.Window()-c.sent.inFlight, c.bucket.Available(now))
+	if c.budget.rate > 0 {
+		room = min(room, c.budget.credit)
+	}
+	backlog := min(c.send.end-c.send.next, c.send.credit())
+	if room < c.mtu.size || backlog <= uint64(c.mtu.size) || c.sent.next >= c.sent.skip.at {
+		return 0
+	}
+	n := min(room, int(backlog-1)) / c.mtu.size
+	return int(min(uint64(n), c.sent.skip.at-c.sent.next))
+}
+
+// appendBulk appends n of the packets that bulk has counted, or fewer if the controller's window shrinks
+// meanwhile. The trailer of each comes when the next has its bytes: just behind the copy it would wait for the
+// processor to have them stored.
+func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
+	c.pacedUntil, c.appLimited = Never, false
+	size := c.mtu.size
+	dst = slices.Grow(dst, n*size)
+	for i := range n {
+		r := c.sent.reserve(now)
+		start, offset := len(dst), c.send.next
+		dst = wire.AppendShort(dst, c.peerID, c.sent.next, wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked))
+		length := size - wire.TrailerSize - (len(dst) - start) - wire.DataHeaderLen(offset, 0, true)
+		dst = wire.AppendDataHeader(dst, offset, length, false, true)
+		dst = dst[:len(dst)+length]
+		c.send.chunks.read(offset, dst[len(dst)-length:])
+		if i > 0 {
+			wire.AppendTrailer(dst[:start-wire.TrailerSize], start-size, c.sendSeed)
+		}
+		dst = dst[:start+size]
+		r.offset, r.length, r.flags = offset, uint32(length), carriesData|eliciting
+		c.send.next += uint64(length)
+		c.stats.StreamBytesSent += uint64(length)
+		c.depart(now, r, size)
+		if c.sent.inFlight+size > c.cc.Window() {
+			break
+		}
+	}
+	return wire.AppendTrailer(dst[:len(dst)-wire.TrailerSize], len(dst)-size, c.sendSeed)
+}

@@ -1,0 +1,42 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"example.com/ebb/wire"
+)
+
+// TestRecordsOutliveTheirUse: the table of packets that a large flight has made stays when all of them are
+// acknowledged, and goes after a second of silence.
+func TestRecordsOutliveTheirUse(t *testing.T) {
+	var cc episodes
+	c := New(0, Params{Client: true, Controller: &cc, MaxDatagram: 1200})
+	c.establish(0)
+	const packets = 10 * keepSlots
+	for range packets {
+		p := c.sent.reserve(0)
+		p.size, p.flags = 1200, eliciting
+		c.sent.push()
+	}
+	f := parseAck(t, []wire.Range{{First: 0, Last: packets - 1}})
+	now := 10 * time.Millisecond
+	c.lastReceived = now
+	if err := c.handleAck(now, &f); err != nil {
+		t.Fatal(err)
+	}
+	if c.sent.base != packets || len(c.sent.ring) < packets {
+		t.Fatalf("%d packets acknowledged, a table of %d", c.sent.base, len(c.sent.ring))
+	}
+	if at := c.NextTimeout(); at != now+keepSlack {
+		t.Fatalf("the next timeout is at %v", at)
+	}
+	c.Advance(now + keepSlack - 1)
+	if c.sent.ring == nil {
+		t.Fatal("the table went early")
+	}
+	c.Advance(now + keepSlack)
+	if c.sent.ring != nil || c.NextTimeout() != Never {
+		t.Errorf("after %v of silence a table of %d, the next timeout at %v", keepSlack, len(c.sent.ring), c.NextTimeout())
+	}
+}
