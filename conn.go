@@ -36,6 +36,7 @@ type Conn struct {
 	shaper shaper.Shaper
 	read   turn
 	write  turn
+	lease  engine.Lease // of the Read that waits
 	drive  driveState
 
 	linger    linger
@@ -102,7 +103,16 @@ func (c *Conn) Read(b []byte) (int, error) {
 			c.proceedRead()
 			return n, nil
 		}
+		c.lease = engine.Lease{Buf: b}
+		c.engine.Lend(&c.lease)
 		c.await(&c.read)
+		n = c.engine.Reclaim()
+		c.lease.Buf = nil
+		if n > 0 {
+			c.read.giveUp()
+			c.proceedRead()
+			return n, nil
+		}
 	}
 }
 

@@ -212,8 +212,24 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return 0, c.tell(c.readError())
 }
 
-// Readable reports whether Read would return something.
-func (c *Conn) Readable() bool { return c.recv.ready > c.recv.read || c.readError() != nil }
+// Lend has bytes put straight into the memory of a caller who waits because Read had none for it. Reclaim
+// must follow before the caller uses its memory again, and before the next Read.
+func (c *Conn) Lend(l *Lease) { c.recv.lease = l }
+
+// Reclaim ends a Lend and returns how many bytes the caller has now.
+func (c *Conn) Reclaim() int {
+	n := c.recv.lease.N
+	c.recv.lease = nil
+	if n > 0 {
+		c.renewWindow()
+	}
+	return n
+}
+
+// Readable reports whether Read would return something, or has a Lease something.
+func (c *Conn) Readable() bool {
+	return c.recv.ready > c.recv.read || c.recv.lease != nil && c.recv.lease.N > 0 || c.readError() != nil
+}
 
 // Write takes as much of p as the send buffer admits. (0, nil) means that it is
 // full.

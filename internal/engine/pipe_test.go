@@ -22,7 +22,8 @@ func newRecvPipe(h *heap, window uint64) *recvPipe {
 }
 
 // TestReceiveAnyOrder: bytes that come in any order, overlapping and repeated, are
-// read once and in order, and the memory goes back.
+// read once and in order, by callers who wait with their memory lent and by those who
+// do not, and the chunks go back.
 func TestReceiveAnyOrder(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	want := make([]byte, 200_000)
@@ -33,22 +34,43 @@ func TestReceiveAnyOrder(t *testing.T) {
 	p := newRecvPipe(&h, 1<<30)
 	var got []byte
 	buf := make([]byte, 7000)
-	for p.ready < uint64(len(want)) {
-		near := max(int(p.ready)-3000, 0) + r.IntN(40_000)
+	leased := 0
+	reclaim := func() {
+		if p.lease != nil {
+			got = append(got, buf[:p.lease.N]...)
+			leased += p.lease.N
+			p.lease = nil
+		}
+	}
+	for i := 0; p.ready < uint64(len(want)); i++ {
+		spread := 40_000
+		if i%200 < 100 { // holes are closed, and then all is in order for a while
+			spread = 3000
+		}
+		near := max(int(p.ready)-2999, 0) + r.IntN(spread)
 		start := min(near, len(want)-1)
 		end := min(start+1+r.IntN(3000), len(want))
 		if !p.receive(uint64(start), want[start:end]) {
 			t.Fatal("no room for a gap")
 		}
 		if r.IntN(4) == 0 {
-			got = append(got, buf[:p.take(buf)]...)
+			reclaim()
+			n := p.take(buf)
+			got = append(got, buf[:n]...)
+			if n == 0 || p.read == p.ready && r.IntN(2) == 0 {
+				p.lease = &Lease{Buf: buf[:1+r.IntN(len(buf))]}
+			}
 		}
 	}
+	reclaim()
 	for n := p.take(buf); n > 0; n = p.take(buf) {
 		got = append(got, buf[:n]...)
 	}
 	if !bytes.Equal(got, want) {
 		t.Error("the bytes differ")
+	}
+	if leased == 0 {
+		t.Error("nothing was put into lent memory")
 	}
 	if h.lent != 0 {
 		t.Errorf("%d chunks were kept", h.lent)

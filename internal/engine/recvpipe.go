@@ -28,6 +28,23 @@ type recvPipe struct {
 	maxWindow uint64        // its bound
 	limit     uint64        // the offset offered so far; never taken back
 	renewedAt time.Duration // when limit was last raised
+
+	lease *Lease // of a caller who waits; nil: nobody does
+}
+
+// Lease is memory that a caller lends while it waits for bytes.
+type Lease struct {
+	Buf []byte
+	N   int // bytes of it that are filled
+}
+
+// settle fills the lease with bytes that are next in the stream, as far as it goes, and returns the rest.
+func (p *recvPipe) settle(b []byte) []byte {
+	n := copy(p.lease.Buf[p.lease.N:], b)
+	p.lease.N += n
+	p.ready += uint64(n)
+	p.leave(p.ready)
+	return b[n:]
 }
 
 // receive takes a DATA frame's bytes, of which those below ready and those
@@ -42,6 +59,12 @@ func (p *recvPipe) receive(offset uint64, b []byte) bool {
 	}
 	if len(b) == 0 {
 		return true // an empty frame only says where the stream ends
+	}
+	if p.lease != nil && offset == p.read && len(p.ahead) == 0 && !p.discard {
+		if b = p.settle(b); len(b) == 0 {
+			return true
+		}
+		offset = p.ready
 	}
 	if offset > p.ready && len(p.ahead) >= maxGaps && p.opensGap(offset, end) {
 		return false
@@ -87,13 +110,18 @@ func (p *recvPipe) take(b []byte) int {
 		return 0
 	}
 	p.chunks.read(p.read, b[:n])
-	p.read += uint64(n)
+	p.leave(p.read + uint64(n))
+	return n
+}
+
+// leave gives everything below the offset up: the application has it.
+func (p *recvPipe) leave(offset uint64) {
+	p.read = offset
 	if p.read == p.highest() {
 		p.chunks.releaseAll(p.read)
 	} else {
 		p.chunks.release(p.read)
 	}
-	return n
 }
 
 // drop makes the pipe discard what it holds and whatever comes.
