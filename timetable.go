@@ -41,7 +41,7 @@ func (t *timetable) add(c *Conn, at time.Duration) {
 	t.entries[c.drive.place].at = at
 	t.rise(c.drive.place)
 	if !t.running {
-		t.setTimer(t.now(), 0)
+		t.setTimer(0)
 	}
 }
 
@@ -74,14 +74,15 @@ func (t *timetable) run() {
 		t.mu.Lock()
 	}
 	t.running, t.set = false, engine.Never
-	t.setTimer(t.now(), restTime)
+	t.setTimer(restTime)
 }
 
 // setTimer makes the timer fire when the first connection's time comes, after a rest in any case.
-func (t *timetable) setTimer(now, rest time.Duration) {
+func (t *timetable) setTimer(rest time.Duration) {
 	if len(t.entries) == 0 || t.entries[0].at >= t.set {
 		return
 	}
+	now := t.now()
 	t.set = max(t.entries[0].at, now+rest)
 	if t.timer == nil {
 		t.timer = time.AfterFunc(t.set-now, t.run)
