@@ -144,10 +144,10 @@ func (c *adaptive) avoid(r *round) {
 		return
 	}
 	target := c.target(r.rtt)
-	if r.lost > 0 && r.reverse && r.rtt-c.delay.base > target && r.least <= target {
-		// Only the peer's clock says that there is no queue. It is believed as
+	if r.lost > 0 && r.reverse {
+		// Only the peer's clock says that there is less of a queue. It is believed as
 		// long as nothing is lost: no peer gets more by it than TCP gives.
-		worst, congested = fullRate, true
+		r.least = r.rtt - c.delay.base
 	}
 	if congested {
 		c.reduce(worst, r.lostCount)
@@ -183,7 +183,7 @@ func (c *adaptive) step(r *round, target time.Duration) {
 // for more than steps would take in a reasonable time.
 func (c *adaptive) quietEnough(r *round, target time.Duration) bool {
 	q := &c.quiet
-	if r.appLimited() || r.least >= target/4 {
+	if r.appLimited() || r.least >= target/quietShare {
 		q.rounds = 0
 		return false
 	}
