@@ -104,7 +104,7 @@ func (c *adaptive) waitLonger() {
 }
 
 // leaveHold sets the window to what the path has delivered in a round trip without our
-// queue; one on the ACKs' path is part of it. On a path shorter than its target it is
+// queue, and to a part of the target more; a queue on the ACKs' path is part of the round trip. On a path shorter than its target it is
 // what was delivered in half of the target.
 func (c *adaptive) leaveHold(r *round) {
 	if r.rate > 0 {
@@ -113,6 +113,11 @@ func (c *adaptive) leaveHold(r *round) {
 			delay = max(delay, c.srtt-r.least)
 		}
 		delay += c.ackHold()
+		if !c.byLoss {
+			// As much queue as is the most for a probe: a window that leaves none is too
+			// small wherever delays vary, and would be probed beyond again and again.
+			delay += c.target(r.rtt) / quietShare
+		}
 		w := scale(r.rate, int64(delay), int64(time.Second))
 		if r.limited > 0 {
 			// The flight was not the window for some of the time, and the rate not
