@@ -121,11 +121,11 @@ func parse(args []string, messages io.Writer) (options, error) {
 // fill sets what the command line left open.
 func (o *options) fill() {
 	plan, rounds := measure.Plan{
-		Slot: 2 * time.Second, RelaySlot: 5 * time.Second, IdlePairs: 1000, Settle: 2 * time.Second, IdleTime: 20 * time.Second,
+		Slot: 2 * time.Second, RelaySlot: 10 * time.Second, IdlePairs: 1000, Settle: 2 * time.Second, IdleTime: 20 * time.Second,
 	}, 10
 	if o.quick {
 		plan, rounds = measure.Plan{
-			Slot: 250 * time.Millisecond, RelaySlot: 1500 * time.Millisecond, IdlePairs: 300, Settle: time.Second, IdleTime: time.Second, ManyDivisor: 10,
+			Slot: 250 * time.Millisecond, RelaySlot: 3 * time.Second, IdlePairs: 300, Settle: time.Second, IdleTime: time.Second, ManyDivisor: 10,
 		}, 2
 	}
 	if o.plan.Slot > 0 {
@@ -185,7 +185,7 @@ func (o options) rounded(ctx context.Context, r *report.Report, progress io.Writ
 	for round := range o.rounds {
 		fmt.Fprintf(progress, "round %d of %d\n", round+1, o.rounds)
 		for _, m := range o.measurements {
-			if round > 0 && (m.Once || m.OnceQuick && o.quick) {
+			if m.Rounds > 0 && round >= m.Rounds || m.OnceQuick && o.quick && round > 0 {
 				continue
 			}
 			for i := range o.peers {

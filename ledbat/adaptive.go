@@ -20,6 +20,7 @@ const (
 	growthShare = 8 // of a packet: the most that congestion avoidance grows in a round trip
 	probeShare  = 4 // of what is acknowledged: the growth of a probe
 
+	quietShare  = 4           // of the target: a queue of less is none
 	quietRounds = 4           // without a queue before a probe
 	quietTime   = time.Second // likewise
 	maxWait     = 32 * time.Second
@@ -43,6 +44,7 @@ type adaptive struct {
 	initial int64         // the window to begin with
 	heard   time.Duration // when something was last sent or acknowledged
 	before  time.Duration // the largest queue of the round before
+	clear   bool          // there was none at times in it
 
 	stage   stage
 	began   bool // holding follows a slow start
@@ -230,11 +232,11 @@ func (c *adaptive) startRound() {
 func (c *adaptive) endRound() {
 	r := c.round
 	c.flights.add(r.flight)
-	if r.lost > 0 {
-		c.buffer.add(c.now, max(r.most, c.before))
-	}
+	// In a slow start or a probe the queue goes from nothing to full in a round.
+	clear := c.stage == steady && r.samples > 0 && r.least <= c.maxTarget()/quietShare
+	c.buffer.add(c.now, max(r.most, c.before), clear && c.clear, r.acked, r.lostCount)
 	c.buffer.age(c.now)
-	c.before = r.most
+	c.before, c.clear = r.most, clear
 	if c.stage == steady {
 		c.jitter.add(&r)
 	}
@@ -265,7 +267,7 @@ func (c *adaptive) released(r *round) bool {
 		c.held = 0
 	}
 	return c.held == 0 && was >= flightRounds && (c.stage == steady || c.stage == probing) &&
-		r.samples > 0 && r.lost == 0 && r.least < c.target(r.rtt)/4
+		r.samples > 0 && r.lost == 0 && r.least < c.target(r.rtt)/quietShare
 }
 
 func (c *adaptive) enter(s stage) {

@@ -13,12 +13,46 @@ func TestRandomLossIsNotCongestion(t *testing.T) {
 		s, c := newCourse(t, 40*ms, Config{})
 		s.toSteady(c, 300_000)
 		before := c.window
-		for range 100 {
+		for range 40 { // a probe is begun, and goes on: nothing ends it here
 			s.round(400*us, every)
 		}
 		if c.window < before {
 			t.Errorf("one of %d lost: window %d after %d", every, c.window, before)
 		}
+	}
+}
+
+// What late timers make of delays looks like a queue of a millisecond or two. Loss there is not what a short
+// buffer does, and must not make the target less than that.
+func TestLossAmongLateTimersLeavesTheTarget(t *testing.T) {
+	s, c := newCourse(t, 20*ms, Config{})
+	s.toSteady(c, 100_000)
+	for i := range 40 {
+		s.round(time.Duration(i%5)*400*us, 100)
+	}
+	if got := c.target(0); got != maxTarget {
+		t.Errorf("target %v, want %v", got, maxTarget)
+	}
+	for range 40 { // and a queue of our own changes nothing
+		s.round(4*ms, 100)
+	}
+	if got := c.target(0); got != maxTarget {
+		t.Errorf("target %v with a queue of 4 ms, want %v", got, maxTarget)
+	}
+}
+
+// A loss while late ACKs make round trips longer than the queue alone costs no more than
+// what they are longer by.
+func TestLossAmongLateACKsAtTheTarget(t *testing.T) {
+	s, c := newCourse(t, 20*ms, Config{})
+	s.toSteady(c, 200_000)
+	s.round(0, 0)
+	before := c.window
+	s.back = 3 * ms / 2
+	s.round(9*ms/2, 100)
+	s.round(9*ms/2, 100)
+	if c.window < before*9/10 {
+		t.Errorf("window %d after %d", c.window, before)
 	}
 }
 

@@ -44,10 +44,12 @@ func TestHoldSetsTheWindowToWhatWasDelivered(t *testing.T) {
 	c.hold(false)
 	n := s.send()
 	s.now += 60 * ms // 20 of them queue
+	delay := int(40*ms + c.target(60*ms)/4)
 	s.ack(s.sent-1, n*mss, n*mss, 0, 20*ms)
 	s.wantStage(c, steady, "a round later")
-	want := n * mss * 40 / 60
-	s.wantWindow(want, 1, "rate times base delay")
+	want := n * mss * delay / int(60*ms)
+	s.wantWindow(want, 1, "rate times base delay and a quarter of the target")
+	want = s.Window()
 	if got := s.Stats(); got.SSThresh != want || got.MinSSThresh != want {
 		t.Errorf("ssthresh %d, floor %d, want %d", got.SSThresh, got.MinSSThresh, want)
 	}

@@ -104,7 +104,7 @@ func (c *adaptive) waitLonger() {
 }
 
 // leaveHold sets the window to what the path has delivered in a round trip without our
-// queue; one on the ACKs' path is part of it. On a path shorter than its target it is
+// queue, and to a part of the target more; a queue on the ACKs' path is part of the round trip. On a path shorter than its target it is
 // what was delivered in half of the target.
 func (c *adaptive) leaveHold(r *round) {
 	if r.rate > 0 {
@@ -113,6 +113,11 @@ func (c *adaptive) leaveHold(r *round) {
 			delay = max(delay, c.srtt-r.least)
 		}
 		delay += c.ackHold()
+		if !c.byLoss {
+			// As much queue as is the most for a probe: a window that leaves none is too
+			// small wherever delays vary, and would be probed beyond again and again.
+			delay += c.target(r.rtt) / quietShare
+		}
 		w := scale(r.rate, int64(delay), int64(time.Second))
 		if r.limited > 0 {
 			// The flight was not the window for some of the time, and the rate not
@@ -144,10 +149,10 @@ func (c *adaptive) avoid(r *round) {
 		return
 	}
 	target := c.target(r.rtt)
-	if r.lost > 0 && r.reverse && r.rtt-c.delay.base > target && r.least <= target {
-		// Only the peer's clock says that there is no queue. It is believed as
+	if r.lost > 0 && r.reverse {
+		// Only the peer's clock says that there is less of a queue. It is believed as
 		// long as nothing is lost: no peer gets more by it than TCP gives.
-		worst, congested = fullRate, true
+		r.least = r.rtt - c.delay.base
 	}
 	if congested {
 		c.reduce(worst, r.lostCount)
@@ -183,7 +188,7 @@ func (c *adaptive) step(r *round, target time.Duration) {
 // for more than steps would take in a reasonable time.
 func (c *adaptive) quietEnough(r *round, target time.Duration) bool {
 	q := &c.quiet
-	if r.appLimited() || r.least >= target/4 {
+	if r.appLimited() || r.least >= target/quietShare {
 		q.rounds = 0
 		return false
 	}

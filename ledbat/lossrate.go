@@ -11,6 +11,9 @@ const (
 	maxBufferDelay = 60 * time.Millisecond
 	minBufferDelay = time.Millisecond
 	unknownBuffer  = maxDelay
+
+	ownLosses = 8               // packets that are enough to tell how many are lost with a queue, or without
+	tallyTime = 3 * time.Second // after which what was counted before counts half
 )
 
 // lossRate tells loss from congestion. Loss that the path has of itself does not
@@ -33,26 +36,57 @@ func (l *lossRate) add(acked, lost int64) (worst int64, congested bool) {
 
 // buffer estimates how much delay the path's buffer can hold: packets are lost
 // when it is full, so the largest queue seen lately in a round with loss is at
-// least that.
+// least that. A path that loses as often while there is no queue loses for other reasons, which
+// say nothing of its buffer: the queue in such rounds is our own, and a target made
+// from it would shrink with it.
 type buffer struct {
 	most [bufferRounds]time.Duration // queues in rounds with loss
 	next int
 	full bool
-	last time.Duration // when there was a loss
-	size time.Duration // half of the largest of most; unknownBuffer if not full
+	last time.Duration // when there was a loss with a queue
+	size time.Duration // half of the largest of most; unknownBuffer if not full, or if loss is the path's own
+
+	clear, queued tally         // of rounds without a queue, and with one
+	halved        time.Duration // when the tallies last were
 }
+
+// tally is how many packets were lost while so many bytes arrived.
+type tally struct{ acked, lost int64 }
+
+func (t *tally) halve() { t.acked, t.lost = t.acked/2, t.lost/2 }
+
+// rate is packets lost for 1e9 bytes that arrived.
+func (t *tally) rate() int64 { return scale(t.lost, 1e9, max(t.acked, 1)) }
 
 func newBuffer() buffer { return buffer{size: unknownBuffer} }
 
-// add takes the largest queue about a round with loss.
-func (b *buffer) add(now, queue time.Duration) {
-	b.last = now
-	b.most[b.next] = queue
-	b.next++
-	if b.next == bufferRounds {
-		b.next, b.full = 0, true
+// add takes a round: the largest queue about it, and whether it was clear of any at times.
+func (b *buffer) add(now, queue time.Duration, clear bool, acked int64, lost int) {
+	if now-b.halved > tallyTime {
+		b.halved = now
+		b.clear.halve()
+		b.queued.halve()
 	}
-	if !b.full {
+	t := &b.queued
+	if clear {
+		t = &b.clear
+	}
+	t.acked += acked
+	t.lost += int64(lost)
+	if lost > 0 && !clear {
+		b.last = now
+		b.most[b.next] = queue
+		b.next++
+		if b.next == bufferRounds {
+			b.next, b.full = 0, true
+		}
+	}
+	b.estimate()
+}
+
+func (b *buffer) estimate() {
+	b.size = unknownBuffer
+	if !b.full || b.ownLoss() {
 		return
 	}
 	var largest time.Duration
@@ -62,9 +96,15 @@ func (b *buffer) add(now, queue time.Duration) {
 	b.size = max(minBufferDelay, largest/2)
 }
 
+// ownLoss says whether the path loses without a queue at least half of what it does with one, as
+// far as that is known.
+func (b *buffer) ownLoss() bool {
+	return b.clear.lost >= ownLosses && (b.queued.lost < ownLosses || 2*b.clear.rate() >= b.queued.rate())
+}
+
 // age forgets a buffer that has not overflowed for long.
 func (b *buffer) age(now time.Duration) {
 	if now-b.last > forgetBuffer && (b.full || b.next > 0) {
-		*b = newBuffer()
+		b.full, b.next, b.size = false, 0, unknownBuffer
 	}
 }

@@ -45,23 +45,25 @@ func TestToleratedLoss(t *testing.T) {
 
 func TestBufferIsHalfTheLargestQueueOfEightLossyRounds(t *testing.T) {
 	b := newBuffer()
+	lossy := func(now, queue time.Duration) { b.add(now, queue, false, 100_000, 1) }
 	for i := range 7 {
-		b.add(time.Duration(i)*time.Second, 8*ms)
+		lossy(time.Duration(i)*time.Second, 8*ms)
 		if b.size != unknownBuffer {
 			t.Fatalf("%d rounds: %v", i+1, b.size)
 		}
 	}
-	b.add(7*time.Second, 10*ms)
+	lossy(7*time.Second, 10*ms)
 	if b.size != 5*ms {
 		t.Errorf("size %v, want 5ms", b.size)
 	}
 	for range 7 {
-		b.add(8*time.Second, 0)
+		lossy(8*time.Second, 0)
+		b.add(8*time.Second, 20*ms, false, 100_000, 0)
 	}
 	if b.size != 5*ms {
 		t.Errorf("size %v, want 5ms still", b.size)
 	}
-	b.add(8*time.Second, 0)
+	lossy(8*time.Second, 0)
 	if b.size != minBufferDelay {
 		t.Errorf("size %v, want the least of 1ms", b.size)
 	}
@@ -70,6 +72,58 @@ func TestBufferIsHalfTheLargestQueueOfEightLossyRounds(t *testing.T) {
 	}
 	if b.age(38*time.Second + 1); b.size != unknownBuffer {
 		t.Errorf("size %v after more than 30 s without a loss", b.size)
+	}
+}
+
+// A path that loses as often without a queue as with one has told nothing of its buffer.
+func TestLossWithoutAQueueIsNotTheBuffers(t *testing.T) {
+	b := newBuffer()
+	now := time.Duration(0)
+	round := func(clear bool, lost int) {
+		now += 20 * ms
+		b.add(now, 4*ms, clear, 100_000, lost)
+	}
+	for range bufferRounds {
+		round(false, 1)
+	}
+	if b.size != 2*ms {
+		t.Fatalf("size %v, want half of 4ms", b.size)
+	}
+	for range ownLosses - 1 {
+		round(true, 1)
+	}
+	if b.size != 2*ms {
+		t.Errorf("size %v: %d packets without a queue are too few", b.size, ownLosses-1)
+	}
+	if round(true, 1); b.size != unknownBuffer {
+		t.Errorf("size %v, and as much is lost without a queue", b.size)
+	}
+	for range 2 * ownLosses { // no longer, as it turns out
+		round(true, 0)
+	}
+	if b.size != 2*ms {
+		t.Errorf("size %v, and a third is lost without a queue", b.size)
+	}
+	for range ownLosses {
+		round(true, 2)
+	}
+	if b.size != unknownBuffer {
+		t.Errorf("size %v, and as much is lost without a queue again", b.size)
+	}
+	for range tallyTime / (20 * ms) { // the rate with a queue goes out of date
+		round(true, 0)
+	}
+	for range ownLosses {
+		round(true, 1)
+	}
+	if b.size != unknownBuffer {
+		t.Errorf("size %v, and nothing is known of loss with a queue", b.size)
+	}
+	for range 6 * tallyTime / (20 * ms) { // what is known without one does too
+		round(false, 1)
+	}
+	if b.size != 2*ms {
+		t.Errorf("size %v after 18 s without a look", b.size)
 	}
 }
 

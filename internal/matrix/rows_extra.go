@@ -186,14 +186,24 @@ func publishedCases() []Case {
 	}
 }
 
+// relayCases have jitter on both ways in two of them: what late timers do to the same path on a real machine.
 func relayCases() []Case {
 	var cases []Case
-	for _, c := range []struct{ loss, bar float64 }{{0, 94}, {0.01, 92}} {
+	for _, c := range []struct {
+		name      string
+		loss, bar float64
+		jitter    time.Duration
+	}{
+		{"0 % loss", 0, 94, 0}, {"1 % loss", 0.01, 92, 0},
+		{"0 % loss, 3 ms jitter", 0, 94, 3 * ms}, {"1 % loss, 3 ms jitter", 0.01, 92, 3 * ms},
+	} {
 		cases = append(cases, Case{
-			Name: fmt.Sprintf("%g %% loss", 100*c.loss),
+			Name: c.name,
 			Bars: []Bar{atLeast("link, %", c.bar), atMost("sent / delivered", 1.05)},
 			Measure: func(e *Env) []Figure {
-				p := path{rate: 100 * mbit, rtt: 20 * ms, buffer: 250 * kb, out: func(l *simnet.LinkConfig) { l.Loss = c.loss }}
+				p := path{rate: 100 * mbit, rtt: 20 * ms, buffer: 250 * kb}
+				p.out = func(l *simnet.LinkConfig) { l.Loss, l.Jitter = c.loss, c.jitter/2 }
+				p.back = func(l *simnet.LinkConfig) { l.Jitter = c.jitter / 2 }
 				l, length := e.lab("relay", p), e.lasting(30*second, 15*second)
 				f := l.bulk("ours", e.Subject, 0)
 				l.until(length)

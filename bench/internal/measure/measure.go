@@ -29,8 +29,15 @@ const (
 	IdleRSS    Metric = "idle_pair_rss_bytes"
 	IdleRoutes Metric = "idle_pair_goroutines"
 	IdleCPU    Metric = "idle_pair_cpu_seconds_per_second"
-	RelayClean Metric = "relay_bytes_per_second"
-	RelayLossy Metric = "relay_loss1_bytes_per_second"
+
+	// Through the relay, without loss and with. What is used is a part of the link,
+	// what is sent is counted in bytes for one delivered.
+	RelayClean     Metric = "relay_bytes_per_second"
+	RelayCleanUsed Metric = "relay_link_used"
+	RelayCleanSent Metric = "relay_sent_per_delivered"
+	RelayLossy     Metric = "relay_loss1_bytes_per_second"
+	RelayLossyUsed Metric = "relay_loss1_link_used"
+	RelayLossySent Metric = "relay_loss1_sent_per_delivered"
 
 	// Of many connections at a time. Cores are processor seconds a second.
 	ManyConns    Metric = "many_connections"
@@ -68,8 +75,8 @@ type Measurement struct {
 	Name string
 	// UDPOnly leaves out the peers that a relay of datagrams cannot carry.
 	UDPOnly bool
-	// Once is for what takes long and varies little: one round in all.
-	Once bool
+	// Rounds bounds the rounds of what takes long; 0 does not.
+	Rounds int
 	// OnceQuick is for what takes too long to have more than one round of a
 	// quick run.
 	OnceQuick bool
@@ -88,9 +95,9 @@ func All() []Measurement {
 		{Name: "ping", run: pingPong},
 		{Name: "dial", run: dialOne},
 		{Name: "dial32", run: dialMany},
-		{Name: "relay", run: relayed, UDPOnly: true, OnceQuick: true},
-		{Name: "idle", alone: idle, Once: true},
-		{Name: "many", alone: many, Once: true, ManyOnly: true},
+		{Name: "relay", run: relayed, UDPOnly: true, Rounds: relayRounds, OnceQuick: true},
+		{Name: "idle", alone: idle, Rounds: 1},
+		{Name: "many", alone: many, Rounds: 1, ManyOnly: true},
 	}
 }
 

@@ -33,7 +33,7 @@ func TestMeasurements(t *testing.T) {
 		"ping":   {PingP50, PingP99},
 		"dial":   {DialOne},
 		"dial32": {DialMany},
-		"relay":  {RelayClean, RelayLossy},
+		"relay":  {RelayClean, RelayCleanUsed, RelayCleanSent, RelayLossy, RelayLossyUsed, RelayLossySent},
 		"idle":   {IdleRSS, IdleRoutes, IdleCPU},
 		"many":   {ManyConns, ManyIdle, ManyMessages, ManyFew, ManyBusy, ManyAlone},
 	}
@@ -89,8 +89,14 @@ func TestRelayIsABottleneck(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got[RelayClean] > relayRate {
-			t.Errorf("%.0f bytes a second passed a link of %d", got[RelayClean], relayRate)
+		if got[RelayClean] > RelayRate {
+			t.Errorf("%.0f bytes a second passed a link of %d", got[RelayClean], RelayRate)
+		}
+		if used := got[RelayCleanUsed]; used > 1 || used < got[RelayClean]/RelayRate {
+			t.Errorf("%v of the link was used, for %.0f bytes a second", used, got[RelayClean])
+		}
+		if sent := got[RelayCleanSent]; sent < 1 {
+			t.Errorf("%v bytes were sent for each that arrived", sent)
 		}
 	}
 }

@@ -12,12 +12,15 @@ import (
 )
 
 // The relay's path: 100 Mbit/s and 10 ms each way, and a queue of one
-// bandwidth-delay product.
+// bandwidth-delay product. relayRounds is the most there are of it: a turn is long, so that
+// the start of a connection counts for little.
 const (
-	relayRate  = 100_000_000 / 8 // bytes per second, headers included
+	RelayRate  = 100_000_000 / 8 // bytes per second, headers of UDP and IP included
 	relayDelay = 10 * time.Millisecond
-	relayQueue = relayRate * 20 / 1000
+	relayQueue = RelayRate * 20 / 1000
 	relaySeed  = 1
+
+	relayRounds = 5
 )
 
 // relayed is a bulk connection through the relay, without and with 1 % of the
@@ -31,29 +34,47 @@ func relayed(ctx context.Context, t Turn) (Sample, error) {
 	if err != nil {
 		return nil, fmt.Errorf("with loss: %w", err)
 	}
-	return Sample{RelayClean: clean, RelayLossy: lossy}, nil
+	return Sample{
+		RelayClean: clean.rate(), RelayCleanUsed: clean.used(), RelayCleanSent: clean.overhead(),
+		RelayLossy: lossy.rate(), RelayLossyUsed: lossy.used(), RelayLossySent: lossy.overhead(),
+	}, nil
 }
 
-func (t Turn) throughRelay(ctx context.Context, loss float64) (float64, error) {
-	path := simnet.LinkConfig{Rate: relayRate, Queue: relayQueue, Delay: relayDelay}
+// passage is the result of a turn through the relay.
+type passage struct {
+	movement
+	sent   int64 // by the client, in UDP payload
+	passed int64 // through the bottleneck, with the headers of UDP and IP
+}
+
+// used is the part of the link's capacity that was used.
+func (p passage) used() float64 { return float64(p.passed) / (RelayRate * p.elapsed.Seconds()) }
+
+// overhead is how many bytes the client sent for one that arrived.
+func (p passage) overhead() float64 { return float64(p.sent) / float64(p.bytes) }
+
+func (t Turn) throughRelay(ctx context.Context, loss float64) (passage, error) {
+	path := simnet.LinkConfig{Rate: RelayRate, Queue: relayQueue, Delay: relayDelay}
 	lossy := path
 	lossy.Loss = loss
 	r, err := newRelay(t.Server.Address, lossy, path)
 	if err != nil {
-		return 0, err
+		return passage{}, err
 	}
 	defer r.close()
 	c, err := t.dial(ctx, r.address(), t.Plan.RelaySlot)
 	if err != nil {
-		return 0, err
+		return passage{}, err
 	}
 	defer c.Close()
 	start := time.Now()
 	n, err := pour(c, start.Add(t.Plan.RelaySlot))
 	if err != nil {
-		return 0, err
+		return passage{}, err
 	}
-	return movement{bytes: n, elapsed: time.Since(start)}.rate(), nil
+	moved := movement{bytes: n, elapsed: time.Since(start)}
+	link, _ := r.back.Stats()
+	return passage{movement: moved, sent: r.sent.Load(), passed: link.Bytes}, nil
 }
 
 // relay carries the datagrams of one client to a server and back, each way
@@ -62,6 +83,7 @@ type relay struct {
 	front, back *simnet.Wrapped
 	server      net.Addr
 	client      atomic.Pointer[net.Addr]
+	sent        atomic.Int64 // by the client, bytes of UDP payload
 	carrying    sync.WaitGroup
 }
 
@@ -121,6 +143,7 @@ func (r *relay) carryToServer() {
 			return
 		}
 		r.client.Store(&from)
+		r.sent.Add(int64(n))
 		r.back.WriteTo(buf[:n], r.server) // its loss is the link's matter
 	}
 }

@@ -46,6 +46,8 @@ func (r *Report) verdicts() []Verdict {
 	j.ping(tcp)
 	j.ratio("dial one at a time / TCP", "ebb", measure.DialOne, tcp, 0.5)
 	j.dialMany(tcp)
+	j.relay("no loss", measure.RelayClean, measure.RelayCleanUsed, measure.RelayCleanSent, 0.94)
+	j.relay("1 % loss", measure.RelayLossy, measure.RelayLossyUsed, measure.RelayLossySent, 0.92)
 	j.idle()
 	j.many()
 	return j.verdicts
@@ -104,6 +106,21 @@ func (j *judge) dialMany(tcp string) {
 	theirs, ok := j.report.median(tcp, measure.DialMany)
 	met := ours >= plenty || ok && ours >= 0.5*theirs
 	j.verdicts = append(j.verdicts, Verdict{"dials 32 at a time, /s", "≥ 10000 or 0.5 × TCP", ours, met})
+}
+
+// relay judges a path by what passes it and by what of that is the application's: the one
+// alone would be met by sending everything twice.
+func (j *judge) relay(loss string, rate, used, sent measure.Metric, bound float64) {
+	const peer, waste = "ebb", 1.05
+	if part, ok := j.report.median(peer, used); ok {
+		j.atLeast("relay, "+loss+", link used", part, bound)
+	}
+	if goodput, ok := j.report.median(peer, rate); ok {
+		j.atLeast("relay, "+loss+", application's bytes / link", goodput/measure.RelayRate, bound)
+	}
+	if bytes, ok := j.report.median(peer, sent); ok {
+		j.atMost("relay, "+loss+", sent / delivered", bytes, waste)
+	}
 }
 
 func (j *judge) idle() {

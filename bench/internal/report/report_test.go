@@ -89,6 +89,28 @@ func TestFinish(t *testing.T) {
 	}
 }
 
+// A link that is full of what was sent before is used, but not by the application.
+func TestRelayBars(t *testing.T) {
+	r := &Report{Peers: []Peer{{Name: "ebb"}}}
+	r.Add("ebb", measure.Sample{
+		measure.RelayClean: 0.95 * measure.RelayRate, measure.RelayCleanUsed: 0.98, measure.RelayCleanSent: 1.02,
+		measure.RelayLossy: 0.5 * measure.RelayRate, measure.RelayLossyUsed: 1, measure.RelayLossySent: 2,
+	})
+	r.Finish()
+	want := map[string]bool{
+		"relay, no loss, link used": true, "relay, no loss, application's bytes / link": true, "relay, no loss, sent / delivered": true,
+		"relay, 1 % loss, link used": true, "relay, 1 % loss, application's bytes / link": false, "relay, 1 % loss, sent / delivered": false,
+	}
+	if len(r.Bars) != len(want) {
+		t.Errorf("%d bars, want %d", len(r.Bars), len(want))
+	}
+	for _, v := range r.Bars {
+		if met, known := want[v.Bar]; !known || met != v.Met {
+			t.Errorf("%s: met is %v", v.Bar, v.Met)
+		}
+	}
+}
+
 func TestTable(t *testing.T) {
 	var b bytes.Buffer
 	if err := sampled().WriteTable(&b); err != nil {

@@ -55,7 +55,11 @@ var sections = []section{
 	}},
 	{"Relay of 100 Mbit/s, 20 ms, a queue of one BDP", []column{
 		{"no loss, MB/s", measure.RelayClean, 1e-6, false},
+		{"link used, %", measure.RelayCleanUsed, 100, false},
+		{"sent / delivered", measure.RelayCleanSent, 1, false},
 		{"1 % loss, MB/s", measure.RelayLossy, 1e-6, false},
+		{"link used, %", measure.RelayLossyUsed, 100, false},
+		{"sent / delivered", measure.RelayLossySent, 1, false},
 	}},
 	{"Raw UDP of 1472 bytes", []column{
 		{"MB/s", raw.Rate, 1e-6, false},
@@ -78,8 +82,8 @@ func (r *Report) WriteTable(w io.Writer) error {
 }
 
 func (r *Report) writeHead(b *strings.Builder) {
-	fmt.Fprintf(b, "%s\n%s; loopback, both ends in %s; %d rounds in turns of %.2f s; median (smallest to largest); ×TCP is the ratio to %s.\n\n",
-		r.Machine, r.Plan.Start.Format("2006-01-02 15:04 MST"), r.Plan.Ends, r.Plan.Rounds, r.Plan.SlotSeconds, r.reference())
+	fmt.Fprintf(b, "%s\n%s; loopback, both ends in %s; %d rounds in turns of %.2f s, through the relay %.0f s; median (smallest to largest); ×TCP is the ratio to %s.\n\n",
+		r.Machine, r.Plan.Start.Format("2006-01-02 15:04 MST"), r.Plan.Ends, r.Plan.Rounds, r.Plan.SlotSeconds, r.Plan.RelaySeconds, r.reference())
 	var rows [][]string
 	for _, p := range r.Peers {
 		rows = append(rows, []string{p.Name, p.Version, p.Tuning})
