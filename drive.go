@@ -230,6 +230,8 @@ func (c *Conn) news() (n news) {
 		c.ended = true
 		c.epitaph = gate.Epitaph(c.engine.Epitaph())
 		c.sock.timetable.remove(c)
+		c.read.end()
+		c.write.end()
 		c.shaper.Leave()
 		n |= newsEnded
 	}

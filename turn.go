@@ -126,6 +126,14 @@ func (t *turn) watch(left time.Duration) {
 	t.fires = t.deadline
 }
 
+// end stops the timer, which holds on to the owner. Owner's lock held.
+func (t *turn) end() {
+	if t.timer != nil {
+		t.timer.Stop()
+		t.fires = time.Time{}
+	}
+}
+
 // look is the timer: it looks if the deadline has passed.
 func (t *turn) look() {
 	t.lock.Lock()
