@@ -99,41 +99,51 @@ func (t *timetable) holds(c *Conn) bool {
 // strike takes the entry at a place out.
 func (t *timetable) strike(i int) {
 	last := len(t.entries) - 1
-	t.swap(i, last)
+	moved := t.entries[last]
 	t.entries[last] = entry{}
 	t.entries = t.entries[:last]
 	if i < last {
+		t.entries[i] = moved
 		t.sink(i)
-		t.rise(i)
+		t.rise(moved.conn.drive.place)
 	}
 }
 
+// fanOut is how many entries are below one. A flat heap moves few entries, each of which
+// is noted in a connection that nobody has looked at for long.
+const fanOut = 8
+
 // rise moves an entry up to where none above it is later.
 func (t *timetable) rise(i int) {
-	for i > 0 && t.entries[i].at < t.entries[(i-1)/2].at {
-		t.swap(i, (i-1)/2)
-		i = (i - 1) / 2
+	e := t.entries[i]
+	for i > 0 && e.at < t.entries[(i-1)/fanOut].at {
+		t.put(i, t.entries[(i-1)/fanOut])
+		i = (i - 1) / fanOut
 	}
+	t.put(i, e)
 }
 
 // sink moves an entry down to where none below it is earlier.
 func (t *timetable) sink(i int) {
+	e := t.entries[i]
 	for {
-		least := i
-		for _, k := range [2]int{2*i + 1, 2*i + 2} {
-			if k < len(t.entries) && t.entries[k].at < t.entries[least].at {
-				least = k
+		least, first := e.at, i*fanOut+1
+		next := i
+		for k := first; k < min(first+fanOut, len(t.entries)); k++ {
+			if t.entries[k].at < least {
+				least, next = t.entries[k].at, k
 			}
 		}
-		if least == i {
+		if next == i {
+			t.put(i, e)
 			return
 		}
-		t.swap(i, least)
-		i = least
+		t.put(i, t.entries[next])
+		i = next
 	}
 }
 
-func (t *timetable) swap(i, k int) {
-	t.entries[i], t.entries[k] = t.entries[k], t.entries[i]
-	t.entries[i].conn.drive.place, t.entries[k].conn.drive.place = i, k
+func (t *timetable) put(i int, e entry) {
+	t.entries[i] = e
+	e.conn.drive.place = i
 }
