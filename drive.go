@@ -217,12 +217,13 @@ func (c *Conn) arm(at time.Duration) {
 
 // news returns what has to be reported, each thing once. Conn.mu is held.
 func (c *Conn) news() (n news) {
-	done := c.engine.Done() && !c.drive.flushing // or its last packet may be in a flusher's hands
+	sent := !c.drive.flushing // or the last packet may be in a flusher's hands, and the process about to end
+	done := c.engine.Done() && sent
 	if !c.opened && c.engine.Established() {
 		c.opened = true
 		n |= newsOpened
 	}
-	if c.parting && !c.settled && (done || !c.aborted && c.engine.Delivered()) {
+	if c.parting && !c.settled && (done || sent && !c.aborted && c.engine.Delivered()) {
 		c.settled = true
 		n |= newsSettled
 	}

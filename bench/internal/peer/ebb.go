@@ -15,6 +15,9 @@ var ebbConfig = &ebb.Config{BandwidthLimit: ebb.Unlimited}
 // ebbBareConfig is Ebb with every offload off: batches of single datagrams.
 var ebbBareConfig = &ebb.Config{BandwidthLimit: ebb.Unlimited, NoGSO: true, NoGRO: true}
 
+// ebbLargeConfig is Ebb with packets as large as loopback's, 64 KiB, and UDP admit. No bar counts it.
+var ebbLargeConfig = &ebb.Config{BandwidthLimit: ebb.Unlimited, MaxDatagramSize: 65_507}
+
 const ebbTuning = "BandwidthLimit Unlimited, packets ≤ 1500 bytes"
 
 func ebbPeer() Peer {
@@ -30,6 +33,14 @@ func ebbBarePeer() Peer {
 		Name: "ebb-nooffload", Module: "example.com/ebb", Datagram: wholeDatagrams,
 		Tuning: ebbTuning + ", a socket per dial, NoGSO, NoGRO",
 		Open:   func() (Transport, error) { return ebbTransport{ebbBareConfig}, nil },
+	}
+}
+
+func ebbLargePeer() Peer {
+	return Peer{
+		Name: "ebb-large", Module: "example.com/ebb", Datagram: mergedDatagrams,
+		Tuning: "BandwidthLimit Unlimited, packets of up to 65,507 bytes, as loopback's MTU admits, a socket per dial",
+		Open:   func() (Transport, error) { return ebbTransport{ebbLargeConfig}, nil },
 	}
 }
 
