@@ -93,6 +93,9 @@ func (c *Conn) Read(b []byte) (int, error) {
 			return 0, c.opError("read", err)
 		}
 		n, err := c.engine.Read(b)
+		if n == 0 && err == nil {
+			n = c.awaitBytes(b)
+		}
 		switch {
 		case err != nil:
 			c.read.giveUp()
@@ -103,17 +106,18 @@ func (c *Conn) Read(b []byte) (int, error) {
 			c.proceedRead()
 			return n, nil
 		}
-		c.lease = engine.Lease{Buf: b}
-		c.engine.Lend(&c.lease)
-		c.await(&c.read)
-		n = c.engine.Reclaim()
-		c.lease.Buf = nil
-		if n > 0 {
-			c.read.giveUp()
-			c.proceedRead()
-			return n, nil
-		}
 	}
+}
+
+// awaitBytes makes a reader wait, to whose memory comes what arrives first, and returns how many bytes that
+// are. Conn.mu is held, but not during the wait.
+func (c *Conn) awaitBytes(b []byte) int {
+	c.lease = engine.Lease{Buf: b}
+	c.engine.Lend(&c.lease)
+	c.await(&c.read)
+	n := c.engine.Reclaim()
+	c.lease.Buf = nil
+	return n
 }
 
 // Write writes all of b. It returns when the last of it is in the send buffer,

@@ -18,7 +18,7 @@ import (
 // sends. One flusher at a time does that; whoever comes meanwhile leaves it
 // what there is to send. Endpoint.mu and Conn.mu are never held together: what
 // the endpoint has to know is collected under Conn.mu and reported after. Only
-// lead.mu is taken under either.
+// the locks of a socket's lead and timetable are taken under either.
 
 // flushRounds is how many batches a flush sends before others get their turn.
 const flushRounds = 8
@@ -53,9 +53,7 @@ func (c *Conn) input(run []arrival) {
 
 // expire is the timetable's call. It may be early, because a connection's time is only ever
 // moved to an earlier one.
-
 func (c *Conn) expire() {
-
 	c.mu.Lock()
 	c.drive.due = engine.Never
 	now := c.endpoint.now()

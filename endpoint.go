@@ -66,6 +66,7 @@ type socket struct {
 	resuming bool    // a goroutine waits for room
 }
 
+// newSocket makes a socket of the endpoint's, which nobody reads yet.
 func newSocket(e *Endpoint, u *udp.Socket) *socket {
 	s := &socket{Socket: u}
 	s.reader = receiver{endpoint: e, sock: s}

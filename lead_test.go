@@ -179,6 +179,9 @@ func TestWriterBesideAReadThatLeads(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if leaderOf(c) == keeperLeads {
+		t.Fatal("1000 messages, and the keeper still reads")
+	}
 	const size = 8 << 20
 	done := make(chan error, 2)
 	go func() {
@@ -222,6 +225,7 @@ func TestOneOfManyDoesNotLead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
+	e.sockets[0].lead.atOnce = 10 * time.Second // so that nobody is too late to lead
 	var conns [2]*Conn
 	for i := range conns {
 		if conns[i], err = e.DialContext(t.Context(), l.Addr()); err != nil {

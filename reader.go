@@ -149,11 +149,11 @@ func (e *Endpoint) take(s *socket, in *intake, n int) {
 func (e *Endpoint) route(s *socket, in *intake, ms []udp.Message) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	now := e.now()
+	in.at = now
 	if e.closing {
 		return
 	}
-	now := e.now()
-	in.at = now
 	for i := range ms {
 		m := &ms[i]
 		size := m.SegmentSize
