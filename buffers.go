@@ -14,13 +14,13 @@ const (
 	batchBytes = 64 << 10
 	// batchTrains is how many trains it may consist of.
 	batchTrains = 32
-	// intakeMessages is how many datagrams are read at once, and intakeSize the
+	// receiveMessages is how many datagrams are read at once, and intakeSize the
 	// room for each: what any path of today carries.
-	intakeMessages = 32
-	intakeSize     = 2048
-	// intakeTrains is how many messages are read at once where they may be trains
+	receiveMessages = 32
+	receiveSize     = 2048
+	// receiveTrains is how many messages are read at once where they may be trains
 	// of up to 64 KiB. More brought nothing that could be measured on loopback.
-	intakeTrains = 8
+	receiveTrains = 8
 )
 
 // batch is what a flush hands to the socket: trains in one buffer. A socket that
@@ -61,10 +61,10 @@ func (b *batch) add(buf []byte, train engine.Train) {
 	b.messages = append(b.messages, m)
 }
 
-// intake is what a read of the socket fills. It is borrowed from a pool of all
+// receiveBatch is what a read of the socket fills. It is borrowed from a pool of all
 // endpoints, or, by one that admits larger datagrams, from its own, while there is
 // something to read.
-type intake struct {
+type receiveBatch struct {
 	messages []udp.Message
 	arrivals []arrival
 	replies  batch
@@ -87,23 +87,23 @@ type foreign struct {
 }
 
 var (
-	intakes      = sync.Pool{New: func() any { return newIntake(intakeMessages, intakeSize) }}
-	trainIntakes = sync.Pool{New: func() any { return newIntake(intakeTrains, udp.MaxTrain) }}
+	receiveBatches      = sync.Pool{New: func() any { return newReceiveBatch(receiveMessages, receiveSize) }}
+	trainReceiveBatches = sync.Pool{New: func() any { return newReceiveBatch(receiveTrains, udp.MaxTrain) }}
 )
 
-// intakesFor is a pool of intakes for trains, or for datagrams of up to a size.
-func intakesFor(trains bool, size int) *sync.Pool {
+// receiveBatchesFor is a pool of batches for trains, or for datagrams of up to a size.
+func receiveBatchesFor(trains bool, size int) *sync.Pool {
 	switch {
 	case trains:
-		return &trainIntakes
-	case size <= intakeSize:
-		return &intakes
+		return &trainReceiveBatches
+	case size <= receiveSize:
+		return &receiveBatches
 	}
-	return &sync.Pool{New: func() any { return newIntake(max(intakeMessages*intakeSize/size, 1), size) }}
+	return &sync.Pool{New: func() any { return newReceiveBatch(max(receiveMessages*receiveSize/size, 1), size) }}
 }
 
-func newIntake(messages, size int) *intake {
-	in := &intake{messages: make([]udp.Message, messages)}
+func newReceiveBatch(messages, size int) *receiveBatch {
+	in := &receiveBatch{messages: make([]udp.Message, messages)}
 	buf := make([]byte, messages*size)
 	for i := range in.messages {
 		in.messages[i].Buf = buf[i*size : (i+1)*size : (i+1)*size]
@@ -112,7 +112,7 @@ func newIntake(messages, size int) *intake {
 }
 
 // recipient is the connection that all of it was for; nil if there is no such one.
-func (in *intake) recipient() *Conn {
+func (in *receiveBatch) recipient() *Conn {
 	if len(in.arrivals) == 0 || len(in.replies.messages) > 0 || len(in.foreign) > 0 {
 		return nil
 	}
@@ -126,7 +126,7 @@ func (in *intake) recipient() *Conn {
 }
 
 // reset forgets what was read, with the references to connections.
-func (in *intake) reset() {
+func (in *receiveBatch) reset() {
 	clear(in.arrivals)
 	clear(in.foreign)
 	in.arrivals, in.foreign = in.arrivals[:0], in.foreign[:0]
@@ -136,7 +136,7 @@ func (in *intake) reset() {
 
 // reply notes the answer to a message: buf is the buffer of the replies, longer
 // by one datagram.
-func (in *intake) reply(buf []byte, to netip.AddrPort, from netip.Addr) {
+func (in *receiveBatch) reply(buf []byte, to netip.AddrPort, from netip.Addr) {
 	start := len(in.replies.buf)
 	in.replies.buf = buf
 	in.replies.messages = append(in.replies.messages, udp.Message{

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/router"
 	"example.com/ebb/internal/udp"
 	"example.com/ebb/ledbat"
 	"example.com/ebb/pool"
@@ -144,8 +144,8 @@ func (c *Config) resolved() (Config, error) {
 	setDefault(&r.LingerTimeout, defaultLingerTimeout)
 	setDefault(&r.SendBuffer, defaultBuffer)
 	setDefault(&r.ReceiveBuffer, defaultBuffer)
-	setDefault(&r.Backlog, gate.DefaultBacklog)
-	setDefault(&r.RetryThreshold, gate.DefaultRetryAfter)
+	setDefault(&r.Backlog, router.DefaultBacklog)
+	setDefault(&r.RetryThreshold, router.DefaultRetryAfter)
 	setDefault(&r.Sockets, 1)
 	if r.Logger == nil {
 		r.Logger = slog.New(slog.DiscardHandler)

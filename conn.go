@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/router"
 	"example.com/ebb/internal/shaper"
 	"example.com/ebb/wire"
 )
@@ -34,20 +34,20 @@ type Conn struct {
 	mu     sync.Mutex // guards everything below, and the engine
 	engine *engine.Conn
 	shaper shaper.Shaper
-	read   turn
-	write  turn
+	read   serializer
+	write  serializer
 	lease  engine.Lease // of the Read that waits
 	drive  driveState
 
-	linger    linger
-	closed    bool         // the application has closed it
-	departure *departure   // nil: neither closed nor aborted
-	parting   bool         // it is on the list of Drain
-	aborted   bool         // nothing was to be delivered
-	opened    bool         // the handshake is complete, and it was reported
-	settled   bool         // what was written is delivered or given up, and it was reported
-	ended     bool         // nothing is left to do, and it was reported
-	epitaph   gate.Epitaph // once ended
+	linger         linger
+	closed         bool              // the application has closed it
+	closing        *closing          // nil: neither closed nor aborted
+	awaitedByDrain bool              // it is on the list of Drain
+	aborted        bool              // nothing was to be delivered
+	opened         bool              // the handshake is complete, and it was reported
+	resolved       bool              // what was written is delivered or given up, and it was reported
+	ended          bool              // nothing is left to do, and it was reported
+	finalState     router.FinalState // once ended
 }
 
 // linger is what Close does with what was not delivered yet.
@@ -85,10 +85,10 @@ func newConn(e *Endpoint, s *socket, now time.Duration, p engine.Params) *Conn {
 // io.EOF.
 func (c *Conn) Read(b []byte) (int, error) {
 	c.mu.Lock()
-	c.read.take()
+	c.read.acquire()
 	for {
 		if err := c.unusable(&c.read); err != nil || len(b) == 0 {
-			c.read.giveUp()
+			c.read.release()
 			c.mu.Unlock()
 			return 0, c.opError("read", err)
 		}
@@ -98,11 +98,11 @@ func (c *Conn) Read(b []byte) (int, error) {
 		}
 		switch {
 		case err != nil:
-			c.read.giveUp()
+			c.read.release()
 			c.proceed(c.endpoint.now())
 			return n, c.opError("read", explained(err))
 		case n > 0:
-			c.read.giveUp()
+			c.read.release()
 			c.proceedRead()
 			return n, nil
 		}
@@ -124,11 +124,11 @@ func (c *Conn) awaitBytes(b []byte) int {
 // which is not to say that the peer has it; Close and Drain are.
 func (c *Conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
-	c.write.take()
+	c.write.acquire()
 	written := 0
 	for {
 		if err := c.unusable(&c.write); err != nil {
-			c.write.giveUp()
+			c.write.release()
 			c.mu.Unlock()
 			return written, c.opError("write", err)
 		}
@@ -136,7 +136,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 		written += n
 		switch {
 		case err != nil || written == len(b):
-			c.write.giveUp()
+			c.write.release()
 			c.proceed(c.endpoint.now())
 			return written, c.opError("write", explained(err))
 		case n > 0:
@@ -158,14 +158,14 @@ func (c *Conn) Close() error {
 		return c.opError("close", net.ErrClosed)
 	}
 	c.closed = true
-	c.read.poke()
-	c.write.poke()
+	c.read.wake()
+	c.write.wake()
 	how := c.linger
 	if how.set && how.wait <= 0 {
 		c.abort()
 		return nil
 	}
-	departure := c.depart()
+	closing := c.startClosing()
 	now := c.endpoint.now()
 	c.engine.Close(now)
 	c.proceed(now)
@@ -173,7 +173,7 @@ func (c *Conn) Close() error {
 		limit := time.NewTimer(how.wait)
 		defer limit.Stop()
 		select {
-		case <-departure.done:
+		case <-closing.done:
 		case <-limit.C:
 		}
 	}
@@ -189,7 +189,7 @@ func (c *Conn) CloseWrite() error {
 		return c.opError("close", net.ErrClosed)
 	}
 	c.engine.CloseWrite()
-	c.write.poke()
+	c.write.wake()
 	c.proceed(c.endpoint.now())
 	return nil
 }
@@ -203,7 +203,7 @@ func (c *Conn) CloseRead() error {
 		return c.opError("close", net.ErrClosed)
 	}
 	c.engine.CloseRead()
-	c.read.poke()
+	c.read.wake()
 	c.proceed(c.endpoint.now())
 	return nil
 }
@@ -213,36 +213,36 @@ func (c *Conn) CloseRead() error {
 func (c *Conn) Abort() error {
 	c.mu.Lock()
 	c.closed = true
-	c.read.poke()
-	c.write.poke()
+	c.read.wake()
+	c.write.wake()
 	c.abort()
 	return nil
 }
 
 // abort ends the connection at once. Drain waits until the peer was told, which may be
-// another goroutine's turn. Conn.mu is held, and unlocked.
+// another goroutine's part. Conn.mu is held, and unlocked.
 func (c *Conn) abort() {
-	if c.departure == nil {
+	if c.closing == nil {
 		c.aborted = true
 	}
-	c.depart()
+	c.startClosing()
 	now := c.endpoint.now()
 	c.engine.Abort(now)
 	c.proceed(now)
 }
 
-// depart puts the connection on Drain's list, once. Conn.mu is held, but not while the
+// startClosing puts the connection on Drain's list, once. Conn.mu is held, but not while the
 // list's own lock is.
-func (c *Conn) depart() *departure {
-	if c.departure == nil {
-		c.departure = &departure{done: make(chan struct{})}
-		d := c.departure
+func (c *Conn) startClosing() *closing {
+	if c.closing == nil {
+		c.closing = &closing{done: make(chan struct{})}
+		d := c.closing
 		c.mu.Unlock()
-		departures.add(c, d)
+		closings.add(c, d)
 		c.mu.Lock()
-		c.parting = true
+		c.awaitedByDrain = true
 	}
-	return c.departure
+	return c.closing
 }
 
 // SetLinger says what Close does with bytes that the peer has not acknowledged:
@@ -295,7 +295,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, &c.
 // written a part.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, &c.write) }
 
-func (c *Conn) setDeadlines(t time.Time, directions ...*turn) error {
+func (c *Conn) setDeadlines(t time.Time, directions ...*serializer) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -309,7 +309,7 @@ func (c *Conn) setDeadlines(t time.Time, directions ...*turn) error {
 
 // unusable is why a direction cannot be used whatever the engine says. Conn.mu
 // is held.
-func (c *Conn) unusable(t *turn) error {
+func (c *Conn) unusable(t *serializer) error {
 	switch {
 	case c.closed:
 		return net.ErrClosed

@@ -214,16 +214,16 @@ func (e *Endpoint) startDial(network string, remote netip.AddrPort) (*Conn, erro
 		e.mu.Unlock()
 		return nil, net.ErrClosed
 	}
-	id := e.gate.NewID()
+	id := e.router.NewID()
 	s := e.sockets[uint64(id)%uint64(len(e.sockets))] // an ID is as good as a throw of dice
 	c := newConn(e, s, e.now(), engine.Params{
 		Client: true, Local: id, Peer: e.randomID(), Path: engine.Path{Local: e.local, Remote: remote},
 	})
 	c.network = network
-	e.gate.Dial(id, remote, c)
+	e.router.Dial(id, remote, c)
 	e.conns[c] = struct{}{}
 	e.mu.Unlock()
-	e.recall(s)
+	e.recallReader(s)
 	c.mu.Lock()
 	c.proceed(e.now())
 	return c, nil
@@ -233,7 +233,7 @@ func (e *Endpoint) startDial(network string, remote netip.AddrPort) (*Conn, erro
 func (e *Endpoint) connectedDial(c *Conn) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.gate.Establish(e.now(), c.id)
+	e.router.Establish(e.now(), c.id)
 	c.dial.resolve(c)
 }
 

@@ -17,7 +17,7 @@
 //     knows no clock and no socket, and so can be tested with a scripted one.
 //   - The shaper (internal/shaper) stands between the engine and the pool that the
 //     connection shares a budget with, if any.
-//   - The gate (internal/gate) knows all connections of an endpoint. It finds
+//   - The router (internal/router) knows all connections of an endpoint. It finds
 //     the one that a datagram belongs to, and answers those that have none.
 //   - The socket (internal/udp) moves datagrams, many at a time.
 //
@@ -44,7 +44,7 @@
 // in the buffer until they are acknowledged; a retransmission encodes them again.
 //
 // At the other end the reader borrows buffers when something has come, reads
-// a batch, and asks the gate about every datagram. Those of one
+// a batch, and asks the router about every datagram. Those of one
 // connection that follow each other enter its engine under one lock. The
 // engine verifies the trailer, copies the bytes to their place in the receive
 // window, and notes what to acknowledge; a Read that waits is woken, and

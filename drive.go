@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/router"
 	"example.com/ebb/internal/udp"
 )
 
@@ -18,15 +18,15 @@ import (
 // sends. One flusher at a time does that; whoever comes meanwhile leaves it
 // what there is to send. Endpoint.mu and Conn.mu are never held together: what
 // the endpoint has to know is collected under Conn.mu and reported after. Only
-// the locks of a socket's lead and timetable are taken under either.
+// the locks of a socket's leadership and timers are taken under either.
 
 // flushRounds is how many batches a flush sends before others get their turn.
 const flushRounds = 8
 
 // driveState is when a connection is due and what is on its way to the socket.
 type driveState struct {
-	due      time.Duration // what its socket's timetable says; engine.Never: nothing
-	place    int           // in the timetable, whose lock guards it
+	due      time.Duration // when its socket's timers will look after it; engine.Never: not at all
+	place    int           // in the timer heap, whose lock guards it
 	flushing bool          // a flusher is at work, or waits for the socket
 	left     bool          // others have left it something to look at since it last did
 	unsent   *batch        // what the socket had no room for
@@ -36,9 +36,9 @@ type driveState struct {
 type news uint8
 
 const (
-	newsOpened  news = 1 << iota // the handshake is complete
-	newsSettled                  // closed, and what was written is delivered or given up
-	newsEnded                    // nothing is left to do
+	newsOpened   news = 1 << iota // the handshake is complete
+	newsResolved                  // closed, and what was written is delivered or given up
+	newsEnded                     // nothing is left to do
 )
 
 // input feeds a run of datagrams to the engine.
@@ -51,7 +51,7 @@ func (c *Conn) input(run []arrival) {
 	c.proceed(now)
 }
 
-// expire is the timetable's call. It may be early, because a connection's time is only ever
+// expire is the timer heap's call. It may be early, because a connection's time is only ever
 // moved to an earlier one.
 func (c *Conn) expire() {
 	c.mu.Lock()
@@ -73,14 +73,14 @@ func (c *Conn) refused(err error) {
 // proceed does what follows from a change of the engine's state. It takes over
 // Conn.mu and unlocks it.
 func (c *Conn) proceed(now time.Duration) {
-	c.rouse()
+	c.wakeWaiters()
 	if c.drive.flushing {
 		c.drive.left = true
 	} else {
 		c.drive.flushing = true
 		c.flush(now)
 	}
-	c.conclude()
+	c.finishDrive()
 }
 
 // proceedRead is proceed for a read that succeeded, after which there is most often nothing to do: at most
@@ -93,8 +93,8 @@ func (c *Conn) proceedRead() {
 	c.mu.Unlock()
 }
 
-// enlist makes the connection a member of its pool once the handshake is complete.
-func (c *Conn) enlist() {
+// joinPool makes the connection a member of its pool once the handshake is complete.
+func (c *Conn) joinPool() {
 	cfg := &c.endpoint.config
 	if cfg.Pool != nil && !c.shaper.Joined() && c.engine.Established() && !c.ended {
 		c.shaper.Join(cfg.Pool, cfg.PoolWeight)
@@ -105,14 +105,14 @@ func (c *Conn) enlist() {
 func (c *Conn) resume() {
 	c.mu.Lock()
 	c.flush(c.endpoint.now())
-	c.rouse()
-	c.conclude()
+	c.wakeWaiters()
+	c.finishDrive()
 }
 
-// conclude sets the timer, unlocks Conn.mu and reports. While there is a flusher, the
+// finishDrive sets the timer, unlocks Conn.mu and reports. While there is a flusher, the
 // timer is its to set: what is due now waits for it, and a timer could only come again and
 // again, and take the lock from it.
-func (c *Conn) conclude() {
+func (c *Conn) finishDrive() {
 	n := c.news()
 	if c.engine.TrainsVanish() {
 		c.sock.DisableGSO() // for all connections on it: what loses trains is most often at this end
@@ -123,22 +123,22 @@ func (c *Conn) conclude() {
 	recall := c.needsReader()
 	c.mu.Unlock()
 	if recall {
-		c.endpoint.recall(c.sock)
+		c.endpoint.recallReader(c.sock)
 	}
 	if n != 0 {
 		c.endpoint.report(c, n)
 	}
 }
 
-// rouse wakes the callers whose wait is over.
-func (c *Conn) rouse() {
+// wakeWaiters wakes the callers whose wait is over.
+func (c *Conn) wakeWaiters() {
 	if c.read.waiting && c.engine.Readable() {
 		c.read.waiting = false
-		c.read.poke()
+		c.read.wake()
 	}
 	if c.write.waiting && c.engine.Writable() {
 		c.write.waiting = false
-		c.write.poke()
+		c.write.wake()
 	}
 }
 
@@ -186,7 +186,7 @@ func (c *Conn) flush(now time.Duration) {
 
 // fill takes a batch of what is due from the engine, nil if nothing is, and reports whether there may be more.
 func (c *Conn) fill(now time.Duration) (b *batch, more bool) {
-	c.enlist()
+	c.joinPool()
 	b, more = borrowBatch(), true
 	clock := c.endpoint.clock(now)
 	for room := batchBytes; room >= c.endpoint.largest && len(b.messages) < batchTrains; room = batchBytes - len(b.buf) {
@@ -210,7 +210,7 @@ func (c *Conn) arm(at time.Duration) {
 		return
 	}
 	c.drive.due = at
-	c.sock.timetable.add(c, at)
+	c.sock.timers.add(c, at)
 }
 
 // news returns what has to be reported, each thing once. Conn.mu is held.
@@ -221,14 +221,14 @@ func (c *Conn) news() (n news) {
 		c.opened = true
 		n |= newsOpened
 	}
-	if c.parting && !c.settled && (done || sent && !c.aborted && c.engine.Delivered()) {
-		c.settled = true
-		n |= newsSettled
+	if c.awaitedByDrain && !c.resolved && (done || sent && !c.aborted && c.engine.Delivered()) {
+		c.resolved = true
+		n |= newsResolved
 	}
 	if done && !c.ended {
 		c.ended = true
-		c.epitaph = gate.Epitaph(c.engine.Epitaph())
-		c.sock.timetable.remove(c)
+		c.finalState = router.FinalState(c.engine.FinalState())
+		c.sock.timers.remove(c)
 		c.read.end()
 		c.write.end()
 		c.shaper.Leave()

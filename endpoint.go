@@ -14,7 +14,7 @@ import (
 
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/router"
 	"example.com/ebb/internal/shaper"
 	"example.com/ebb/internal/udp"
 	"example.com/ebb/wire"
@@ -28,15 +28,15 @@ import (
 //
 // Its methods may be called by any number of goroutines.
 type Endpoint struct {
-	config     Config
-	network    string
-	sockets    []*socket      // at least one; all bound to the same address
-	local      netip.AddrPort // of the sockets
-	addr       *net.UDPAddr   // the same, for connections that have no other
-	epoch      time.Time      // the engines' time 0
-	sinceStart time.Duration  // the pools' time then
-	largest    int            // no packet of ours is larger, in bytes of UDP payload
-	intakes    *sync.Pool     // of *intake
+	config         Config
+	network        string
+	sockets        []*socket      // at least one; all bound to the same address
+	local          netip.AddrPort // of the sockets
+	addr           *net.UDPAddr   // the same, for connections that have no other
+	epoch          time.Time      // the engines' time 0
+	sinceStart     time.Duration  // the pools' time then
+	largest        int            // no packet of ours is larger, in bytes of UDP payload
+	receiveBatches *sync.Pool     // of *receiveBatch
 
 	connected bool // the one socket has one peer
 	private   bool // nobody has a handle: it closes itself when it has nothing left to do
@@ -45,7 +45,7 @@ type Endpoint struct {
 	done  chan struct{}  // closed when the endpoint begins to close
 
 	mu       sync.Mutex // guards everything below; never held together with a Conn's
-	gate     *gate.Gate[*Conn]
+	router   *router.Router[*Conn]
 	random   *rand.ChaCha8
 	conns    map[*Conn]struct{} // those that have not ended
 	listener *Listener          // nil: nobody listens
@@ -57,9 +57,9 @@ type Endpoint struct {
 // datagram arrived that opened it; what it is told may arrive on any.
 type socket struct {
 	*udp.Socket
-	reader    receiver
-	lead      lead
-	timetable timetable
+	reader     receiver
+	leadership leadership
+	timers     timerHeap
 
 	// Guarded by Endpoint.mu.
 	blocked  []*Conn // those that it had no room for
@@ -70,8 +70,8 @@ type socket struct {
 func newSocket(e *Endpoint, u *udp.Socket) *socket {
 	s := &socket{Socket: u}
 	s.reader = receiver{endpoint: e, sock: s}
-	s.lead.atOnce = comeback
-	s.timetable.now, s.timetable.set = e.now, engine.Never
+	s.leadership.prompt = promptReturn
+	s.timers.now, s.timers.set = e.now, engine.Never
 	return s
 }
 
@@ -111,12 +111,12 @@ func startEndpoint(socks []*udp.Socket, network string, cfg Config, private bool
 		connected: first.Remote().IsValid(),
 		private:   private,
 		done:      make(chan struct{}),
-		gate:      gate.New[*Conn](gate.Config{Seed: seed, RetryAfter: cfg.RetryThreshold, Backlog: cfg.Backlog}),
+		router:    router.New[*Conn](router.Config{Seed: seed, RetryAfter: cfg.RetryThreshold, Backlog: cfg.Backlog}),
 		random:    random,
 		conns:     make(map[*Conn]struct{}),
 	}
 	e.sinceStart = e.epoch.Sub(started)
-	e.intakes = intakesFor(first.Info().GRO, e.largest)
+	e.receiveBatches = receiveBatchesFor(first.Info().GRO, e.largest)
 	for _, s := range socks {
 		e.sockets = append(e.sockets, newSocket(e, s))
 	}
@@ -152,7 +152,7 @@ func (e *Endpoint) Listen() (*Listener, error) {
 		return nil, &net.OpError{Op: "listen", Net: e.network, Addr: e.Addr(), Err: errListening}
 	}
 	e.listener = newListener(e)
-	e.gate.SetListening(true)
+	e.router.SetListening(true)
 	return e.listener, nil
 }
 
@@ -181,7 +181,7 @@ func (e *Endpoint) Close() error {
 	for _, c := range conns {
 		c.Abort()
 	}
-	awaitDepartures(conns, time.Second)
+	awaitClosings(conns, time.Second)
 	e.mu.Lock()
 	e.setClosed()
 	e.mu.Unlock()
@@ -198,7 +198,7 @@ func (e *Endpoint) Close() error {
 func (e *Endpoint) setClosed() {
 	e.closed = true
 	for _, s := range e.sockets {
-		s.lead.end()
+		s.leadership.end()
 	}
 }
 
@@ -213,14 +213,14 @@ func (e *Endpoint) closeSockets() error {
 	return first
 }
 
-// awaitDepartures waits until the peers of aborted connections were told, which may be in
+// awaitClosings waits until the peers of aborted connections were told, which may be in
 // the hands of another goroutine or wait for the socket, but not for ever.
-func awaitDepartures(conns []*Conn, limit time.Duration) {
+func awaitClosings(conns []*Conn, limit time.Duration) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for _, c := range conns {
 		select {
-		case <-c.departure.done:
+		case <-c.closing.done:
 		case <-timer.C:
 			return
 		}
@@ -265,8 +265,8 @@ func (e *Endpoint) report(c *Conn, n news) {
 			e.admit(c)
 		}
 	}
-	if n&newsSettled != 0 {
-		departures.settle(c, c.undelivered())
+	if n&newsResolved != 0 {
+		closings.resolve(c, c.undelivered())
 	}
 	if n&newsEnded != 0 {
 		e.forget(c)
@@ -277,7 +277,7 @@ func (e *Endpoint) report(c *Conn, n news) {
 // it crossed, or the listener. It is aborted if there is neither.
 func (e *Endpoint) admit(c *Conn) {
 	e.mu.Lock()
-	lost, crossed := e.gate.Establish(e.now(), c.id)
+	lost, crossed := e.router.Establish(e.now(), c.id)
 	if crossed && lost.dial.resolve(c) {
 		e.mu.Unlock()
 		lost.Abort()
@@ -286,7 +286,7 @@ func (e *Endpoint) admit(c *Conn) {
 	l := e.listener
 	if l != nil {
 		l.queue = append(l.queue, c)
-		l.accept.poke()
+		l.accept.wake()
 	}
 	e.mu.Unlock()
 	if l == nil {
@@ -298,12 +298,12 @@ func (e *Endpoint) admit(c *Conn) {
 // nobody has a handle to ends with its last connection.
 func (e *Endpoint) forget(c *Conn) {
 	c.mu.Lock()
-	epitaph, err := c.epitaph, c.engine.Err()
+	final, err := c.finalState, c.engine.Err()
 	c.mu.Unlock()
 	e.config.Logger.Debug("connection over", "local", c.local, "remote", c.remote, "error", err)
 
 	e.mu.Lock()
-	e.gate.Remove(e.now(), c.id, epitaph)
+	e.router.Remove(e.now(), c.id, final)
 	delete(e.conns, c)
 	c.dial.resolve(nil)
 	e.mu.Unlock()
@@ -329,12 +329,12 @@ func (e *Endpoint) closeIfIdle() {
 
 // open makes the connection that a datagram opens, which answers on the socket it came from.
 // Endpoint.mu is held.
-func (e *Endpoint) open(s *socket, path engine.Path, v gate.Verdict[*Conn]) *Conn {
-	id := e.gate.NewID()
+func (e *Endpoint) open(s *socket, path engine.Path, v router.Verdict[*Conn]) *Conn {
+	id := e.router.NewID()
 	c := newConn(e, s, e.now(), engine.Params{
 		Local: id, Peer: v.Client, OriginalDst: v.Dst, Path: path, Validated: v.Proven,
 	})
-	e.gate.Accept(id, path.Remote, v.Client, c)
+	e.router.Accept(id, path.Remote, v.Client, c)
 	e.conns[c] = struct{}{}
 	return c
 }

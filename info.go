@@ -6,7 +6,7 @@ import (
 
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/router"
 	"example.com/ebb/internal/udp"
 )
 
@@ -158,14 +158,14 @@ type SocketInfo struct {
 // Info describes the endpoint as of now.
 func (e *Endpoint) Info() EndpointInfo {
 	e.mu.Lock()
-	g, blocked := e.gate.Counters(), 0
+	g, blocked := e.router.Counters(), 0
 	for _, s := range e.sockets {
 		blocked += len(s.blocked)
 	}
 	e.mu.Unlock()
 	all, each := e.socketInfos()
 	dropped := make(map[string]uint64)
-	for r := range gate.Reasons {
+	for r := range router.Reasons {
 		dropped[r.String()] = g.Dropped[r]
 	}
 	return EndpointInfo{

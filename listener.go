@@ -75,13 +75,13 @@ type Listener struct {
 	endpoint *Endpoint
 
 	// Guarded by endpoint.mu.
-	accept turn
+	accept serializer
 	queue  []*Conn
 	closed bool
 }
 
 func newListener(e *Endpoint) *Listener {
-	return &Listener{endpoint: e, accept: turn{lock: &e.mu}}
+	return &Listener{endpoint: e, accept: serializer{lock: &e.mu}}
 }
 
 // Accept waits for a connection and returns it, a *Conn.
@@ -98,8 +98,8 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 	e := l.endpoint
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	l.accept.take()
-	defer l.accept.giveUp()
+	l.accept.acquire()
+	defer l.accept.release()
 	for {
 		switch {
 		case l.closed:
@@ -110,7 +110,7 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 			c := l.queue[0]
 			l.queue[0] = nil
 			l.queue = l.queue[1:]
-			e.gate.Accepted(c.id)
+			e.router.Accepted(c.id)
 			return c, nil
 		}
 		l.accept.await()
@@ -140,10 +140,10 @@ func (l *Listener) Close() error {
 	}
 	l.closed = true
 	e.listener = nil
-	e.gate.SetListening(false)
+	e.router.SetListening(false)
 	waiting := l.queue
 	l.queue = nil
-	l.accept.poke()
+	l.accept.wake()
 	e.mu.Unlock()
 	for _, c := range waiting {
 		c.Abort()

@@ -7,11 +7,11 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/router"
 	"example.com/ebb/internal/udp"
 )
 
-// readLoop is the goroutine that reads a socket, the keeper, until it is closed or a caller has the lead.
+// readLoop is the endpoint's reader: the goroutine that reads a socket until it is closed or a caller leads.
 func (e *Endpoint) readLoop(s *socket) {
 	r := &s.reader
 	for {
@@ -48,18 +48,18 @@ func (e *Endpoint) survives(err error) bool {
 type receiver struct {
 	endpoint *Endpoint
 	sock     *socket
-	in       *intake // lent to the socket
+	in       *receiveBatch // lent to the socket
 	trouble  backoff
 	at       time.Duration // when the last batch came
 
-	caller *turn // of whoever reads; nil: the keeper does
-	conn   *Conn // the caller's
-	others bool  // something was not for it
+	caller *serializer // of whoever reads; nil: the endpoint's reader does
+	conn   *Conn       // the caller's
+	others bool        // something was not for it
 }
 
 // Lend implements udp.Receiver.
 func (r *receiver) Lend() []udp.Message {
-	r.in = r.endpoint.intakes.Get().(*intake)
+	r.in = r.endpoint.receiveBatches.Get().(*receiveBatch)
 	return r.in.messages
 }
 
@@ -76,26 +76,26 @@ func (r *receiver) Take(n int) (more bool) {
 		more = r.takeForAll(in, n)
 	}
 	in.reset()
-	r.endpoint.intakes.Put(in)
+	r.endpoint.receiveBatches.Put(in)
 	return more
 }
 
 // takeForCaller deals with a batch until the caller has what it waits for.
-func (r *receiver) takeForCaller(in *intake, n int) (more bool) {
-	l := &r.sock.lead
+func (r *receiver) takeForCaller(in *receiveBatch, n int) (more bool) {
+	l := &r.sock.leadership
 	l.busy.Store(true)
 	r.endpoint.take(r.sock, in, n)
 	r.trouble, r.at = backoff{}, in.at
 	if in.recipient() != r.conn {
 		r.others = true
 	}
-	l.busy.Store(false) // before the look, or a poke between the two would be nobody's
-	return len(r.caller.wake) == 0
+	l.busy.Store(false) // before the look, or nobody would see a wake between the two
+	return len(r.caller.wakeup) == 0
 }
 
-// takeForAll deals with a batch, and leaves the socket to the callers of the connection that it was
-// for if they have earned it.
-func (r *receiver) takeForAll(in *intake, n int) (more bool) {
+// takeForAll deals with a batch, and lets the callers of the connection that it was for lead if
+// they have come back at once often enough.
+func (r *receiver) takeForAll(in *receiveBatch, n int) (more bool) {
 	e, s := r.endpoint, r.sock
 	e.take(s, in, n)
 	r.trouble, r.at = backoff{}, in.at
@@ -104,10 +104,10 @@ func (r *receiver) takeForAll(in *intake, n int) (more bool) {
 	}
 	c := in.recipient()
 	if c == nil {
-		s.lead.mixed()
+		s.leadership.noteMixed()
 		return true
 	}
-	return !s.lead.seen(c.id, in.at) || !e.handOver(s, c)
+	return !s.leadership.noteSole(c.id, in.at) || !e.handOver(s, c)
 }
 
 // backoff spaces the attempts at something that keeps failing. Sixteen failures
@@ -129,7 +129,7 @@ func (b *backoff) next() time.Duration {
 func (b *backoff) loggable() bool { return b.failures&(b.failures-1) == 0 || b.failures == 17 }
 
 // take gives every datagram of a batch that a socket has received where it belongs.
-func (e *Endpoint) take(s *socket, in *intake, n int) {
+func (e *Endpoint) take(s *socket, in *receiveBatch, n int) {
 	e.route(s, in, in.messages[:n])
 	for i := 0; i < len(in.arrivals); {
 		j := i + 1
@@ -145,8 +145,8 @@ func (e *Endpoint) take(s *socket, in *intake, n int) {
 	}
 }
 
-// route asks the gate about every datagram of a batch.
-func (e *Endpoint) route(s *socket, in *intake, ms []udp.Message) {
+// route asks the router about every datagram of a batch.
+func (e *Endpoint) route(s *socket, in *receiveBatch, ms []udp.Message) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now()
@@ -164,16 +164,16 @@ func (e *Endpoint) route(s *socket, in *intake, ms []udp.Message) {
 		for rest := m.Buf[:m.N]; ; {
 			seg := rest[:min(size, len(rest))]
 			rest = rest[len(seg):]
-			v := e.gate.Route(now, m.Remote, seg, in.replies.buf)
+			v := e.router.Route(now, m.Remote, seg, in.replies.buf)
 			switch v.Action {
-			case gate.Open:
+			case router.Open:
 				v.Conn = e.open(s, path, v)
 				fallthrough
-			case gate.Deliver:
+			case router.Deliver:
 				in.arrivals = append(in.arrivals, arrival{conn: v.Conn, path: path, ecn: engine.ECN(m.ECN), seg: seg})
-			case gate.Reply:
+			case router.Reply:
 				in.reply(v.Reply, m.Remote, m.Local)
-			case gate.Foreign:
+			case router.Foreign:
 				if e.config.Foreign != nil {
 					in.foreign = append(in.foreign, foreign{seg: seg, remote: m.Remote})
 				}
@@ -193,9 +193,9 @@ func (e *Endpoint) localOf(m *udp.Message) netip.AddrPort {
 	return e.local
 }
 
-// answer sends what the gate has answered. What the socket has no room for, or
+// answer sends what the router has answered. What the socket has no room for, or
 // refuses, is lost: whoever needs it asks again.
-func (e *Endpoint) answer(s *socket, in *intake) {
+func (e *Endpoint) answer(s *socket, in *receiveBatch) {
 	if len(in.replies.messages) > 0 {
 		e.send(s, &in.replies)
 	}

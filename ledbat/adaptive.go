@@ -46,16 +46,16 @@ type adaptive struct {
 	before  time.Duration // the largest queue of the round before
 	clear   bool          // there was none at times in it
 
-	stage   stage
-	began   bool // holding follows a slow start
-	byLoss  bool // holding follows a loss
-	crowd   crowd
-	quiet   quiet
-	held    int  // rounds in a row in which a bandwidth limit held the sender
-	resumed bool // the first flight after an idle time is on its way
+	stage           stage
+	began           bool // holding follows a slow start
+	byLoss          bool // holding follows a loss
+	queueStreak     queueStreak
+	idle            idleRounds
+	throttledRounds int  // rounds in a row in which a bandwidth limit held the sender
+	resumed         bool // the first flight after an idle time is on its way
 
-	search search
-	cut    adaptiveCut
+	baseProbe baseProbe
+	cut       adaptiveCut
 }
 
 // stage is what the window is doing.
@@ -76,14 +76,14 @@ func (s stage) String() string {
 	}[s]
 }
 
-// crowd counts samples in a row with a queue.
-type crowd struct {
+// queueStreak counts samples in a row with a queue.
+type queueStreak struct {
 	samples int
 	since   time.Duration
 }
 
-// quiet counts rounds in a row without one.
-type quiet struct {
+// idleRounds counts rounds in a row without one.
+type idleRounds struct {
 	rounds int
 	since  time.Duration
 	wait   time.Duration // how long it must be quiet, after a probe that ended with loss
@@ -104,7 +104,7 @@ func (c *adaptive) OnSend(now time.Duration, e congestion.SendEvent) {
 	}
 	c.heard = c.now
 	if c.stage == draining {
-		c.search.sent(c.now, c.srtt, e.Number)
+		c.baseProbe.sent(c.now, c.srtt, e.Number)
 	}
 }
 
@@ -126,7 +126,7 @@ func (c *adaptive) OnAck(now time.Duration, e congestion.AckEvent) {
 	case starting, probing, recovering:
 		c.grow(&e)
 	case draining:
-		if c.search.over(e.LargestAcked) {
+		if c.baseProbe.over(e.LargestAcked) {
 			c.endDrain()
 		}
 	}
@@ -162,7 +162,7 @@ func (c *adaptive) Stats() congestion.Stats {
 	s := c.stats(Adaptive, c.stage.String())
 	s.Window = c.Window()
 	s.QueueDelay = c.delay.queue
-	s.Slowdowns = c.search.drains
+	s.Slowdowns = c.baseProbe.drains
 	return s
 }
 
@@ -189,25 +189,25 @@ func (c *adaptive) sample(e *congestion.AckEvent) {
 	queue := c.delay.queue
 	c.round.sample(&c.delay, e.RTT)
 	if queue <= c.maxTarget()/8 {
-		c.search.found(c.now, c.window)
+		c.baseProbe.found(c.now, c.window)
 	}
-	if c.stage == draining && c.search.began(e.LargestAcked) ||
+	if c.stage == draining && c.baseProbe.began(e.LargestAcked) ||
 		int64(e.Delivery.TxInFlight) <= max(c.window/2, c.minWindow) {
-		c.search.look.add(queue, e.RTT, e.OneWay, e.HasOneWay)
+		c.baseProbe.seen.add(queue, e.RTT, e.OneWay, e.HasOneWay)
 	}
 	if queue > c.exitAt() {
-		if c.crowd.samples == 0 {
-			c.crowd.since = c.now
+		if c.queueStreak.samples == 0 {
+			c.queueStreak.since = c.now
 		}
-		c.crowd.samples++
+		c.queueStreak.samples++
 	} else {
-		c.crowd.samples = 0
+		c.queueStreak.samples = 0
 	}
 }
 
 // trackRound ends the round if this ACK does.
 func (c *adaptive) trackRound(e *congestion.AckEvent) {
-	if c.round.throttled > 0 && !e.Throttled && c.held >= flightRounds {
+	if c.round.throttled > 0 && !e.Throttled && c.throttledRounds >= flightRounds {
 		// A limit was lifted: what is measured from here on is another
 		// matter.
 		c.startRound()
@@ -226,7 +226,7 @@ func (c *adaptive) trackRound(e *congestion.AckEvent) {
 
 func (c *adaptive) startRound() {
 	c.round = round{began: c.now, end: c.nextNumber, trips: 1}
-	c.delay.held.endRound()
+	c.delay.ackHolding.endRound()
 }
 
 func (c *adaptive) endRound() {
@@ -247,7 +247,7 @@ func (c *adaptive) endRound() {
 		c.leaveHold(&r)
 	case c.stage == steady:
 		c.avoid(&r)
-	case c.stage != draining && (r.appLimited() || r.held() || c.resumed):
+	case c.stage != draining && (r.appLimited() || r.wasThrottled() || c.resumed):
 		c.lookWithoutDrain()
 	}
 	c.resumed = false
@@ -258,22 +258,22 @@ func (c *adaptive) endRound() {
 // for so long that the window has followed what it left of the flight, it holds it
 // no more, and a round without it has left no queue.
 func (c *adaptive) released(r *round) bool {
-	if r.held() {
-		c.held++
+	if r.wasThrottled() {
+		c.throttledRounds++
 		return false
 	}
-	was := c.held
+	was := c.throttledRounds
 	if r.acked > 0 && !r.appLimited() {
-		c.held = 0
+		c.throttledRounds = 0
 	}
-	return c.held == 0 && was >= flightRounds && (c.stage == steady || c.stage == probing) &&
+	return c.throttledRounds == 0 && was >= flightRounds && (c.stage == steady || c.stage == probing) &&
 		r.samples > 0 && r.lost == 0 && r.least < c.target(r.rtt)/quietShare
 }
 
 func (c *adaptive) enter(s stage) {
 	c.stage = s
-	c.crowd = crowd{}
-	c.quiet.rounds = 0
+	c.queueStreak = queueStreak{}
+	c.idle.rounds = 0
 }
 
 // resume is the first packet after an idle time: the queue that the flow had is gone,
@@ -286,9 +286,9 @@ func (c *adaptive) resume() {
 		c.setWindow(min(c.window, c.initial))
 		c.enter(starting)
 	}
-	c.search.look = minima{}
+	c.baseProbe.seen = minima{}
 	c.resumed = true
-	c.quiet.rounds = 0
-	c.crowd = crowd{}
+	c.idle.rounds = 0
+	c.queueStreak = queueStreak{}
 	c.startRound()
 }

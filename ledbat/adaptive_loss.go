@@ -18,13 +18,13 @@ type adaptiveCut struct {
 	stage    stage
 	window   int64
 	ssthresh int64
-	quiet    quiet
+	quiet    idleRounds
 }
 
 func (c *adaptive) beginCut(unproven int) {
 	c.cut = adaptiveCut{
 		start: c.cut.end, end: c.nextNumber, at: c.now, unproven: unproven, undoable: unproven > 0,
-		stage: c.stage, window: c.window, ssthresh: c.ssthresh, quiet: c.quiet,
+		stage: c.stage, window: c.window, ssthresh: c.ssthresh, quiet: c.idle,
 	}
 }
 
@@ -67,7 +67,7 @@ func (c *adaptive) reduce(rate int64, packets int) {
 	c.setWindow(max(w, min(c.window, c.minSSThresh)))
 	c.setSSThresh(c.window)
 	c.loss.mean = 0
-	c.quiet.rounds = 0
+	c.idle.rounds = 0
 }
 
 // onMark answers a mark as TCP does (RFC 3168 section 6.1.2): half of the window, once
@@ -109,7 +109,7 @@ func (c *adaptive) OnSpuriousLoss(now time.Duration, e congestion.LossEvent) {
 	k.end = k.start // a loss from now on is answered again
 	c.setWindow(max(c.window, k.window))
 	c.setSSThresh(k.ssthresh)
-	c.quiet.wait = k.quiet.wait
+	c.idle.wait = k.quiet.wait
 	switch k.stage {
 	case starting, probing, recovering:
 		if c.stage != draining {

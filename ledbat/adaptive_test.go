@@ -129,8 +129,8 @@ func TestTheBaseRisesAfterThreeDrainsInVain(t *testing.T) {
 		if s.now-rose > 20*time.Second {
 			t.Fatalf("never: %+v", s.Stats())
 		}
-		if c.search.drains > 0 && c.search.failed > 2 {
-			t.Fatalf("failed %d and the base stands", c.search.failed)
+		if c.baseProbe.drains > 0 && c.baseProbe.failed > 2 {
+			t.Fatalf("failed %d and the base stands", c.baseProbe.failed)
 		}
 		s.round(60*ms, 0)
 	}
@@ -150,10 +150,10 @@ func TestAStandingQueueOfOthersIsNotTheBaseAfterTwoDrains(t *testing.T) {
 	s, c := newCourse(t, 40*ms, Config{})
 	s.toSteady(c, 300_000)
 	s.round(0, 0)
-	s.rounds(30*ms, func() bool { return c.search.failed == 2 })
+	s.rounds(30*ms, func() bool { return c.baseProbe.failed == 2 })
 	s.round(0, 0)
-	if c.search.failed != 0 || c.delay.base != 40*ms {
-		t.Errorf("failed %d, base %v after the base was seen", c.search.failed, c.delay.base)
+	if c.baseProbe.failed != 0 || c.delay.base != 40*ms {
+		t.Errorf("failed %d, base %v after the base was seen", c.baseProbe.failed, c.delay.base)
 	}
 }
 
@@ -193,8 +193,8 @@ func TestALossyProbeMakesTheNextWaitLonger(t *testing.T) {
 				s.round(0, 5)
 			}
 		}
-		if c.quiet.wait != want {
-			t.Errorf("wait %v, want %v", c.quiet.wait, want)
+		if c.idle.wait != want {
+			t.Errorf("wait %v, want %v", c.idle.wait, want)
 		}
 		c.setWindow(400_000)
 		s.rounds(0, func() bool { return c.stage == steady })
@@ -213,16 +213,16 @@ func TestAppLimitedNeitherGrowsNorProbesNorDrains(t *testing.T) {
 		s.round(0, 0)
 	}
 	s.wantWindow(int(before), 0, "without more to send")
-	if c.search.drains != 0 || c.stage != steady {
-		t.Errorf("%d drains, %v", c.search.drains, c.stage)
+	if c.baseProbe.drains != 0 || c.stage != steady {
+		t.Errorf("%d drains, %v", c.baseProbe.drains, c.stage)
 	}
 	// A base that rises meanwhile is found without a drain, and costs window only
 	// until then.
 	for range 1000 {
 		s.round(30*ms, 0)
 	}
-	if c.delay.base != 70*ms || c.search.drains != 0 {
-		t.Errorf("base %v after %d drains", c.delay.base, c.search.drains)
+	if c.delay.base != 70*ms || c.baseProbe.drains != 0 {
+		t.Errorf("base %v after %d drains", c.delay.base, c.baseProbe.drains)
 	}
 }
 
@@ -234,8 +234,8 @@ func TestAnIdleTimeIsADrain(t *testing.T) {
 	s.now += 5 * time.Minute
 	s.round(3*ms, 0)
 	s.wantWindow(int(before), mss, "after five minutes")
-	if c.search.drains != 0 {
-		t.Errorf("%d drains right after an idle time", c.search.drains)
+	if c.baseProbe.drains != 0 {
+		t.Errorf("%d drains right after an idle time", c.baseProbe.drains)
 	}
 	s.now += 11 * time.Minute
 	s.round(0, 0)
@@ -329,7 +329,7 @@ func TestHeldACKs(t *testing.T) {
 	held(0, 30*ms)
 	held(0, 30*ms)
 	s.wantStage(c, starting, "held ACKs")
-	if got := c.ackHold(); got < 25*ms || got > 30*ms {
+	if got := c.ackHoldTime(); got < 25*ms || got > 30*ms {
 		t.Errorf("ACKs held for %v, want about 30ms", got)
 	}
 	if got := c.delay.queue; got != 0 {

@@ -30,11 +30,11 @@ func (c *adaptive) exitAt() time.Duration {
 	return most
 }
 
-// ackHold is how long ACKs are held back to come together, if that is worth notice: a flow
+// ackHoldTime is how long ACKs are held back to come together, if that is worth notice: a flow
 // meets its own queue only from one clump of them to the next, and fills the path only with
 // a window that covers the wait.
-func (c *adaptive) ackHold() time.Duration {
-	if h := c.delay.held.spread(); h > reverseMargin {
+func (c *adaptive) ackHoldTime() time.Duration {
+	if h := c.delay.ackHolding.spread(); h > reverseMargin {
 		return h
 	}
 	return 0
@@ -42,7 +42,7 @@ func (c *adaptive) ackHold() time.Duration {
 
 // grow is a slow start or a probe, until there is a queue.
 func (c *adaptive) grow(e *congestion.AckEvent) {
-	if c.crowd.samples >= crowdSamples && c.now-c.crowd.since >= max(crowdTime, c.ackHold()) {
+	if c.queueStreak.samples >= crowdSamples && c.now-c.queueStreak.since >= max(crowdTime, c.ackHoldTime()) {
 		c.hold(false)
 		return
 	}
@@ -92,7 +92,7 @@ func (c *adaptive) hold(byLoss bool) {
 	if byLoss {
 		c.waitLonger()
 	} else {
-		c.quiet.wait = 0
+		c.idle.wait = 0
 	}
 	c.enter(holding)
 	c.startRound()
@@ -100,7 +100,7 @@ func (c *adaptive) hold(byLoss bool) {
 
 // waitLonger doubles how long it must be quiet before the next probe.
 func (c *adaptive) waitLonger() {
-	c.quiet.wait = min(2*max(c.quiet.wait, quietTime), maxWait)
+	c.idle.wait = min(2*max(c.idle.wait, quietTime), maxWait)
 }
 
 // leaveHold sets the window to what the path has delivered in a round trip without our
@@ -112,7 +112,7 @@ func (c *adaptive) leaveHold(r *round) {
 		if r.rtt-r.least-c.delay.base > reverseMargin {
 			delay = max(delay, c.srtt-r.least)
 		}
-		delay += c.ackHold()
+		delay += c.ackHoldTime()
 		if !c.byLoss {
 			// As much queue as is the most for a probe: a window that leaves none is too
 			// small wherever delays vary, and would be probed beyond again and again.
@@ -136,7 +136,7 @@ func (c *adaptive) leaveHold(r *round) {
 	c.setSSThresh(c.window)
 	// What was the base in the first moments may have been a queue of others, so
 	// that the first look at it comes soon.
-	c.search.at = c.now - c.stale()*17/20
+	c.baseProbe.at = c.now - c.stale()*17/20
 }
 
 // avoid is a round of congestion avoidance.
@@ -163,16 +163,16 @@ func (c *adaptive) avoid(r *round) {
 		return
 	}
 	c.step(r, target)
-	if r.appLimited() || r.held() || c.resumed {
+	if r.appLimited() || r.wasThrottled() || c.resumed {
 		c.lookWithoutDrain()
-	} else if c.now-c.search.at > c.stale() {
+	} else if c.now-c.baseProbe.at > c.stale() {
 		c.beginDrain()
 	}
 }
 
 // step moves the window towards the target.
 func (c *adaptive) step(r *round, target time.Duration) {
-	rtt := int64(max(r.rtt+c.ackHold(), 1))
+	rtt := int64(max(r.rtt+c.ackHoldTime(), 1))
 	if r.least <= target {
 		if !r.appLimited() {
 			up := scale(c.window, int64(target-r.least), rtt)
@@ -187,7 +187,7 @@ func (c *adaptive) step(r *round, target time.Duration) {
 // quietEnough says whether there has been no queue for so long that the path has room
 // for more than steps would take in a reasonable time.
 func (c *adaptive) quietEnough(r *round, target time.Duration) bool {
-	q := &c.quiet
+	q := &c.idle
 	if r.appLimited() || r.least >= target/quietShare {
 		q.rounds = 0
 		return false

@@ -75,8 +75,8 @@ func (r *round) ack(e *congestion.AckEvent, base time.Duration) {
 // appLimited says whether most of the round was sent without more to send.
 func (r *round) appLimited() bool { return 2*r.limited > r.acked }
 
-// held says whether a bandwidth limit held the sender for most of the round.
-func (r *round) held() bool { return 2*r.throttled > r.acked }
+// wasThrottled says whether a bandwidth limit wasThrottled the sender for most of the round.
+func (r *round) wasThrottled() bool { return 2*r.throttled > r.acked }
 
 // jitter is how much delays vary within a round whatever the queue does: the least
 // range of the last rounds. The queue of another flow varies too, but not in each of

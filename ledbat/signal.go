@@ -26,15 +26,15 @@ type delaySignal struct {
 	baseOneWay time.Duration // the least one-way delay, if hasOneWay
 	hasOneWay  bool
 
-	queue   time.Duration // as of the last sample
-	reverse bool          // the last sample put the round trip's queue down to the ACKs' path
-	held    held
+	queue      time.Duration // as of the last sample
+	reverse    bool          // the last sample put the round trip's queue down to the ACKs' path
+	ackHolding ackHolding
 }
 
-// held is by how much more the round trips of this round, and of the one before, exceed
+// ackHolding is by how much more the round trips of this round, and of the one before, exceed
 // their base than the one-way delays do. Clocks do not drift milliseconds apart within
-// a round: what varies in one is how long ACKs were held back.
-type held struct {
+// a round: what varies in one is how long ACKs were ackHolding back.
+type ackHolding struct {
 	seen         bool
 	least, most  time.Duration
 	seenBefore   bool
@@ -42,7 +42,7 @@ type held struct {
 	spreadBefore time.Duration
 }
 
-func (h *held) add(back time.Duration) {
+func (h *ackHolding) add(back time.Duration) {
 	if !h.seen || back < h.least {
 		h.least = back
 	}
@@ -51,14 +51,14 @@ func (h *held) add(back time.Duration) {
 }
 
 // endRound begins another round.
-func (h *held) endRound() {
+func (h *ackHolding) endRound() {
 	if h.seen {
-		*h = held{seenBefore: true, leastBefore: h.least, spreadBefore: h.most - h.least}
+		*h = ackHolding{seenBefore: true, leastBefore: h.least, spreadBefore: h.most - h.least}
 	}
 }
 
 // constant is what two rounds have in common, which may be a drift.
-func (h *held) constant() time.Duration {
+func (h *ackHolding) constant() time.Duration {
 	if h.seenBefore {
 		return min(h.least, h.leastBefore)
 	}
@@ -66,7 +66,7 @@ func (h *held) constant() time.Duration {
 }
 
 // spread is how long the ACKs of two rounds were held back, at most.
-func (h *held) spread() time.Duration { return max(h.most-h.least, h.spreadBefore) }
+func (h *ackHolding) spread() time.Duration { return max(h.most-h.least, h.spreadBefore) }
 
 // add takes the samples of one packet.
 func (d *delaySignal) add(rtt, oneWay time.Duration, hasOneWay bool) {
@@ -92,10 +92,10 @@ func (d *delaySignal) add(rtt, oneWay time.Duration, hasOneWay bool) {
 	}
 	forward := max(0, oneWay-d.baseOneWay)
 	back := max(0, d.queue-forward)
-	d.held.add(back)
+	d.ackHolding.add(back)
 	queue := forward
 	if back <= reverseMargin {
-		queue += min(back, d.held.constant())
+		queue += min(back, d.ackHolding.constant())
 	}
 	if d.queue-queue > heldMargin {
 		d.queue, d.reverse = queue, true

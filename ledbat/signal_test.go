@@ -22,7 +22,7 @@ func TestQueueIsTheRoundTripUnlessTheACKsWait(t *testing.T) {
 	} {
 		var d delaySignal
 		d.add(40*ms, 20*ms, true)
-		d.held = held{} // rounds later
+		d.ackHolding = ackHolding{} // rounds later
 		d.add(c.rtt, c.oneWay, true)
 		if d.queue != c.want || d.reverse != c.reverse {
 			t.Errorf("%s: queue %v, reverse %v, want %v, %v", c.name, d.queue, d.reverse, c.want, c.reverse)
@@ -48,17 +48,17 @@ func TestHeldACKsAreNoQueue(t *testing.T) {
 	} {
 		var d delaySignal
 		d.add(40*ms, 20*ms, true)
-		d.held = held{}
+		d.ackHolding = ackHolding{}
 		for _, held := range []time.Duration{0, c.held} {
-			d.held.endRound() // in the one before, or in this: two rounds count
+			d.ackHolding.endRound() // in the one before, or in this: two rounds count
 			d.add(40*ms+c.queue+held, 20*ms+c.queue+c.constant, true)
 		}
-		if d.queue != c.want || d.reverse != c.reverse || d.held.spread() != 0 {
-			t.Errorf("%s: queue %v, reverse %v, spread %v, want %v, %v", c.name, d.queue, d.reverse, d.held.spread(), c.want, c.reverse)
+		if d.queue != c.want || d.reverse != c.reverse || d.ackHolding.spread() != 0 {
+			t.Errorf("%s: queue %v, reverse %v, spread %v, want %v, %v", c.name, d.queue, d.reverse, d.ackHolding.spread(), c.want, c.reverse)
 		}
 		d.add(40*ms+c.queue, 20*ms+c.queue+c.constant, true)
-		d.held.endRound()
-		if got := d.held.spread(); got != c.held {
+		d.ackHolding.endRound()
+		if got := d.ackHolding.spread(); got != c.held {
 			t.Errorf("%s: ACKs held by %v, want %v", c.name, got, c.held)
 		}
 	}
@@ -111,22 +111,22 @@ func TestHugeDelaysDoNotOverflow(t *testing.T) {
 }
 
 func TestMinimaOfFailedLooks(t *testing.T) {
-	var vain, m minima
-	vain.merge(m)
-	if vain.seen {
+	var all, m minima
+	all.merge(m)
+	if all.seen {
 		t.Error("a look that saw nothing counts")
 	}
 	m.add(9*ms, 49*ms, 29*ms, true)
 	m.add(8*ms, 50*ms, 31*ms, true)
-	vain.merge(m)
+	all.merge(m)
 	m = minima{}
 	m.add(12*ms, 52*ms, 0, false)
-	vain.merge(m)
-	if want := (minima{true, true, 8 * ms, 49 * ms, 29 * ms}); vain != want {
-		t.Errorf("got %+v, want %+v", vain, want)
+	all.merge(m)
+	if want := (minima{true, true, 8 * ms, 49 * ms, 29 * ms}); all != want {
+		t.Errorf("got %+v, want %+v", all, want)
 	}
 	d := delaySignal{base: 40 * ms}
-	d.accept(vain)
+	d.accept(all)
 	if d.base != 49*ms || d.baseOneWay != 29*ms || !d.hasOneWay {
 		t.Errorf("base %v, one way %v", d.base, d.baseOneWay)
 	}

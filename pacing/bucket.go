@@ -29,12 +29,12 @@ const unit = uint64(time.Second)
 // between. The zero value is an unlimited bucket whose capacity follows its
 // rate.
 type Bucket struct {
-	rate     int64
-	capacity int64
-	fixed    bool          // the capacity does not follow the rate
-	credit   int64         // whole bytes, at most capacity; negative in debt
-	earned   uint64        // of the next byte, in bytes/unit; 0 when full
-	settled  time.Duration // when credit and earned were true
+	rate      int64
+	capacity  int64
+	fixed     bool          // the capacity does not follow the rate
+	credit    int64         // whole bytes, at most capacity; negative in debt
+	earned    uint64        // of the next byte, in bytes/unit; 0 when full
+	accruedAt time.Duration // when credit and earned were true
 }
 
 // NewBucket returns a full bucket. The rate is in bytes per second, Unlimited
@@ -54,7 +54,7 @@ func NewBucket(capacity int, rate int64) Bucket {
 // Credit above a capacity that shrinks is lost, and one that grows is not
 // filled. An unlimited bucket has no debts: its successor starts full.
 func (b *Bucket) SetRate(now time.Duration, rate int64) {
-	b.settle(now)
+	b.accrue(now)
 	if rate = max(rate, Unlimited); rate == b.rate {
 		return
 	}
@@ -74,7 +74,7 @@ func (b *Bucket) Rate() int64 { return b.rate }
 // Available is the credit at now in bytes, negative in debt. It lies between
 // -math.MaxInt32 and math.MaxInt32, which is what an unlimited bucket has.
 func (b *Bucket) Available(now time.Duration) int {
-	b.settle(now)
+	b.accrue(now)
 	if b.rate == Unlimited {
 		return math.MaxInt32
 	}
@@ -84,7 +84,7 @@ func (b *Bucket) Available(now time.Duration) int {
 // Spend takes n bytes, into debt if there is not enough. It takes nothing if n
 // is not positive or the bucket is unlimited.
 func (b *Bucket) Spend(now time.Duration, n int) {
-	b.settle(now)
+	b.accrue(now)
 	if n <= 0 || b.rate == Unlimited {
 		return
 	}
@@ -103,18 +103,18 @@ func (b *Bucket) Reserve(now time.Duration, n int) time.Duration {
 // Until is how long after now there will be n bytes of credit if nothing is
 // spent, or, if n is more than the capacity, until the bucket is full.
 func (b *Bucket) Until(now time.Duration, n int) time.Duration {
-	b.settle(now)
+	b.accrue(now)
 	return b.wait(min(int64(n), b.capacity))
 }
 
-// settle adds the credit that has come since the last call. Time that goes
+// accrue adds the credit that has come since the last call. Time that goes
 // backwards brings none and takes none.
-func (b *Bucket) settle(now time.Duration) {
-	if now <= b.settled {
+func (b *Bucket) accrue(now time.Duration) {
+	if now <= b.accruedAt {
 		return
 	}
-	elapsed := uint64(now) - uint64(b.settled) // exact even if settled is negative
-	b.settled = now
+	elapsed := uint64(now) - uint64(b.accruedAt) // exact even if settled is negative
+	b.accruedAt = now
 	if b.rate == Unlimited || b.credit >= b.capacity {
 		return
 	}

@@ -24,11 +24,11 @@ func (l *limits) limited() bool { return l.total >= 0 }
 
 // budget is one direction of a pool.
 type budget struct {
-	limits  atomic.Pointer[limits]
-	members tally // all
-	held    tally // those that it holds back
-	others  meter // what those send that it does not
-	common  reservoir
+	limits    atomic.Pointer[limits]
+	members   tally // all
+	throttled tally // those that it holds back
+	others    meter // what those send that it does not
+	common    reservoir
 }
 
 // rate is what a side of a member may use now, in bytes per second, at least 1.
@@ -42,8 +42,8 @@ func (b *budget) rate(now time.Duration, s *Side) int64 {
 		d.n, d.weights = b.members.read()
 	} else {
 		d.rest -= perSecond(max(0, b.others.last(now)-s.metered.last(now)))
-		d.n, d.weights = b.held.read()
-		if !s.held.Load() {
+		d.n, d.weights = b.throttled.read()
+		if !s.throttled.Load() {
 			d.n, d.weights = d.n+1, d.weights+s.weight
 		}
 	}
@@ -52,7 +52,7 @@ func (b *budget) rate(now time.Duration, s *Side) int64 {
 
 // flow is what all members may use together. It exceeds the total as far as the minima do.
 func (b *budget) flow(now time.Duration, l *limits) flow {
-	count := &b.held
+	count := &b.throttled
 	if l.strict {
 		count = &b.members
 	}

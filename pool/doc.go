@@ -15,10 +15,10 @@
 // is metered, and the rest is divided among those that want more:
 //
 //	rest  = total - what the others use
-//	share = minimum + weight · (rest - held · minimum) / weights of the held
+//	share = minimum + weight · (rest - throttled · minimum) / weights of the throttled
 //
-// or the minimum, if the rest is less than that for each. With equal weights and all members held
-// this is the formula above. A member that is not held may use what it would get if it were.
+// or the minimum, if the rest is less than that for each. With equal weights and all members throttled
+// this is the formula above. A member that is not throttled may use what it would get if it were.
 //
 // # The total
 //

@@ -54,20 +54,20 @@ type State uint8
 
 // The states.
 const (
-	Idle    State = iota // it has nothing to send, and nothing on the way
-	Limited              // something else holds it back
-	Held                 // the budget does
-	Busy                 // it is not done, and what holds it back is not known yet
+	Idle      State = iota // it has nothing to send, and nothing on the way
+	Limited                // something else holds it back
+	Throttled              // the budget does
+	Busy                   // it is not done, and what holds it back is not known yet
 )
 
 // Side is a member's part in one budget.
 type Side struct {
-	budget  *budget
-	member  *Member
-	weight  int64
-	held    atomic.Bool   // it is among the budget's held
-	heldAt  time.Duration // when that was last so
-	metered ownMeter      // its part of budget.others
+	budget      *budget
+	member      *Member
+	weight      int64
+	throttled   atomic.Bool   // it is among the budget's throttled members
+	throttledAt time.Duration // when that was last so
+	metered     ownMeter      // its part of budget.others
 }
 
 func (s *Side) join(m *Member, b *budget, weight int64) {
@@ -75,7 +75,7 @@ func (s *Side) join(m *Member, b *budget, weight int64) {
 	b.members.add(weight)
 }
 
-// Rate is the side's share now, in bytes per second: what it may use if it is held, or would get if
+// Rate is the side's share now, in bytes per second: what it may use if it is throttled, or would get if
 // it were. It is Unlimited if the budget has no total, and never 0.
 func (s *Side) Rate(now time.Duration) int64 { return s.budget.rate(now, s) }
 
@@ -90,9 +90,9 @@ func (s *Side) Take(now time.Duration, n int) int {
 	return s.budget.common.take(now, f, n, s.overdraft(f))
 }
 
-// Settle reports what became of what Take took: used bytes have left, which may be more. interval is
-// how long a side stays among the held that was not found so again: its update interval.
-func (s *Side) Settle(now time.Duration, taken, used int, state State, interval time.Duration) {
+// Report reports what became of what Take took: used bytes have left, which may be more. interval is
+// how long a side stays among the throttled that was not found so again: its update interval.
+func (s *Side) Report(now time.Duration, taken, used int, state State, interval time.Duration) {
 	l := s.budget.limits.Load()
 	if !l.limited() {
 		s.release()
@@ -101,15 +101,15 @@ func (s *Side) Settle(now time.Duration, taken, used int, state State, interval 
 	if used != taken {
 		s.budget.common.spend(now, s.budget.flow(now, l), used-taken)
 	}
-	if used > 0 && !s.held.Load() {
+	if used > 0 && !s.throttled.Load() {
 		s.budget.others.add(now, used)
 		s.metered.add(now, used)
 	}
 	switch {
-	case state == Held:
-		s.heldAt = now
-		s.hold()
-	case state == Idle || state == Limited && now-s.heldAt >= interval:
+	case state == Throttled:
+		s.throttledAt = now
+		s.throttle()
+	case state == Idle || state == Limited && now-s.throttledAt >= interval:
 		s.release()
 	}
 }
@@ -127,27 +127,27 @@ func (s *Side) Wait(now time.Duration, n int) time.Duration {
 // overdraft is what the side may go into debt: who needs less than its share does not wait behind those that
 // want more.
 func (s *Side) overdraft(f flow) time.Duration {
-	if s.held.Load() {
+	if s.throttled.Load() {
 		return 0
 	}
 	return f.overdraft()
 }
 
-// hold counts the side among the held. Close may come in between, and then finds it there.
-func (s *Side) hold() {
-	if s.held.Load() {
+// throttle counts the side among the throttled. Close may come in between, and then finds it there.
+func (s *Side) throttle() {
+	if s.throttled.Load() {
 		return
 	}
-	s.budget.held.add(s.weight)
-	s.held.Store(true)
+	s.budget.throttled.add(s.weight)
+	s.throttled.Store(true)
 	if s.member.closed.Load() {
 		s.release()
 	}
 }
 
-// release takes the side off the held, if it is there.
+// release takes the side off the throttled, if it is there.
 func (s *Side) release() {
-	if s.held.Load() && s.held.Swap(false) {
-		s.budget.held.remove(s.weight)
+	if s.throttled.Load() && s.throttled.Swap(false) {
+		s.budget.throttled.remove(s.weight)
 	}
 }

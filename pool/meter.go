@@ -61,16 +61,16 @@ type ownMeter struct {
 }
 
 func (m *ownMeter) add(now time.Duration, n int) {
-	m.turn(now)
+	m.roll(now)
 	m.bytes += int64(n)
 }
 
 func (m *ownMeter) last(now time.Duration) int64 {
-	m.turn(now)
+	m.roll(now)
 	return m.before
 }
 
-func (m *ownMeter) turn(now time.Duration) {
+func (m *ownMeter) roll(now time.Duration) {
 	slot := slotOf(now)
 	switch slot {
 	case m.slot:

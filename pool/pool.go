@@ -86,9 +86,9 @@ func (p *Pool) Members() int {
 	return int(n)
 }
 
-// Held is the number of members that the pool holds back now: those that its total is divided among.
-func (p *Pool) Held() int {
-	n, _ := p.send.held.read()
+// Throttled is the number of members that the pool holds back now: those that its total is divided among.
+func (p *Pool) Throttled() int {
+	n, _ := p.send.throttled.read()
 	return int(n)
 }
 

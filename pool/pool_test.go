@@ -38,7 +38,7 @@ func held(t testing.TB, p *Pool, n int) []*Member {
 	members := make([]*Member, n)
 	for i := range members {
 		members[i] = join(t, p, 1)
-		members[i].send.Settle(0, 0, 0, Held, 50*ms)
+		members[i].send.Report(0, 0, 0, Throttled, 50*ms)
 	}
 	return members
 }
@@ -80,7 +80,7 @@ func TestSharesAddUp(t *testing.T) {
 		members := make([]*Member, 1+r.IntN(300))
 		for i := range members {
 			members[i] = join(t, p, 1+r.IntN(MaxWeight))
-			members[i].send.Settle(0, 0, 0, Held, 50*ms)
+			members[i].send.Report(0, 0, 0, Throttled, 50*ms)
 		}
 		n, sum := int64(len(members)), int64(0)
 		for _, m := range members {
@@ -126,9 +126,9 @@ func TestAMemberLeavesOnce(t *testing.T) {
 	for range 3 {
 		members[0].Close()
 	}
-	members[0].send.Settle(0, 0, 0, Held, 50*ms) // its connection's last words
-	if p.Members() != 2 || p.Held() != 2 {
-		t.Errorf("3 joined and one left: %d members, %d held", p.Members(), p.Held())
+	members[0].send.Report(0, 0, 0, Throttled, 50*ms) // its connection's last words
+	if p.Members() != 2 || p.Throttled() != 2 {
+		t.Errorf("3 joined and one left: %d members, %d held", p.Members(), p.Throttled())
 	}
 	if got := members[1].Rate(0); got != 5*mb {
 		t.Errorf("share of each of two: %d", got)
@@ -144,7 +144,7 @@ func TestNamedPoolsAreTheProcesss(t *testing.T) {
 	pools := make([]*Pool, many)
 	var all sync.WaitGroup
 	for i := range many {
-		all.Go(func() { pools[i] = Named(fmt.Sprint("crowd ", i%10)) })
+		all.Go(func() { pools[i] = Named(fmt.Sprint("shared ", i%10)) })
 	}
 	all.Wait()
 	for i := range many {
@@ -177,7 +177,7 @@ func TestMembersComeAndGo(t *testing.T) {
 		for _, mine := range members {
 			n += len(mine)
 			for _, m := range mine {
-				if m.send.held.Load() {
+				if m.send.throttled.Load() {
 					sum += m.Rate(now)
 				}
 			}
@@ -186,7 +186,7 @@ func TestMembersComeAndGo(t *testing.T) {
 			t.Fatalf("round %d: %d members, want %d", round, p.Members(), n)
 		}
 		if bound := max(total, min*int64(n)); sum > bound || sum < total-int64(n) {
-			t.Fatalf("round %d: the shares of %d members, %d held, add up to %d, total %d", round, n, p.Held(), sum, total)
+			t.Fatalf("round %d: the shares of %d members, %d held, add up to %d, total %d", round, n, p.Throttled(), sum, total)
 		}
 	}
 	for _, mine := range members {
@@ -194,8 +194,8 @@ func TestMembersComeAndGo(t *testing.T) {
 			m.Close()
 		}
 	}
-	if p.Members() != 0 || p.Held() != 0 {
-		t.Errorf("all have left: %d members, %d held", p.Members(), p.Held())
+	if p.Members() != 0 || p.Throttled() != 0 {
+		t.Errorf("all have left: %d members, %d held", p.Members(), p.Throttled())
 	}
 }
 
@@ -218,7 +218,7 @@ func churn(t *testing.T, p *Pool, mine []*Member, r *rand.Rand, now time.Duratio
 			mine = mine[:len(mine)-1]
 		default:
 			m := mine[r.IntN(len(mine))]
-			m.send.Settle(now, m.send.Take(now, 0), 0, State(r.IntN(4)), 50*ms)
+			m.send.Report(now, m.send.Take(now, 0), 0, State(r.IntN(4)), 50*ms)
 			if rate := m.Rate(now); rate < 1 || rate > 1_000*mb {
 				t.Errorf("Rate = %d", rate)
 			}
@@ -232,7 +232,7 @@ func TestReadingARateAllocatesNothing(t *testing.T) {
 	now := time.Duration(0)
 	if n := testing.AllocsPerRun(1000, func() {
 		now += ms
-		m.send.Settle(now, m.send.Take(now, 3000), 1500, Held, 50*ms)
+		m.send.Report(now, m.send.Take(now, 3000), 1500, Throttled, 50*ms)
 		m.Rate(now)
 		m.send.Wait(now, 3000)
 	}); n != 0 {
@@ -252,6 +252,6 @@ func BenchmarkTakeAndSettle(b *testing.B) {
 	m := held(b, newTestPool(b, 100*mb, mb), 10)[0]
 	b.ReportAllocs()
 	for now := time.Duration(0); b.Loop(); now += 100_000 {
-		m.send.Settle(now, m.send.Take(now, 10_000), 10_000, Held, 50*ms)
+		m.send.Report(now, m.send.Take(now, 10_000), 10_000, Throttled, 50*ms)
 	}
 }

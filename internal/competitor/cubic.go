@@ -23,7 +23,7 @@ const (
 	maxEpoch = 1_000_000
 )
 
-// cubic is RFC 9438 as Linux has it. The departures: the time ahead in the curve is the least
+// cubic is RFC 9438 as Linux has it. It departs in this: the time ahead in the curve is the least
 // round trip and not the smoothed one, W_est keeps growing by α and never by a whole packet, and
 // slow start ends by HyStart (RFC 9438 section 4.10 prefers HyStart++).
 type cubic struct {

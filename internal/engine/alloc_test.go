@@ -51,7 +51,7 @@ func newTwins(t testing.TB, window int) *twins {
 	p.Local, p.Peer, p.OriginalDst, p.Path, p.Controller = 22, 11, 99, w.pb, &fixed{window: window, quiet: true}
 	w.b = engine.New(0, p)
 	for range 10 {
-		w.turn()
+		w.exchange()
 	}
 	if !w.a.Established() || !w.b.Established() {
 		t.Fatal("no handshake")
@@ -59,8 +59,8 @@ func newTwins(t testing.TB, window int) *twins {
 	return w
 }
 
-// turn carries everything both ways once.
-func (w *twins) turn() {
+// exchange carries everything both ways once.
+func (w *twins) exchange() {
 	w.now += 100 * time.Microsecond
 	w.carry(w.a, w.b, w.pb)
 	w.carry(w.b, w.a, w.pa)
@@ -86,20 +86,20 @@ func TestNoAllocationOnceWarm(t *testing.T) {
 	w := newTwins(t, 1<<20)
 	bulk := func() {
 		w.a.Write(w.bytes)
-		w.turn()
+		w.exchange()
 		for {
 			if n, _ := w.b.Read(w.bytes); n == 0 {
 				break
 			}
 		}
-		w.turn()
+		w.exchange()
 	}
 	pingPong := func() {
 		w.a.Write(w.bytes[:64])
-		w.turn()
+		w.exchange()
 		n, _ := w.b.Read(w.bytes)
 		w.b.Write(w.bytes[:n])
-		w.turn()
+		w.exchange()
 		w.a.Read(w.bytes)
 	}
 	for range 500 {
@@ -122,13 +122,13 @@ func BenchmarkBulk(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		w.a.Write(w.bytes)
-		w.turn()
+		w.exchange()
 		for {
 			if n, _ := w.b.Read(w.bytes); n == 0 {
 				break
 			}
 		}
-		w.turn()
+		w.exchange()
 	}
 }
 
@@ -138,9 +138,9 @@ func BenchmarkDirections(b *testing.B) {
 	w := newTwins(b, 1<<20)
 	for range 100 { // the path is found to carry more, and what is to grow has grown
 		w.a.Write(w.bytes)
-		w.turn()
+		w.exchange()
 		w.b.Read(w.bytes)
-		w.turn()
+		w.exchange()
 	}
 	var sent, received, acked time.Duration
 	packets := 0
@@ -175,10 +175,10 @@ func BenchmarkPingPong(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		w.a.Write(w.bytes[:64])
-		w.turn()
+		w.exchange()
 		n, _ := w.b.Read(w.bytes)
 		w.b.Write(w.bytes[:n])
-		w.turn()
+		w.exchange()
 		w.a.Read(w.bytes)
 	}
 }
@@ -188,7 +188,7 @@ func TestPacketsFit(t *testing.T) {
 	w := newTwins(t, 1<<20)
 	for range 10 { // the path is found to carry more
 		w.a.Write(w.bytes[:5000])
-		w.turn()
+		w.exchange()
 		w.b.Read(w.bytes)
 	}
 	w.a.Write(w.bytes)

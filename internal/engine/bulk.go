@@ -51,7 +51,7 @@ func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 		r.offset, r.length, r.flags = offset, uint32(length), carriesData|eliciting
 		c.send.next += uint64(length)
 		c.stats.StreamBytesSent += uint64(length)
-		c.depart(now, r, size)
+		c.noteSent(now, r, size)
 		if c.sent.inFlight+size > c.cc.Window() {
 			break
 		}

@@ -105,7 +105,7 @@ func (c *Conn) Close(now time.Duration) {
 		c.end.lingerUntil = now + c.params.LingerTimeout
 	}
 	c.lastProgress = now
-	c.settle(now)
+	c.closeIfDone(now)
 }
 
 // resetStream makes our end an abnormal one: the peer learns that it wrote to
@@ -159,13 +159,13 @@ func (c *Conn) finish(err error) {
 	}
 }
 
-// settle ends a connection that has nothing left to do: the application has
+// closeIfDone ends a connection that has nothing left to do: the application has
 // closed it, the peer has all our bytes, and no more of its own will come.
-func (c *Conn) settle(now time.Duration) {
+func (c *Conn) closeIfDone(now time.Duration) {
 	if c.state != stateEstablished {
 		return
 	}
-	sent := c.sendSettled()
+	sent := c.sendDone()
 	if sent && c.send.fin && !c.send.dropped {
 		c.end.delivered = true
 	}
@@ -182,9 +182,9 @@ func (c *Conn) settle(now time.Duration) {
 	}
 }
 
-// sendSettled reports whether our direction is over: all delivered with its
+// sendDone reports whether our direction is over: all delivered with its
 // end, or refused by the peer.
-func (c *Conn) sendSettled() bool {
+func (c *Conn) sendDone() bool {
 	if c.send.stopped {
 		return true
 	}
@@ -280,7 +280,7 @@ func (c *Conn) tell(err error) error {
 }
 
 // Done reports that the connection has nothing left to send or to wait for: its
-// owner may forget it, leaving its Epitaph. Bytes received before may still be
+// owner may forget it, leaving its FinalState. Bytes received before may still be
 // read.
 func (c *Conn) Done() bool { return c.state == stateDone }
 
@@ -291,20 +291,20 @@ func (c *Conn) Err() error { return c.err }
 // end behind it.
 func (c *Conn) Delivered() bool { return c.end.delivered }
 
-// Epitaph is what a tombstone needs to answer for a connection.
-type Epitaph struct {
+// FinalState is what a tombstone needs to answer for a connection.
+type FinalState struct {
 	Code       wire.Code
 	NextNumber uint64        // first number not used
 	Hold       time.Duration // how long late packets may come
 }
 
-// minHold is the least time for which the end of a connection is remembered: if
+// minFinalHold is the least time for which the end of a connection is remembered: if
 // our last packets were lost, the peer's next probes must still find an answer, and
 // they come no faster than every maxProbeWait.
-const minHold = 10 * time.Second
+const minFinalHold = 10 * time.Second
 
-// Epitaph says what to answer to packets that come after the end.
-func (c *Conn) Epitaph() Epitaph {
-	hold := max(3*c.rtt.pto(c.peerAckDelay), minHold)
-	return Epitaph{Code: c.end.code, NextNumber: c.sent.next, Hold: hold}
+// FinalState says what to answer to packets that come after the end.
+func (c *Conn) FinalState() FinalState {
+	hold := max(3*c.rtt.pto(c.peerAckDelay), minFinalHold)
+	return FinalState{Code: c.end.code, NextNumber: c.sent.next, Hold: hold}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/router"
 	"example.com/ebb/internal/simnet"
 	"example.com/ebb/wire"
 )
@@ -129,7 +129,7 @@ func TestDialTimesOut(t *testing.T) {
 func retried(t *testing.T) *simnet.Flow {
 	t.Helper()
 	w := newWorld(t, 1, path(0, 40*time.Millisecond), path(0, 40*time.Millisecond))
-	w.server.GateConfig(gate.Config{RetryAfter: 1})
+	w.server.RouterConfig(router.Config{RetryAfter: 1})
 	stranger := w.NewStation("10.0.0.3:3000", fixedFactory(1<<16))
 	w.Join(stranger, w.server, simnet.LinkConfig{}, simnet.LinkConfig{Loss: 1})
 	stranger.Dial(w.server) // stays half-open
@@ -138,8 +138,8 @@ func retried(t *testing.T) *simnet.Flow {
 	if w.Now() > 125*time.Millisecond {
 		t.Errorf("the handshake took %v", w.Now())
 	}
-	if n := w.server.Gate().Counters().Retries; n != 1 {
-		t.Errorf("the gate counts %d", n)
+	if n := w.server.Router().Counters().Retries; n != 1 {
+		t.Errorf("the router counts %d", n)
 	}
 	return c
 }
@@ -162,7 +162,7 @@ func TestHalfOpenIsForgotten(t *testing.T) {
 	if len(w.accepted) != 0 {
 		t.Error("a half-open connection was accepted")
 	}
-	if c := w.server.Gate().Counters(); c.Connections != 0 || c.HalfOpen != 0 {
+	if c := w.server.Router().Counters(); c.Connections != 0 || c.HalfOpen != 0 {
 		t.Errorf("left: %+v", c)
 	}
 	down := w.down.Stats()

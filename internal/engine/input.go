@@ -98,7 +98,7 @@ func (c *Conn) handleFrames(now time.Duration, number uint64, payload []byte) bo
 		return false
 	}
 	c.acks.receive(now, number, e.eliciting, e.urgent)
-	c.settle(now)
+	c.closeIfDone(now)
 	return true
 }
 

@@ -130,7 +130,7 @@ func (p *packet) pad(n int) {
 }
 
 func (c *Conn) beginPacket(now time.Duration, dst []byte, size int) packet {
-	c.sent.leaveOut(now)
+	c.sent.skipNumber(now)
 	p := packet{start: len(dst), limit: len(dst) + size - wire.TrailerSize, record: c.sent.reserve(now)}
 	p.b = wire.AppendShort(dst, c.peerID, c.sent.next, wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked))
 	p.body = len(p.b)
@@ -228,12 +228,12 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 		c.acks.sent()
 		c.stats.AcksSent++
 	}
-	c.depart(now, r, len(p.b)-p.start)
+	c.noteSent(now, r, len(p.b)-p.start)
 	return p.b
 }
 
-// depart notes that the packet of the record leaves.
-func (c *Conn) depart(now time.Duration, r *sentPacket, size int) {
+// noteSent notes that the packet of the record leaves.
+func (c *Conn) noteSent(now time.Duration, r *sentPacket, size int) {
 	r.size = uint32(size)
 	c.bucket.Spend(now, size)
 	c.budget.credit -= size

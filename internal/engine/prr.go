@@ -74,8 +74,8 @@ func (c *Conn) noteReduction(before, prior, credit int) {
 	}
 }
 
-// conclude ends the episode when a packet sent in it was acknowledged.
-func (p *prrState) conclude(largestAcked uint64) {
+// exitIfAcked ends the episode when a packet sent in it was acknowledged.
+func (p *prrState) exitIfAcked(largestAcked uint64) {
 	if largestAcked >= p.end {
 		p.active = false
 	}

@@ -48,11 +48,11 @@ func TestReductionTraces(t *testing.T) {
 			if !slices.Equal(flight, test.flight) || !slices.Equal(sent, test.sent) {
 				t.Errorf("flight %v, want %v\nsent   %v, want %v", flight, test.flight, sent, test.sent)
 			}
-			p.conclude(21)
+			p.exitIfAcked(21)
 			if !p.active {
 				t.Error("an ACK of what was sent before ended it")
 			}
-			if p.conclude(22); p.active {
+			if p.exitIfAcked(22); p.active {
 				t.Error("an ACK of the first retransmission did not end it")
 			}
 		})

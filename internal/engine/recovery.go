@@ -80,7 +80,7 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 	if newest {
 		c.sent.largestAcked, c.sent.anyAcked = f.Largest, true
 	}
-	c.prr.conclude(c.sent.largestAcked)
+	c.prr.exitIfAcked(c.sent.largestAcked)
 	e := congestion.AckEvent{
 		Bytes: r.bytes, LargestAcked: c.sent.largestAcked, LargestSent: c.sent.next - 1,
 		PriorInFlight: prior, AppLimited: c.appLimited, Throttled: c.limit.throttled(),
@@ -124,7 +124,7 @@ func (c *Conn) ackRange(now time.Duration, s wire.Range, r *ackResult) {
 			c.ackPacket(now, n, r)
 		}
 		c.sent.acked.add(gap.start, gap.end)
-		c.sent.settled.add(gap.start, gap.end)
+		c.sent.resolved.add(gap.start, gap.end)
 		from = gap.end
 	}
 }
@@ -151,7 +151,7 @@ func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 		// then a newer one had named it.
 		c.loss.reordered = c.loss.reordered || c.sent.anyAcked && n < c.sent.largestAcked
 	}
-	c.sent.leaveFlight(p)
+	c.sent.removeFromFlight(p)
 	p.flags |= isAcked
 	c.vanish.deliver(p)
 	if p.has(isMarked) {
@@ -267,7 +267,7 @@ func (c *Conn) detectLosses(now time.Duration, prior, credit int) {
 	var lost congestion.LossEvent
 	from, end := c.sent.base, c.sent.largestAcked
 	for from < end {
-		gap := c.sent.settled.nextMissing(from, end)
+		gap := c.sent.resolved.nextMissing(from, end)
 		n := gap.start
 		for ; n < gap.end; n++ {
 			p := c.sent.at(n)
@@ -278,7 +278,7 @@ func (c *Conn) detectLosses(now time.Duration, prior, credit int) {
 			}
 			c.losePacket(n, p, &lost)
 		}
-		c.sent.settled.add(gap.start, n)
+		c.sent.resolved.add(gap.start, n)
 		if n < gap.end {
 			break
 		}
@@ -291,7 +291,7 @@ func (c *Conn) detectLosses(now time.Duration, prior, credit int) {
 
 // losePacket queues again what a lost packet carried.
 func (c *Conn) losePacket(n uint64, p *sentPacket, lost *congestion.LossEvent) {
-	c.sent.leaveFlight(p)
+	c.sent.removeFromFlight(p)
 	p.flags |= isLost
 	if p.has(carriesData | carriesFin) {
 		c.send.markLost(p.offset, int(p.length), p.has(carriesFin))
@@ -436,7 +436,7 @@ func (c *Conn) lossTimer(now time.Duration) {
 func (c *Conn) requeueOldest() {
 	from := c.sent.base
 	for from < c.sent.next {
-		gap := c.sent.settled.nextMissing(from, c.sent.next)
+		gap := c.sent.resolved.nextMissing(from, c.sent.next)
 		for n := gap.start; n < gap.end; n++ {
 			if p := c.sent.at(n); p.has(carriesData | carriesFin) {
 				c.send.markLost(p.offset, int(p.length), p.has(carriesFin))

@@ -38,12 +38,12 @@ type Lease struct {
 	N   int // bytes of it that are filled
 }
 
-// settle fills the lease with bytes that are next in the stream, as far as it goes, and returns the rest.
-func (p *recvPipe) settle(b []byte) []byte {
+// fillLease fills the lease with bytes that are next in the stream, as far as it goes, and returns the rest.
+func (p *recvPipe) fillLease(b []byte) []byte {
 	n := copy(p.lease.Buf[p.lease.N:], b)
 	p.lease.N += n
 	p.ready += uint64(n)
-	p.leave(p.ready)
+	p.consume(p.ready)
 	return b[n:]
 }
 
@@ -61,7 +61,7 @@ func (p *recvPipe) receive(offset uint64, b []byte) bool {
 		return true // an empty frame only says where the stream ends
 	}
 	if p.lease != nil && offset == p.read && len(p.ahead) == 0 && !p.discard {
-		if b = p.settle(b); len(b) == 0 {
+		if b = p.fillLease(b); len(b) == 0 {
 			return true
 		}
 		offset = p.ready
@@ -110,12 +110,12 @@ func (p *recvPipe) take(b []byte) int {
 		return 0
 	}
 	p.chunks.read(p.read, b[:n])
-	p.leave(p.read + uint64(n))
+	p.consume(p.read + uint64(n))
 	return n
 }
 
-// leave gives everything below the offset up: the application has it.
-func (p *recvPipe) leave(offset uint64) {
+// consume gives everything below the offset up: the application has it.
+func (p *recvPipe) consume(offset uint64) {
 	p.read = offset
 	if p.read == p.highest() {
 		p.chunks.releaseAll(p.read)

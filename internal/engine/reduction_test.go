@@ -31,7 +31,7 @@ func (h *halving) OnSpuriousLoss(now time.Duration, e congestion.LossEvent) {
 
 // lossyWorld is a bulk transfer with a window of 40 packets over a path that carries them without
 // a queue, in the middle of which the packets for which lost answers true vanish or come later.
-// times are the departures since.
+// times are when packets left since.
 func lossyWorld(t *testing.T, c congestion.Controller, drop func(i int) bool) (w *world, f *simnet.Flow, times *[]time.Duration) {
 	t.Helper()
 	link := simnet.LinkConfig{Rate: 1_000_000, Delay: rtt / 2}

@@ -65,12 +65,12 @@ func newActor(w *world, r *rand.Rand, f *simnet.Flow, salt uint64) *actor {
 	a := &actor{w: w, r: r, f: f, salt: salt, in: sink{t: w.t, f: f, salt: 3 - salt}}
 	a.goal = uint64(r.IntN(4)) * uint64(r.IntN(100_000))
 	a.last = w.Now()
-	a.turn()
+	a.step()
 	return a
 }
 
-// turn does one random thing and schedules the next.
-func (a *actor) turn() {
+// step does one random thing and schedules the next.
+func (a *actor) step() {
 	if a.closed {
 		return
 	}
@@ -82,7 +82,7 @@ func (a *actor) turn() {
 	a.stall = max(a.stall, a.w.Now()-a.last)
 	a.f.Flush()
 	if !a.closed {
-		a.w.After(time.Duration(a.r.Int64N(int64(60*time.Millisecond))), a.turn)
+		a.w.After(time.Duration(a.r.Int64N(int64(60*time.Millisecond))), a.step)
 	}
 }
 

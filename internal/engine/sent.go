@@ -51,8 +51,8 @@ type sentState struct {
 
 	// acked and settled are spans of numbers at or above base: acknowledged;
 	// and acknowledged or declared lost.
-	acked   spanSet
-	settled spanSet
+	acked    spanSet
+	resolved spanSet
 
 	largestAcked uint64
 	anyAcked     bool
@@ -107,8 +107,8 @@ func (s *sentState) noteTrain(first uint64) {
 	}
 }
 
-// leaveFlight takes a packet out of flight.
-func (s *sentState) leaveFlight(p *sentPacket) {
+// removeFromFlight takes a packet out of flight.
+func (s *sentState) removeFromFlight(p *sentPacket) {
 	if p.has(eliciting) && !p.has(isAcked|isLost) {
 		s.inFlight -= int(p.size)
 		s.outstanding--
@@ -126,7 +126,7 @@ func (s *sentState) trim(keepSince time.Duration) {
 		s.base++
 	}
 	s.acked.remove(0, s.base)
-	s.settled.remove(0, s.base)
+	s.resolved.remove(0, s.base)
 }
 
 // slack reports whether the ring has grown and holds nothing.

@@ -34,15 +34,15 @@ func (s *skipState) next(number uint64) {
 	s.mean = min(2*s.mean, lastSkip)
 }
 
-// leaveOut leaves the next number out if it is one of those. Its record counts as lost from
+// skipNumber leaves the next number out if it is one of those. Its record counts as lost from
 // the beginning: it is not waited for.
-func (s *sentState) leaveOut(now time.Duration) {
+func (s *sentState) skipNumber(now time.Duration) {
 	if s.next < s.skip.at {
 		return
 	}
 	number := s.next
 	s.reserve(now).flags = neverSent | isLost
 	s.push()
-	s.settled.add(number, number+1)
+	s.resolved.add(number, number+1)
 	s.skip.next(number)
 }

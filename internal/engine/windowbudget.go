@@ -10,10 +10,10 @@ import (
 // budget for receiving: flow control is the only word a receiver has about rate. Without one a
 // connection has none of this.
 type windowBudget struct {
-	bucket pacing.Bucket
-	due    time.Duration // when it holds the next step; Never: it is not what is waited for
-	mark   uint64        // the offer when renewedAt was set
-	held   bool          // the budget has delayed the offer since
+	bucket    pacing.Bucket
+	due       time.Duration // when it holds the next step; Never: it is not what is waited for
+	mark      uint64        // the offer when renewedAt was set
+	throttled bool          // the budget has delayed the offer since
 }
 
 // SetReceiveRate bounds the rate at which the window opens, in bytes of the stream per second; zero or less
@@ -55,7 +55,7 @@ func (c *Conn) WindowWanted(now time.Duration) int {
 	}
 	there := int64(b.bucket.Available(now))
 	if there < step {
-		b.held = true
+		b.throttled = true
 		b.due = now + max(b.bucket.Until(now, int(step)), 1)
 		return 0
 	}
@@ -72,7 +72,7 @@ func (b *windowBudget) step(window uint64) int64 {
 func (c *Conn) GrantWindow(now time.Duration, n int, wait time.Duration) (granted int) {
 	b := c.opening
 	if int64(n) < b.step(c.recv.window) {
-		b.held = true
+		b.throttled = true
 		b.due = now + max(wait, 1)
 		return 0
 	}
@@ -80,14 +80,14 @@ func (c *Conn) GrantWindow(now time.Duration, n int, wait time.Duration) (grante
 	c.recv.limit += uint64(n)
 	c.windowDue = true
 	if c.recv.limit-b.mark >= c.recv.window/2 {
-		c.recv.grow(now, c.rtt.smoothed, !b.held)
-		b.mark, b.held = c.recv.limit, false
+		c.recv.grow(now, c.rtt.smoothed, !b.throttled)
+		b.mark, b.throttled = c.recv.limit, false
 	}
 	return n
 }
 
-// WindowHeld reports whether the budget keeps the window from opening.
-func (c *Conn) WindowHeld() bool { return c.opening != nil && c.opening.due != Never }
+// WindowThrottled reports whether the budget keeps the window from opening.
+func (c *Conn) WindowThrottled() bool { return c.opening != nil && c.opening.due != Never }
 
 // windowDueAt is when the budget will admit the next step.
 func (c *Conn) windowDueAt() time.Duration {

@@ -34,7 +34,7 @@ var pure = map[string]bool{
 	"pool":                true,
 	"limits":              true,
 	"internal/engine":     false,
-	"internal/gate":       false,
+	"internal/router":     false,
 	"internal/competitor": false,
 	"internal/shaper":     false,
 }

@@ -65,11 +65,11 @@ func (s *Shaper) appendShare(now Clock, c *engine.Conn, dst []byte, max int) ([]
 		case c.Quiet():
 			state = pool.Idle
 		case c.Limit() == engine.LimitPool:
-			state = pool.Held
+			state = pool.Throttled
 			c.WaitForBudget(now.Engine, now.Engine+sending.Wait(now.Pool, want))
 		}
 	}
-	sending.Settle(now.Pool, taken, taken-c.Credit(), state, c.UpdateInterval())
+	sending.Report(now.Pool, taken, taken-c.Credit(), state, c.UpdateInterval())
 	return dst, train
 }
 
@@ -89,10 +89,10 @@ func (s *Shaper) openWindow(now Clock, c *engine.Conn) {
 	}
 	state := pool.Idle
 	switch {
-	case c.WindowHeld():
-		state = pool.Held
+	case c.WindowThrottled():
+		state = pool.Throttled
 	case granted > 0:
 		state = pool.Busy // the window is on its way, and its acknowledgement tells
 	}
-	receiving.Settle(now.Pool, taken, granted, state, c.UpdateInterval())
+	receiving.Report(now.Pool, taken, granted, state, c.UpdateInterval())
 }

@@ -132,10 +132,10 @@ type LinkStats struct {
 // Link is one direction of a path. Equal seeds, configurations and calls give
 // equal results. It has no lock: one goroutine uses it at a time.
 type Link struct {
-	cfg   LinkConfig
-	rolls dice
-	bad   bool // state of Burst
-	purse purse
+	cfg    LinkConfig
+	rolls  dice
+	bad    bool // state of Burst
+	bucket tokenBucket
 
 	// The bottleneck is busy until free plus part/Rate nanoseconds; part is
 	// carried so that rounding does not add up.
@@ -148,7 +148,7 @@ type Link struct {
 
 // NewLink makes an idle link.
 func NewLink(cfg LinkConfig, seed uint64) *Link {
-	return &Link{cfg: cfg, rolls: dice{seed: seed}, purse: newPurse(cfg.Policer)}
+	return &Link{cfg: cfg, rolls: dice{seed: seed}, bucket: newTokenBucket(cfg.Policer)}
 }
 
 // Config is the configuration in force.
@@ -239,7 +239,7 @@ func (l *Link) admit(now time.Duration, number, size int, b []byte) bool {
 		l.stats.TooLarge++
 	case lost, l.rolls.chance(rollLoss, number, l.cfg.Loss):
 		l.stats.Lost++
-	case !l.purse.spend(now, l.cfg.Policer, size):
+	case !l.bucket.spend(now, l.cfg.Policer, size):
 		l.stats.Policed++
 	case l.full(now, size):
 		l.stats.Dropped++

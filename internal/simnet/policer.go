@@ -12,18 +12,18 @@ type Policer struct {
 	Bucket int   // most tokens, in bytes; it starts full
 }
 
-// purse is the state of a Policer: whole tokens, and the time and the part of
+// tokenBucket is the state of a Policer: whole tokens, and the time and the part of
 // one, in units of 1/second, up to which they were counted.
-type purse struct {
+type tokenBucket struct {
 	tokens int64
 	at     time.Duration
 	part   uint64
 }
 
-func newPurse(p Policer) purse { return purse{tokens: int64(p.Bucket)} }
+func newTokenBucket(p Policer) tokenBucket { return tokenBucket{tokens: int64(p.Bucket)} }
 
 // spend takes size tokens if there are as many.
-func (u *purse) spend(now time.Duration, p Policer, size int) bool {
+func (u *tokenBucket) spend(now time.Duration, p Policer, size int) bool {
 	if p.Rate <= 0 {
 		return true
 	}

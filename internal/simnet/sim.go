@@ -8,7 +8,7 @@ import (
 
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/gate"
+	"example.com/ebb/internal/router"
 	"example.com/ebb/internal/shaper"
 	"example.com/ebb/pool"
 	"example.com/ebb/wire"
@@ -117,7 +117,7 @@ func (s *Sim) copyOf(b []byte, from netip.AddrPort, to *Station, ecn engine.ECN)
 
 func (s *Sim) recycle(p *simPacket) { s.free = append(s.free, p) }
 
-// Station is a host in a Sim: a gate and the connections behind it.
+// Station is a host in a Sim: a router and the connections behind it.
 type Station struct {
 	Addr  netip.AddrPort
 	Clock Clock
@@ -134,8 +134,8 @@ type Station struct {
 	Weight int
 
 	sim    *Sim
-	gate   *gate.Gate[*Flow]
-	config gate.Config
+	router *router.Router[*Flow]
+	config router.Config
 	routes map[netip.AddrPort]route
 	rng    *rand.Rand
 	chunks chunkHeap
@@ -176,9 +176,9 @@ func (s *Sim) NewStation(addr string, factory congestion.Factory) *Station {
 	return st
 }
 
-// GateConfig replaces the configuration of the station's gate and restarts it. The
+// RouterConfig replaces the configuration of the station's router and restarts it. The
 // seed is the station's own.
-func (st *Station) GateConfig(c gate.Config) {
+func (st *Station) RouterConfig(c router.Config) {
 	st.config = c
 	st.Restart()
 }
@@ -188,11 +188,11 @@ func (st *Station) Restart() {
 	for i := range 4 {
 		binary.LittleEndian.PutUint64(st.config.Seed[8*i:], st.rng.Uint64())
 	}
-	st.gate = gate.New[*Flow](st.config)
+	st.router = router.New[*Flow](st.config)
 }
 
-// Gate is what answers for the station.
-func (st *Station) Gate() *gate.Gate[*Flow] { return st.gate }
+// Router is what answers for the station.
+func (st *Station) Router() *router.Router[*Flow] { return st.router }
 
 // Chunks is the number of chunks of memory that the connections hold now.
 func (st *Station) Chunks() int { return st.chunks.lent }
@@ -213,11 +213,11 @@ func (st *Station) clock() time.Duration { return st.Clock.Show(st.sim.now) }
 
 // Dial starts a connection.
 func (st *Station) Dial(to *Station) *Flow {
-	f := &Flow{station: st, local: st.gate.NewID(), remote: to.Addr, armed: engine.Never, accepted: true}
+	f := &Flow{station: st, local: st.router.NewID(), remote: to.Addr, armed: engine.Never, accepted: true}
 	p := st.params(to.Addr)
-	p.Client, p.Local, p.Peer = true, f.local, st.gate.NewID()
+	p.Client, p.Local, p.Peer = true, f.local, st.router.NewID()
 	f.Conn = engine.New(st.clock(), p)
-	st.gate.Dial(f.local, to.Addr, f)
+	st.router.Dial(f.local, to.Addr, f)
 	f.Flush()
 	return f
 }
@@ -247,15 +247,15 @@ func (st *Station) Inject(from netip.AddrPort, b []byte) { st.receive(from, b, e
 
 func (st *Station) receive(from netip.AddrPort, b []byte, ecn engine.ECN) {
 	now := st.clock()
-	st.gate.SetListening(st.Accept != nil)
-	v := st.gate.Route(now, from, b, nil)
+	st.router.SetListening(st.Accept != nil)
+	v := st.router.Route(now, from, b, nil)
 	switch v.Action {
-	case gate.Reply:
+	case router.Reply:
 		st.send(from, v.Reply, engine.NotECT)
 		return
-	case gate.Open:
+	case router.Open:
 		v.Conn = st.open(from, v)
-	case gate.Deliver:
+	case router.Deliver:
 	default:
 		return
 	}
@@ -264,12 +264,12 @@ func (st *Station) receive(from netip.AddrPort, b []byte, ecn engine.ECN) {
 	f.Flush()
 }
 
-func (st *Station) open(from netip.AddrPort, v gate.Verdict[*Flow]) *Flow {
-	f := &Flow{station: st, local: st.gate.NewID(), remote: from, armed: engine.Never}
+func (st *Station) open(from netip.AddrPort, v router.Verdict[*Flow]) *Flow {
+	f := &Flow{station: st, local: st.router.NewID(), remote: from, armed: engine.Never}
 	p := st.params(from)
 	p.Local, p.Peer, p.OriginalDst = f.local, v.Client, v.Dst
 	f.Conn = engine.New(st.clock(), p)
-	st.gate.Accept(f.local, from, v.Client, f)
+	st.router.Accept(f.local, from, v.Client, f)
 	return f
 }
 
@@ -350,13 +350,13 @@ func (f *Flow) Flush() {
 	f.arm()
 }
 
-// announce tells the gate and the listener of a handshake that is complete.
+// announce tells the router and the listener of a handshake that is complete.
 func (f *Flow) announce() {
 	if !f.Conn.Established() {
 		return
 	}
 	st := f.station
-	dial, crossed := st.gate.Establish(st.clock(), f.local)
+	dial, crossed := st.router.Establish(st.clock(), f.local)
 	if f.accepted {
 		return
 	}
@@ -368,17 +368,17 @@ func (f *Flow) announce() {
 		dial.Flush()
 	case st.Accept != nil:
 		st.Accept(f)
-		st.gate.Accepted(f.local)
+		st.router.Accepted(f.local)
 	default:
 		f.Conn.Abort(st.clock())
 	}
 }
 
 func (f *Flow) remove(now time.Duration) {
-	e := f.Conn.Epitaph()
+	e := f.Conn.FinalState()
 	f.Removed = true
 	f.shaper.Leave()
-	f.station.gate.Remove(now, f.local, gate.Epitaph(e))
+	f.station.router.Remove(now, f.local, router.FinalState(e))
 	if f.OnChange != nil {
 		f.OnChange()
 	}

@@ -1,4 +1,4 @@
-package gate
+package router
 
 import (
 	"net/netip"
@@ -33,119 +33,119 @@ type Verdict[C comparable] struct {
 // Route says what becomes of a datagram from remote. The trailer of a long
 // packet has been verified when it is delivered or opens a connection; that of
 // a short packet has not. An answer is appended to reply, which may be nil.
-func (g *Gate[C]) Route(now time.Duration, remote netip.AddrPort, b, reply []byte) Verdict[C] {
+func (r *Router[C]) Route(now time.Duration, remote netip.AddrPort, b, reply []byte) Verdict[C] {
 	if !wire.IsEbb(b) {
-		g.count.Foreign++
+		r.count.Foreign++
 		return Verdict[C]{Action: Foreign}
 	}
 	if wire.IsLong(b) {
-		return g.routeLong(now, remote, b, reply)
+		return r.routeLong(now, remote, b, reply)
 	}
 	id, ok := wire.ShortDst(b)
 	if !ok {
-		return g.drop(Malformed)
+		return r.drop(Malformed)
 	}
-	if e := g.conns[id]; e != nil {
-		return g.deliver(e)
+	if e := r.conns[id]; e != nil {
+		return r.deliver(e)
 	}
-	return g.orphan(now, id, b, reply)
+	return r.unknownID(now, id, b, reply)
 }
 
-func (g *Gate[C]) routeLong(now time.Duration, remote netip.AddrPort, b, reply []byte) Verdict[C] {
+func (r *Router[C]) routeLong(now time.Duration, remote netip.AddrPort, b, reply []byte) Verdict[C] {
 	version, dst, src, ok := wire.Invariants(b)
 	if !ok {
-		return g.drop(Malformed)
+		return r.drop(Malformed)
 	}
 	if version != wire.Version && version != 0 {
-		return g.otherVersion(now, b, dst, src, reply)
+		return r.otherVersion(now, b, dst, src, reply)
 	}
 	h, payload, err := wire.ParseHeader(b)
 	if err == wire.ErrInitialSize {
-		return g.drop(Small)
+		return r.drop(Small)
 	}
 	if err != nil {
-		return g.drop(Malformed)
+		return r.drop(Malformed)
 	}
 	if !wire.Verify(b, wire.Seed(h.Version, h.Dst, h.Src)) {
-		return g.drop(Corrupt)
+		return r.drop(Corrupt)
 	}
 	switch h.Type {
 	case wire.Initial:
-		return g.initial(now, remote, h, payload, reply)
+		return r.initial(now, remote, h, payload, reply)
 	case wire.Accept, wire.Retry, wire.Refuse, wire.Versions:
-		return g.answer(remote, h)
+		return r.answer(remote, h)
 	case wire.Unknown:
-		if e := g.pairs[pair{remote, h.Src}]; e != nil {
-			return g.deliver(e)
+		if e := r.pairs[pair{remote, h.Src}]; e != nil {
+			return r.deliver(e)
 		}
-		return g.drop(Stray)
+		return r.drop(Stray)
 	}
-	return g.drop(Malformed)
+	return r.drop(Malformed)
 }
 
 // answer routes what a server says to a dial of ours.
-func (g *Gate[C]) answer(remote netip.AddrPort, h wire.Header) Verdict[C] {
-	e := g.conns[h.Dst]
+func (r *Router[C]) answer(remote netip.AddrPort, h wire.Header) Verdict[C] {
+	e := r.conns[h.Dst]
 	if e == nil || !e.client || e.remote != remote {
-		return g.drop(Stray)
+		return r.drop(Stray)
 	}
 	switch h.Type {
 	case wire.Accept:
 		if e.peer == 0 {
 			e.peer = h.Src
-			g.pairs[pair{remote, e.peer}] = e
+			r.pairs[pair{remote, e.peer}] = e
 		}
 		if e.peer != h.Src {
-			return g.drop(Stray)
+			return r.drop(Stray)
 		}
 	case wire.Refuse:
 		// The peer's own dial has won and is about to complete this one; what
 		// the peer says to ours is of no interest.
 		if e.yielded {
-			return g.drop(Crossed)
+			return r.drop(Crossed)
 		}
 	}
 	if h.Type != wire.Accept && e.peer != 0 {
-		return g.drop(Stray)
+		return r.drop(Stray)
 	}
-	return g.deliver(e)
+	return r.deliver(e)
 }
 
 // initial routes an INITIAL whose trailer is right.
-func (g *Gate[C]) initial(now time.Duration, remote netip.AddrPort, h wire.Header, payload, reply []byte) Verdict[C] {
+func (r *Router[C]) initial(now time.Duration, remote netip.AddrPort, h wire.Header, payload, reply []byte) Verdict[C] {
 	from := pair{remote, h.Src}
-	if e := g.pairs[from]; e != nil && !e.client {
-		return g.deliver(e)
+	if e := r.pairs[from]; e != nil && !e.client {
+		return r.deliver(e)
 	}
-	if g.gone.holdsPair(now, from) {
-		return g.drop(Late)
+	if r.closed.holdsPair(now, from) {
+		return r.drop(Late)
 	}
 	cookie, ok := opening(payload)
 	if !ok {
-		return g.drop(Malformed)
+		return r.drop(Malformed)
 	}
-	crossing, lost := g.cross(from)
+	crossing, lost := r.cross(from)
 	if lost {
-		return g.drop(Crossed)
+		return r.drop(Crossed)
 	}
 	switch {
-	case !crossing && !g.listening:
-		return g.refuse(now, h, reply)
-	case g.cfg.MaxHalfOpen >= 0 && g.count.HalfOpen >= g.cfg.MaxHalfOpen:
-		return g.drop(HalfOpenFull)
-	case !crossing && g.cfg.Backlog >= 0 && g.count.Queued >= g.cfg.Backlog:
-		return g.drop(BacklogFull)
+	case !crossing && !r.listening:
+		return r.refuse(now, h, reply)
+	case r.cfg.MaxHalfOpen >= 0 && r.count.HalfOpen >= r.cfg.MaxHalfOpen:
+		return r.drop(HalfOpenFull)
+	case !crossing && r.cfg.Backlog >= 0 && r.count.Queued >= r.cfg.Backlog:
+		return r.drop(BacklogFull)
 	}
-	proven := g.cfg.RetryAfter >= 0 && g.count.HalfOpen >= g.cfg.RetryAfter
+	proven := r.cfg.RetryAfter >= 0 && r.count.HalfOpen >= r.cfg.RetryAfter
 	if proven {
 		if cookie == nil {
-			return g.retry(now, remote, h, reply)
+			return r.retry(now, remote, h, reply)
 		}
-		if !g.cookies.valid(now, cookie, remote, h.Src, h.Dst) {
-			return g.drop(BadCookie)
+		if !r.cookies.valid(now, cookie, remote, h.Src, h.Dst) {
+			return r.drop(BadCookie)
 		}
 	}
-	g.count.Opened++
+	r.count.Opened++
 	return Verdict[C]{Action: Open, Client: h.Src, Dst: h.Dst, Proven: proven}
 }
 
@@ -179,8 +179,8 @@ func opening(payload []byte) (cookie []byte, ok bool) {
 // cross decides between the dials we have made to an address and one that came
 // from it. The larger client ID wins: crossing says that the peer's does, lost
 // that all of ours do, and neither that there is nothing to decide.
-func (g *Gate[C]) cross(from pair) (crossing, lost bool) {
-	waiting := g.dials[from.remote]
+func (r *Router[C]) cross(from pair) (crossing, lost bool) {
+	waiting := r.dials[from.remote]
 	for _, d := range waiting {
 		if d.local == from.id {
 			return false, false // a dial to ourselves
@@ -194,9 +194,9 @@ func (g *Gate[C]) cross(from pair) (crossing, lost bool) {
 
 // yield marks the dials that lose to one from the peer, and reports if there are
 // any.
-func (g *Gate[C]) yield(to pair) bool {
-	crossing, _ := g.cross(to)
-	for _, d := range g.dials[to.remote] {
+func (r *Router[C]) yield(to pair) bool {
+	crossing, _ := r.cross(to)
+	for _, d := range r.dials[to.remote] {
 		if crossing && d.local < to.id {
 			d.yielded = true
 		}
@@ -205,33 +205,33 @@ func (g *Gate[C]) yield(to pair) bool {
 }
 
 // unyield makes dials count again to which nothing has come in their place.
-func (g *Gate[C]) unyield(remote netip.AddrPort) {
-	for _, d := range g.dials[remote] {
+func (r *Router[C]) unyield(remote netip.AddrPort) {
+	for _, d := range r.dials[remote] {
 		d.yielded = false
 	}
 }
 
-// orphan routes a short packet to an ID that no connection has.
-func (g *Gate[C]) orphan(now time.Duration, id wire.ID, b, reply []byte) Verdict[C] {
-	if t := g.gone.find(now, id); t != nil {
-		return g.haunt(now, t, b, reply)
+// unknownID routes a short packet to an ID that no connection has.
+func (r *Router[C]) unknownID(now time.Duration, id wire.ID, b, reply []byte) Verdict[C] {
+	if t := r.closed.find(now, id); t != nil {
+		return r.replyToClosed(now, t, b, reply)
 	}
 	if len(b) <= wire.UnknownSize {
-		return g.drop(Small)
+		return r.drop(Small)
 	}
-	if !g.replies[unknown].take(now) {
-		return g.drop(Limited)
+	if !r.replies[unknown].take(now) {
+		return r.drop(Limited)
 	}
-	g.count.Unknowns++
+	r.count.Unknowns++
 	return Verdict[C]{Action: Reply, Reply: appendUnknown(reply, id)}
 }
 
-func (g *Gate[C]) deliver(e *entry[C]) Verdict[C] {
-	g.count.Delivered++
+func (r *Router[C]) deliver(e *entry[C]) Verdict[C] {
+	r.count.Delivered++
 	return Verdict[C]{Action: Deliver, Conn: e.conn}
 }
 
-func (g *Gate[C]) drop(r Reason) Verdict[C] {
-	g.count.Dropped[r]++
-	return Verdict[C]{Action: Drop, Reason: r}
+func (r *Router[C]) drop(reason Reason) Verdict[C] {
+	r.count.Dropped[reason]++
+	return Verdict[C]{Action: Drop, Reason: reason}
 }

@@ -1,4 +1,4 @@
-package gate
+package router
 
 import (
 	"net/netip"
@@ -12,16 +12,16 @@ const (
 	refuse = iota
 	unknown
 	versions
-	last
+	closedReply
 	replyKinds
 )
 
 // refuse answers an INITIAL that nobody here wants.
-func (g *Gate[C]) refuse(now time.Duration, h wire.Header, reply []byte) Verdict[C] {
-	if !g.replies[refuse].take(now) {
-		return g.drop(Limited)
+func (r *Router[C]) refuse(now time.Duration, h wire.Header, reply []byte) Verdict[C] {
+	if !r.replies[refuse].take(now) {
+		return r.drop(Limited)
 	}
-	g.count.Refusals++
+	r.count.Refusals++
 	start := len(reply)
 	reply = wire.AppendHeader(reply, wire.Header{
 		Type: wire.Refuse, Version: wire.Version, Dst: h.Src, Src: h.Dst,
@@ -34,9 +34,9 @@ func (g *Gate[C]) refuse(now time.Duration, h wire.Header, reply []byte) Verdict
 // retry asks an address to prove that it is there. It is not limited in rate:
 // under load it is the only way in, and it holds no state and is a small part
 // of what it answers.
-func (g *Gate[C]) retry(now time.Duration, remote netip.AddrPort, h wire.Header, reply []byte) Verdict[C] {
-	g.count.Retries++
-	cookie := g.cookies.bake(now, remote, h.Src, h.Dst)
+func (r *Router[C]) retry(now time.Duration, remote netip.AddrPort, h wire.Header, reply []byte) Verdict[C] {
+	r.count.Retries++
+	cookie := r.cookies.make(now, remote, h.Src, h.Dst)
 	start := len(reply)
 	reply = wire.AppendHeader(reply, wire.Header{
 		Type: wire.Retry, Version: wire.Version, Dst: h.Src, Src: h.Dst,
@@ -47,37 +47,37 @@ func (g *Gate[C]) retry(now time.Duration, remote netip.AddrPort, h wire.Header,
 }
 
 // otherVersion answers a long packet of a version that is not spoken here.
-func (g *Gate[C]) otherVersion(now time.Duration, b, dst, src, reply []byte) Verdict[C] {
+func (r *Router[C]) otherVersion(now time.Duration, b, dst, src, reply []byte) Verdict[C] {
 	if len(b) < wire.MinInitialSize {
-		return g.drop(Small)
+		return r.drop(Small)
 	}
-	if !g.replies[versions].take(now) {
-		return g.drop(Limited)
+	if !r.replies[versions].take(now) {
+		return r.drop(Limited)
 	}
-	g.count.Versions++
+	r.count.Versions++
 	return Verdict[C]{Action: Reply, Reply: wire.AppendVersions(reply, dst, src)}
 }
 
-// haunt answers a short packet to a connection that is gone: with its last
+// replyToClosed answers a short packet to a connection that is gone: with its last
 // word, unless the packet is the peer's own.
-func (g *Gate[C]) haunt(now time.Duration, t *tombstone, b, reply []byte) Verdict[C] {
+func (r *Router[C]) replyToClosed(now time.Duration, t *tombstone, b, reply []byte) Verdict[C] {
 	_, payload, err := wire.ParseHeader(b)
 	if err != nil {
-		return g.drop(Malformed)
+		return r.drop(Malformed)
 	}
 	if t.peer == 0 {
-		return g.drop(Late) // a dial that was never answered has no peer to talk to
+		return r.drop(Late) // a dial that was never answered has no peer to talk to
 	}
 	if !wire.Verify(b, wire.Seed(wire.Version, t.local, t.peer)) {
-		return g.drop(Corrupt)
+		return r.drop(Corrupt)
 	}
 	if hasClose(payload) {
-		return g.drop(Late)
+		return r.drop(Late)
 	}
-	if !g.replies[last].take(now) {
-		return g.drop(Limited)
+	if !r.replies[closedReply].take(now) {
+		return r.drop(Limited)
 	}
-	g.count.Closes++
+	r.count.Closes++
 	start := len(reply)
 	reply = wire.AppendHeader(reply, wire.Header{
 		Type: wire.Short, Version: wire.Version, Dst: t.peer, Number: uint64(t.next), NumberLen: 4,

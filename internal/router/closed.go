@@ -1,4 +1,4 @@
-package gate
+package router
 
 import (
 	"net/netip"
@@ -30,10 +30,10 @@ func ticksAt(t time.Duration) ticks { return ticks((t + tick - 1) / tick) }
 // after reports whether t lies behind now.
 func (t ticks) after(now time.Duration) bool { return int32(t-ticks(now/tick)) > 0 }
 
-// graveyard keeps the last so many tombstones in the order of their making,
+// closedTable keeps the last so many tombstones in the order of their making,
 // found by the ID and by the pair that they remember. Positions count up for
 // ever; a record is at its position modulo the length of the ring.
-type graveyard struct {
+type closedTable struct {
 	capacity int
 	ring     []tombstone
 	first    uint64 // position of the oldest
@@ -43,19 +43,19 @@ type graveyard struct {
 	evicted  uint64
 }
 
-func newGraveyard(capacity int) graveyard {
-	return graveyard{
+func newClosedTable(capacity int) closedTable {
+	return closedTable{
 		capacity: capacity,
 		byID:     make(map[wire.ID]uint64),
 		byPair:   make(map[pair]uint64),
 	}
 }
 
-func (y *graveyard) len() int { return int(y.next - y.first) }
+func (y *closedTable) len() int { return int(y.next - y.first) }
 
-// bury adds a tombstone that remembers its ID for hold and its pair for spent.
+// add adds a tombstone that remembers its ID for hold and its pair for spent.
 // At capacity the oldest makes room, and it alone.
-func (y *graveyard) bury(now time.Duration, t tombstone, hold, spent time.Duration) {
+func (y *closedTable) add(now time.Duration, t tombstone, hold, spent time.Duration) {
 	y.sweep(now)
 	if y.capacity == 0 || (hold <= 0 && spent <= 0) {
 		return
@@ -78,8 +78,8 @@ func (y *graveyard) bury(now time.Duration, t tombstone, hold, spent time.Durati
 	y.next++
 }
 
-// find returns the tombstone of an ID, or nil. It is valid until the next bury.
-func (y *graveyard) find(now time.Duration, id wire.ID) *tombstone {
+// find returns the tombstone of an ID, or nil. It is valid until the next add.
+func (y *closedTable) find(now time.Duration, id wire.ID) *tombstone {
 	if i, ok := y.byID[id]; ok {
 		if t := y.at(i); t.idUntil.after(now) {
 			return t
@@ -89,20 +89,20 @@ func (y *graveyard) find(now time.Duration, id wire.ID) *tombstone {
 }
 
 // holdsID reports whether an ID is on a tombstone, expired or not.
-func (y *graveyard) holdsID(id wire.ID) bool {
+func (y *closedTable) holdsID(id wire.ID) bool {
 	_, ok := y.byID[id]
 	return ok
 }
 
 // holdsPair reports whether an address and client's ID are remembered.
-func (y *graveyard) holdsPair(now time.Duration, p pair) bool {
+func (y *closedTable) holdsPair(now time.Duration, p pair) bool {
 	i, ok := y.byPair[p]
 	return ok && y.at(i).pairUntil.after(now)
 }
 
 // sweep removes expired tombstones from the old end. One that is held longer
 // keeps those behind it; the capacity bounds them all.
-func (y *graveyard) sweep(now time.Duration) {
+func (y *closedTable) sweep(now time.Duration) {
 	for y.first < y.next {
 		if t := y.at(y.first); t.idUntil.after(now) || t.pairUntil.after(now) {
 			return
@@ -112,7 +112,7 @@ func (y *graveyard) sweep(now time.Duration) {
 }
 
 // pop removes the oldest tombstone.
-func (y *graveyard) pop() {
+func (y *closedTable) pop() {
 	t := y.at(y.first)
 	if i, ok := y.byID[t.local]; ok && i == y.first {
 		delete(y.byID, t.local)
@@ -125,12 +125,12 @@ func (y *graveyard) pop() {
 	y.first++
 }
 
-func (y *graveyard) at(position uint64) *tombstone {
+func (y *closedTable) at(position uint64) *tombstone {
 	return &y.ring[position%uint64(len(y.ring))]
 }
 
 // grow doubles the ring.
-func (y *graveyard) grow() {
+func (y *closedTable) grow() {
 	bigger := make([]tombstone, min(max(2*len(y.ring), 16), y.capacity))
 	for i := y.first; i < y.next; i++ {
 		bigger[i%uint64(len(bigger))] = *y.at(i)

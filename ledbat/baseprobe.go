@@ -11,19 +11,19 @@ const (
 	squeezedTime  = 2 * time.Second
 	squeezedTrips = 20
 
-	// vainLooks is the number of looks in vain after which the base is what they
+	// maxFailedProbes is the number of looks in vain after which the base is what they
 	// found: one may have met a queue of somebody else.
-	vainLooks = 3
+	maxFailedProbes = 3
 )
 
-// search is the looking for the base delay.
-type search struct {
-	at     time.Duration // when the base was last seen or looked for
-	window int64         // the window when it was last seen
-	look   minima        // what samples with little in flight have shown since
-	failed int           // looks in vain since
-	vain   minima        // and what they have shown
-	drains int
+// baseProbe is the looking for the base delay.
+type baseProbe struct {
+	at           time.Duration // when the base was last seen or looked for
+	window       int64         // the window when it was last seen
+	seen         minima        // what samples with little in flight have shown since
+	failed       int           // looks in vain since
+	failedMinima minima        // and what they have shown
+	drains       int
 
 	since  time.Duration // when the drain began
 	start  uint64        // packets below this number were sent before it
@@ -32,28 +32,28 @@ type search struct {
 }
 
 // found notes that the base was seen.
-func (s *search) found(now time.Duration, window int64) {
+func (s *baseProbe) found(now time.Duration, window int64) {
 	s.at, s.window = now, window
-	s.look, s.failed, s.vain = minima{}, 0, minima{}
+	s.seen, s.failed, s.failedMinima = minima{}, 0, minima{}
 }
 
 // began says whether a packet was sent in the drain.
-func (s *search) began(number uint64) bool { return number >= s.start }
+func (s *baseProbe) began(number uint64) bool { return number >= s.start }
 
 // sent notes a packet sent in the drain. The first that leaves a round trip after
 // its beginning meets the queue that the drain has left.
-func (s *search) sent(now, srtt time.Duration, number uint64) {
+func (s *baseProbe) sent(now, srtt time.Duration, number uint64) {
 	if !s.ending && now-s.since >= srtt {
 		s.end, s.ending = number, true
 	}
 }
 
 // over says whether the drain has shown what it can.
-func (s *search) over(acked uint64) bool { return s.ending && acked >= s.end }
+func (s *baseProbe) over(acked uint64) bool { return s.ending && acked >= s.end }
 
 // stale is the age at which the base is looked for.
 func (c *adaptive) stale() time.Duration {
-	if c.window < c.search.window/2 {
+	if c.window < c.baseProbe.window/2 {
 		return max(squeezedTime, squeezedTrips*c.srtt)
 	}
 	return max(staleTime, staleTrips*c.srtt)
@@ -63,10 +63,10 @@ func (c *adaptive) stale() time.Duration {
 // path that see the base by it count from then, so that they look again together, and
 // each finds what the others drain.
 func (c *adaptive) beginDrain() {
-	s := &c.search
+	s := &c.baseProbe
 	s.drains++
 	s.since, s.start, s.ending = c.now, c.nextNumber, false
-	s.look = minima{}
+	s.seen = minima{}
 	c.enter(draining)
 }
 
@@ -79,7 +79,7 @@ func (c *adaptive) endDrain() {
 // lookWithoutDrain judges what was seen while the sender had little to send, which
 // is as good as a drain.
 func (c *adaptive) lookWithoutDrain() {
-	if c.search.look.seen && c.now-c.search.at > c.stale() {
+	if c.baseProbe.seen.seen && c.now-c.baseProbe.at > c.stale() {
 		c.judge()
 	}
 }
@@ -87,22 +87,22 @@ func (c *adaptive) lookWithoutDrain() {
 // judge decides what a look has shown. The base rises only after some in a row that
 // found a queue, to the least that they found.
 func (c *adaptive) judge() {
-	s := &c.search
-	look := s.look
-	s.look, s.at = minima{}, c.now
+	s := &c.baseProbe
+	look := s.seen
+	s.seen, s.at = minima{}, c.now
 	if !look.seen {
 		return
 	}
 	if look.queue <= c.maxTarget()/2 {
 		c.delay.refresh(look)
-		s.window, s.failed, s.vain = c.window, 0, minima{}
+		s.window, s.failed, s.failedMinima = c.window, 0, minima{}
 		return
 	}
-	s.vain.merge(look)
-	if s.failed++; s.failed < vainLooks {
+	s.failedMinima.merge(look)
+	if s.failed++; s.failed < maxFailedProbes {
 		return
 	}
-	c.delay.accept(s.vain)
+	c.delay.accept(s.failedMinima)
 	c.base = c.delay.base
-	s.window, s.failed, s.vain = c.window, 0, minima{}
+	s.window, s.failed, s.failedMinima = c.window, 0, minima{}
 }

@@ -5,27 +5,27 @@ import (
 	"time"
 )
 
-// turn is one direction of a connection, or a listener's Accept, as its callers
+// serializer is one direction of a connection, or a listener's Accept, as its callers
 // see it: one of them at a time, who waits outside the lock, until a deadline.
 // It is guarded by the lock of its owner. Its channels are made when first waited on, for
 // most of many connections never are.
-type turn struct {
+type serializer struct {
 	lock     *sync.Mutex
-	next     chan struct{} // capacity 1: another caller may try to have the turn
-	wake     chan struct{} // capacity 1: look again
+	next     chan struct{} // capacity 1: another caller may try to acquire it
+	wakeup   chan struct{} // capacity 1: look again
 	timer    *time.Timer   // nil: there was no deadline yet
 	fires    time.Time     // when the timer does, not after the deadline; zero: it does not
 	deadline time.Time     // zero: none
-	queued   int32         // callers that wait for the turn
+	queued   int32         // callers that wait in acquire
 	taken    bool          // a caller has it
 	waiting  bool          // the caller waits
 	leads    *socket       // which it reads meanwhile; nil: none
 	expired  bool          // the deadline has passed
 }
 
-// take waits for the turn. Owner's lock held, but not during the wait. That is on a channel, not
+// acquire waits until no other caller has it. Owner's lock held, but not during the wait. That is on a channel, not
 // a Mutex, because a testing/synctest bubble sees a wait on one as idle.
-func (t *turn) take() {
+func (t *serializer) acquire() {
 	for t.taken {
 		if t.next == nil {
 			t.next = make(chan struct{}, 1)
@@ -39,58 +39,58 @@ func (t *turn) take() {
 	t.taken = true
 }
 
-// giveUp ends the turn. Owner's lock held.
-func (t *turn) giveUp() {
+// release lets the next caller have it. Owner's lock held.
+func (t *serializer) release() {
 	t.taken = false
 	if t.queued > 0 {
-		poke(t.next)
+		signal(t.next)
 	}
 }
 
-// await waits for a poke. Owner's lock held, but not during the wait.
-func (t *turn) await() {
+// await waits for a wake. Owner's lock held, but not during the wait.
+func (t *serializer) await() {
 	t.prepare()
 	t.sleep()
 	t.waiting = false
 }
 
 // prepare begins a wait. Owner's lock held.
-func (t *turn) prepare() {
-	if t.wake == nil {
-		t.wake = make(chan struct{}, 1)
+func (t *serializer) prepare() {
+	if t.wakeup == nil {
+		t.wakeup = make(chan struct{}, 1)
 	}
 	t.waiting = true
 }
 
 // sleep is the wait itself. Owner's lock held, but not during it.
-func (t *turn) sleep() {
+func (t *serializer) sleep() {
 	t.lock.Unlock()
-	<-t.wake
+	<-t.wakeup
 	t.lock.Lock()
 }
 
-// poke makes the caller look again. Owner's lock held.
-func (t *turn) poke() {
-	if t.wake != nil {
-		poke(t.wake)
+// wake makes the caller look again. Owner's lock held.
+func (t *serializer) wake() {
+	if t.wakeup != nil {
+		signal(t.wakeup)
 	}
 	if t.leads != nil {
-		t.leads.nudge()
+		t.leads.interruptLeader()
 	}
 }
 
-// poked reports whether there was a poke since it was last asked, or a wait ended. It is for the
+// woken reports whether there was a wake since it was last asked, or a wait ended. It is for the
 // caller who waits.
-func (t *turn) poked() bool {
+func (t *serializer) woken() bool {
 	select {
-	case <-t.wake:
+	case <-t.wakeup:
 		return true
 	default:
 		return false
 	}
 }
 
-func poke(c chan<- struct{}) {
+func signal(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
@@ -99,7 +99,7 @@ func poke(c chan<- struct{}) {
 
 // setDeadline sets the time after which waits fail; the zero time is none. A
 // caller that waits already is bound by it too. Owner's lock held.
-func (t *turn) setDeadline(at time.Time) {
+func (t *serializer) setDeadline(at time.Time) {
 	t.deadline, t.expired = at, false
 	if at.IsZero() {
 		return
@@ -109,12 +109,12 @@ func (t *turn) setDeadline(at time.Time) {
 		return
 	}
 	t.expired = true
-	t.poke()
+	t.wake()
 }
 
 // watch makes the timer fire after the time that is left until the deadline, or earlier: to move it with
 // every deadline would cost more than the read it is for. Owner's lock held.
-func (t *turn) watch(left time.Duration) {
+func (t *serializer) watch(left time.Duration) {
 	switch {
 	case t.timer == nil:
 		t.timer = time.AfterFunc(left, t.look)
@@ -127,7 +127,7 @@ func (t *turn) watch(left time.Duration) {
 }
 
 // end stops the timer, which holds on to the owner. Owner's lock held.
-func (t *turn) end() {
+func (t *serializer) end() {
 	if t.timer != nil {
 		t.timer.Stop()
 		t.fires = time.Time{}
@@ -135,7 +135,7 @@ func (t *turn) end() {
 }
 
 // look is the timer: it looks if the deadline has passed.
-func (t *turn) look() {
+func (t *serializer) look() {
 	t.lock.Lock()
 	defer t.lock.Unlock()
 	t.fires = time.Time{}
@@ -147,5 +147,5 @@ func (t *turn) look() {
 		return
 	}
 	t.expired = true
-	t.poke()
+	t.wake()
 }

@@ -7,28 +7,28 @@ import (
 	"sync"
 )
 
-// departures is the connections of the process that were closed and still have
+// closings is the connections of the process that were closed and still have
 // something to deliver. Its lock is taken with no other held.
-var departures = departureSet{open: make(map[*Conn]*departure)}
+var closings = closingSet{open: make(map[*Conn]*closing)}
 
-type departureSet struct {
+type closingSet struct {
 	mu   sync.Mutex
-	open map[*Conn]*departure
+	open map[*Conn]*closing
 }
 
-// departure is one of them, until done is closed.
-type departure struct {
+// closing is one of them, until done is closed.
+type closing struct {
 	done chan struct{}
 	err  error // why it gave up; nil: all was delivered. Valid once done.
 }
 
-func (s *departureSet) add(c *Conn, d *departure) {
+func (s *closingSet) add(c *Conn, d *closing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open[c] = d
 }
 
-func (s *departureSet) settle(c *Conn, err error) {
+func (s *closingSet) resolve(c *Conn, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.open[c]
@@ -40,10 +40,10 @@ func (s *departureSet) settle(c *Conn, err error) {
 	delete(s.open, c)
 }
 
-func (s *departureSet) all() []*departure {
+func (s *closingSet) all() []*closing {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]*departure, 0, len(s.open))
+	all := make([]*closing, 0, len(s.open))
 	for _, d := range s.open {
 		all = append(all, d)
 	}
@@ -51,7 +51,7 @@ func (s *departureSet) all() []*departure {
 }
 
 // describe says how many there are, and of one where it goes and what it waits for.
-func (s *departureSet) describe() string {
+func (s *closingSet) describe() string {
 	s.mu.Lock()
 	n := len(s.open)
 	var one *Conn
@@ -74,11 +74,11 @@ func (s *departureSet) describe() string {
 // gave up while it waited.
 func Drain(ctx context.Context) error {
 	var errs []error
-	for _, d := range departures.all() {
+	for _, d := range closings.all() {
 		select {
 		case <-d.done:
 		case <-ctx.Done():
-			return fmt.Errorf("ebb: %s: %w", departures.describe(), context.Cause(ctx))
+			return fmt.Errorf("ebb: %s: %w", closings.describe(), context.Cause(ctx))
 		}
 		if d.err != nil {
 			errs = append(errs, d.err)

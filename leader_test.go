@@ -27,9 +27,9 @@ func loopbackPair(t *testing.T) (dialled, accepted *Conn) {
 	}
 	t.Cleanup(func() { c.Close(); s.Close() })
 	for _, c := range []net.Conn{c, s} {
-		l := &c.(*Conn).sock.lead
+		l := &c.(*Conn).sock.leadership
 		l.mu.Lock()
-		l.atOnce = 10 * time.Second // on a busy machine everybody is late
+		l.prompt = 10 * time.Second // on a busy machine everybody is late
 		l.mu.Unlock()
 		if err := c.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 			t.Fatal(err)
@@ -39,8 +39,8 @@ func loopbackPair(t *testing.T) (dialled, accepted *Conn) {
 }
 
 // leaderOf is who reads a connection's socket.
-func leaderOf(c *Conn) leader {
-	l := &c.sock.lead
+func leaderOf(c *Conn) readerKind {
+	l := &c.sock.leadership
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.by
@@ -66,7 +66,7 @@ func converse(t *testing.T, c, s *Conn) <-chan error {
 	t.Helper()
 	go io.Copy(struct{ io.Writer }{s}, struct{ io.Reader }{s})
 	message := make([]byte, 64)
-	for i := 0; leaderOf(c) == keeperLeads; i++ {
+	for i := 0; leaderOf(c) == endpointReads; i++ {
 		if i == 1000 {
 			t.Fatal("1000 messages, and the keeper still reads")
 		}
@@ -118,7 +118,7 @@ func TestCloseEndsAReadThatLeads(t *testing.T) {
 		t.Fatalf("Read = %v, want closed", err)
 	}
 	eventually(t, "the peer's end of the stream is read", func() bool {
-		return leaderOf(c) == keeperLeads
+		return leaderOf(c) == endpointReads
 	})
 }
 
@@ -152,7 +152,7 @@ func TestCallerWhoStaysAway(t *testing.T) {
 		defer s.mu.Unlock()
 		return s.engine.Quiet()
 	})
-	if by := leaderOf(c); by != keeperLeads {
+	if by := leaderOf(c); by != endpointReads {
 		t.Errorf("leader = %d, want the keeper", by)
 	}
 }
@@ -170,7 +170,7 @@ func TestWriterBesideAReadThatLeads(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for i := 0; i < 1000 && leaderOf(c) == keeperLeads; i++ {
+	for i := 0; i < 1000 && leaderOf(c) == endpointReads; i++ {
 		go echo()
 		if _, err := c.Write(make([]byte, 64)); err != nil {
 			t.Fatal(err)
@@ -179,7 +179,7 @@ func TestWriterBesideAReadThatLeads(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if leaderOf(c) == keeperLeads {
+	if leaderOf(c) == endpointReads {
 		t.Fatal("1000 messages, and the keeper still reads")
 	}
 	const size = 8 << 20
@@ -225,7 +225,7 @@ func TestOneOfManyDoesNotLead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	e.sockets[0].lead.atOnce = 10 * time.Second // so that nobody is too late to lead
+	e.sockets[0].leadership.prompt = 10 * time.Second // so that nobody is too late to lead
 	var conns [2]*Conn
 	for i := range conns {
 		if conns[i], err = e.DialContext(t.Context(), l.Addr()); err != nil {
@@ -246,7 +246,7 @@ func TestOneOfManyDoesNotLead(t *testing.T) {
 		if _, err := io.ReadFull(c, message); err != nil {
 			t.Fatal(err)
 		}
-		if by := leaderOf(c); by != keeperLeads {
+		if by := leaderOf(c); by != endpointReads {
 			t.Fatalf("after message %d the leader is %d, want the keeper", i, by)
 		}
 	}

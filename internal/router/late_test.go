@@ -1,4 +1,4 @@
-package gate
+package router
 
 import (
 	"testing"
@@ -10,7 +10,7 @@ import (
 func TestTombstoneHasTheLastWord(t *testing.T) {
 	s := newScene(t, Config{Listening: true})
 	local, _ := s.opens(alice, 7)
-	s.Remove(s.now, local, Epitaph{Code: wire.CodeReset, NextNumber: 1<<33 + 40, Hold: time.Second})
+	s.Remove(s.now, local, FinalState{Code: wire.CodeReset, NextNumber: 1<<33 + 40, Hold: time.Second})
 
 	for i := range uint64(3) {
 		v := s.get(alice, short(local, 7, data(3)), Reply)
@@ -45,7 +45,7 @@ func TestTombstoneHasTheLastWord(t *testing.T) {
 func TestTombstoneOfADialWithoutAnswer(t *testing.T) {
 	s := newScene(t, Config{})
 	s.dials(bob, 0x10)
-	s.Remove(s.now, 0x10, Epitaph{Hold: time.Second})
+	s.Remove(s.now, 0x10, FinalState{Hold: time.Second})
 	s.drops(bob, short(0x10, 0x20, data(50)), Late)
 	s.drops(bob, long(wire.Accept, 0x10, 0x20, wire.AppendPing(nil), 60), Stray)
 }
@@ -53,7 +53,7 @@ func TestTombstoneOfADialWithoutAnswer(t *testing.T) {
 func TestLateInitialIsNoGhost(t *testing.T) {
 	s := newScene(t, Config{Listening: true})
 	local, _ := s.opens(alice, 7)
-	s.Remove(s.now, local, Epitaph{Hold: 100 * time.Millisecond})
+	s.Remove(s.now, local, FinalState{Hold: 100 * time.Millisecond})
 	s.drops(alice, initial(dstOf(7), 7, nil), Late)
 	s.opens(bob, 7)   // another address
 	s.opens(alice, 8) // another dial: a restarted client is not kept waiting
@@ -69,7 +69,7 @@ func TestTombstonesAreCapped(t *testing.T) {
 	for i := range 70 {
 		id, _ := s.opens(alice, wire.ID(i+1))
 		ids = append(ids, id)
-		s.Remove(s.now, id, Epitaph{Hold: time.Second})
+		s.Remove(s.now, id, FinalState{Hold: time.Second})
 		// Replacement evicts one, the oldest.
 		want := min(i+1, 50)
 		if got := s.Counters(); got.Tombstones != want || got.Evicted != uint64(i+1-want) {
@@ -85,13 +85,13 @@ func TestTombstonesAreCapped(t *testing.T) {
 	// After their time they are swept, and the indexes with them.
 	s.now += 11 * time.Second
 	id, _ := s.opens(alice, 1000)
-	s.Remove(s.now, id, Epitaph{Hold: time.Second})
-	if got := s.Counters(); got.Tombstones != 1 || len(s.gone.byID) != 1 || len(s.gone.byPair) != 1 {
-		t.Errorf("%d tombstones, %d IDs, %d pairs", got.Tombstones, len(s.gone.byID), len(s.gone.byPair))
+	s.Remove(s.now, id, FinalState{Hold: time.Second})
+	if got := s.Counters(); got.Tombstones != 1 || len(s.closed.byID) != 1 || len(s.closed.byPair) != 1 {
+		t.Errorf("%d tombstones, %d IDs, %d pairs", got.Tombstones, len(s.closed.byID), len(s.closed.byPair))
 	}
 	none := newScene(t, Config{Listening: true, MaxTombstones: -1})
 	id, _ = none.opens(alice, 1)
-	none.Remove(none.now, id, Epitaph{Hold: time.Second})
+	none.Remove(none.now, id, FinalState{Hold: time.Second})
 	none.opens(alice, 1)
 }
 
@@ -162,7 +162,7 @@ func TestCrossingOursEnded(t *testing.T) {
 	s := newScene(t, Config{Listening: true})
 	s.dials(bob, low)
 	local, _ := s.opens(bob, high)
-	s.Remove(s.now, low, Epitaph{Hold: time.Second})
+	s.Remove(s.now, low, FinalState{Hold: time.Second})
 	if _, ok := s.Establish(s.now, local); ok {
 		t.Error("completed a dial that is gone")
 	}
@@ -175,7 +175,7 @@ func TestCrossingTheirsEnded(t *testing.T) {
 	s := newScene(t, Config{})
 	c := s.dials(bob, low)
 	local, _ := s.opens(bob, high)
-	s.Remove(s.now, local, Epitaph{Hold: time.Second})
+	s.Remove(s.now, local, FinalState{Hold: time.Second})
 	refusal := long(wire.Refuse, low, dstOf(low), wire.AppendClose(nil, wire.CodeRefused, ""), 0)
 	if v := s.get(bob, refusal, Deliver); v.Conn != c {
 		t.Errorf("delivered to %v", v.Conn)

@@ -1,4 +1,4 @@
-package gate
+package router
 
 import (
 	"crypto/hmac"
@@ -19,13 +19,13 @@ const (
 	DefaultReplyRate     = 1000
 )
 
-// Config says who the gate is and how much it puts up with. The zero value of
+// Config says who the router is and how much it puts up with. The zero value of
 // every number is its default.
 type Config struct {
 	// Seed feeds the connection IDs and the key of the cookies. Whoever knows
 	// it can predict both, so it comes from the system's randomness.
 	Seed [32]byte
-	// Listening opens the gate to connections nobody here asked for;
+	// Listening opens the router to connections nobody here asked for;
 	// SetListening changes it.
 	Listening bool
 	// RetryAfter is the number of half-open connections from which an INITIAL
@@ -46,9 +46,9 @@ type Config struct {
 	ReplyRate int
 }
 
-// Gate finds the connection of every datagram, and answers those that have
+// Router finds the connection of every datagram, and answers those that have
 // none. C is the endpoint's connection, a pointer.
-type Gate[C comparable] struct {
+type Router[C comparable] struct {
 	cfg       Config
 	listening bool
 	ids       *rand.ChaCha8
@@ -57,7 +57,7 @@ type Gate[C comparable] struct {
 	conns   map[wire.ID]*entry[C]          // by our ID
 	pairs   map[pair]*entry[C]             // by address and the peer's ID
 	dials   map[netip.AddrPort][]*entry[C] // dials that wait for an answer
-	gone    graveyard                      // connections that are no more
+	closed  closedTable                    // connections that are no more
 	replies [replyKinds]allowance          // by kind of answer
 	count   Counters
 }
@@ -68,7 +68,7 @@ type pair struct {
 	id     wire.ID
 }
 
-// entry is what the gate knows of a living connection.
+// entry is what the router knows of a living connection.
 type entry[C comparable] struct {
 	conn    C
 	local   wire.ID
@@ -90,14 +90,14 @@ const (
 	established              // in the application's hands
 )
 
-// New returns a gate without connections.
-func New[C comparable](cfg Config) *Gate[C] {
+// New returns a router without connections.
+func New[C comparable](cfg Config) *Router[C] {
 	setDefault(&cfg.RetryAfter, DefaultRetryAfter)
 	setDefault(&cfg.MaxHalfOpen, DefaultMaxHalfOpen)
 	setDefault(&cfg.Backlog, DefaultBacklog)
 	setDefault(&cfg.MaxTombstones, DefaultMaxTombstones)
 	setDefault(&cfg.ReplyRate, DefaultReplyRate)
-	g := &Gate[C]{
+	r := &Router[C]{
 		cfg:       cfg,
 		listening: cfg.Listening,
 		ids:       rand.NewChaCha8(derive(cfg.Seed, "connection IDs")),
@@ -105,46 +105,46 @@ func New[C comparable](cfg Config) *Gate[C] {
 		conns:     make(map[wire.ID]*entry[C]),
 		pairs:     make(map[pair]*entry[C]),
 		dials:     make(map[netip.AddrPort][]*entry[C]),
-		gone:      newGraveyard(max(cfg.MaxTombstones, 0)),
+		closed:    newClosedTable(max(cfg.MaxTombstones, 0)),
 	}
-	for i := range g.replies {
-		g.replies[i] = newAllowance(cfg.ReplyRate)
+	for i := range r.replies {
+		r.replies[i] = newAllowance(cfg.ReplyRate)
 	}
-	return g
+	return r
 }
 
 // NewID returns an unpredictable ID that no connection has, nor had a moment
 // ago. It is not reserved: Dial or Accept has to follow before the next
 // datagram is routed.
-func (g *Gate[C]) NewID() wire.ID {
+func (r *Router[C]) NewID() wire.ID {
 	for {
-		id := wire.ID(g.ids.Uint64())
-		if id != 0 && g.conns[id] == nil && !g.gone.holdsID(id) {
+		id := wire.ID(r.ids.Uint64())
+		if id != 0 && r.conns[id] == nil && !r.closed.holdsID(id) {
 			return id
 		}
 	}
 }
 
 // SetListening says whether somebody waits for connections.
-func (g *Gate[C]) SetListening(on bool) { g.listening = on }
+func (r *Router[C]) SetListening(on bool) { r.listening = on }
 
 // Dial registers a dial to remote under an ID from NewID. It is pending, that
 // is, it may be completed by the peer's own dial to us, until Establish or
 // Remove.
-func (g *Gate[C]) Dial(local wire.ID, remote netip.AddrPort, c C) {
+func (r *Router[C]) Dial(local wire.ID, remote netip.AddrPort, c C) {
 	e := &entry[C]{conn: c, local: local, remote: remote, client: true, state: dialling}
-	g.insert(e)
-	g.dials[remote] = append(g.dials[remote], e)
+	r.insert(e)
+	r.dials[remote] = append(r.dials[remote], e)
 }
 
 // Accept registers the half-open connection that a verdict of Open asked for:
 // client is the ID in the verdict, local one from NewID.
-func (g *Gate[C]) Accept(local wire.ID, remote netip.AddrPort, client wire.ID, c C) {
+func (r *Router[C]) Accept(local wire.ID, remote netip.AddrPort, client wire.ID, c C) {
 	from := pair{remote, client}
-	e := &entry[C]{conn: c, local: local, peer: client, remote: remote, state: halfOpen, crosses: g.yield(from)}
-	g.insert(e)
-	g.pairs[from] = e
-	g.count.HalfOpen++
+	e := &entry[C]{conn: c, local: local, peer: client, remote: remote, state: halfOpen, crosses: r.yield(from)}
+	r.insert(e)
+	r.pairs[from] = e
+	r.count.HalfOpen++
 }
 
 // Establish reports that the handshake of a connection is complete. If dials have
@@ -152,39 +152,39 @@ func (g *Gate[C]) Accept(local wire.ID, remote netip.AddrPort, client wire.ID, c
 // the smallest ID, which is returned and no longer pending. Any other
 // connection of the server's side waits for Accepted. Repeating the call changes
 // nothing.
-func (g *Gate[C]) Establish(now time.Duration, local wire.ID) (dial C, ok bool) {
-	g.gone.sweep(now)
-	e := g.conns[local]
+func (r *Router[C]) Establish(now time.Duration, local wire.ID) (dial C, ok bool) {
+	r.closed.sweep(now)
+	e := r.conns[local]
 	if e == nil {
 		return dial, false
 	}
 	switch e.state {
 	case dialling:
-		g.endDial(e)
+		r.endDial(e)
 	case halfOpen:
-		g.count.HalfOpen--
-		if d := g.lostTo(e); d != nil {
+		r.count.HalfOpen--
+		if d := r.lostTo(e); d != nil {
 			e.state = established
-			g.endDial(d)
+			r.endDial(d)
 			return d.conn, true
 		}
 		e.state = queued
-		g.count.Queued++
+		r.count.Queued++
 	}
 	return dial, false
 }
 
 // Accepted reports that the application has taken an established connection out
 // of the queue.
-func (g *Gate[C]) Accepted(local wire.ID) {
-	if e := g.conns[local]; e != nil && e.state == queued {
+func (r *Router[C]) Accepted(local wire.ID) {
+	if e := r.conns[local]; e != nil && e.state == queued {
 		e.state = established
-		g.count.Queued--
+		r.count.Queued--
 	}
 }
 
-// Epitaph is what is to be remembered of a connection that ends.
-type Epitaph struct {
+// FinalState is what is to be remembered of a connection that ends.
+type FinalState struct {
 	Code       wire.Code     // what its CLOSE says to a peer that has not noticed
 	NextNumber uint64        // the first packet number it never used
 	Hold       time.Duration // how long its ID is remembered: three PTO
@@ -193,31 +193,31 @@ type Epitaph struct {
 // Remove forgets a connection and leaves a tombstone: its ID for e.Hold, and,
 // if a client made it, address and client's ID for the life of a cookie. So
 // neither a late duplicate of its INITIAL nor its cookie brings it back.
-func (g *Gate[C]) Remove(now time.Duration, local wire.ID, ep Epitaph) {
-	e := g.conns[local]
+func (r *Router[C]) Remove(now time.Duration, local wire.ID, ep FinalState) {
+	e := r.conns[local]
 	if e == nil {
 		return
 	}
-	delete(g.conns, local)
+	delete(r.conns, local)
 	var spent time.Duration
 	switch e.state {
 	case dialling:
-		g.endDial(e)
+		r.endDial(e)
 	case halfOpen:
-		g.count.HalfOpen--
+		r.count.HalfOpen--
 		if e.crosses {
-			g.unyield(e.remote)
+			r.unyield(e.remote)
 		}
 	case queued:
-		g.count.Queued--
+		r.count.Queued--
 	}
-	if p := (pair{e.remote, e.peer}); e.peer != 0 && g.pairs[p] == e {
-		delete(g.pairs, p)
+	if p := (pair{e.remote, e.peer}); e.peer != 0 && r.pairs[p] == e {
+		delete(r.pairs, p)
 		if !e.client {
 			spent = cookieLife
 		}
 	}
-	g.gone.bury(now, tombstone{
+	r.closed.add(now, tombstone{
 		remote: e.remote,
 		local:  local,
 		peer:   e.peer,
@@ -226,44 +226,44 @@ func (g *Gate[C]) Remove(now time.Duration, local wire.ID, ep Epitaph) {
 	}, ep.Hold, spent)
 }
 
-// Counters returns what the gate has done so far.
-func (g *Gate[C]) Counters() Counters {
-	c := g.count
-	c.Connections = len(g.conns)
-	c.Tombstones = g.gone.len()
-	c.Evicted = g.gone.evicted
+// Counters returns what the router has done so far.
+func (r *Router[C]) Counters() Counters {
+	c := r.count
+	c.Connections = len(r.conns)
+	c.Tombstones = r.closed.len()
+	c.Evicted = r.closed.evicted
 	return c
 }
 
-func (g *Gate[C]) insert(e *entry[C]) {
-	if e.local == 0 || g.conns[e.local] != nil {
+func (r *Router[C]) insert(e *entry[C]) {
+	if e.local == 0 || r.conns[e.local] != nil {
 		panic("BUG: connection ID in use")
 	}
-	g.conns[e.local] = e
+	r.conns[e.local] = e
 }
 
 // endDial takes e off the dials that wait.
-func (g *Gate[C]) endDial(e *entry[C]) {
+func (r *Router[C]) endDial(e *entry[C]) {
 	e.state = established
-	waiting := g.dials[e.remote]
+	waiting := r.dials[e.remote]
 	for i, d := range waiting {
 		if d != e {
 			continue
 		}
 		if len(waiting) == 1 {
-			delete(g.dials, e.remote)
+			delete(r.dials, e.remote)
 			return
 		}
-		g.dials[e.remote] = append(waiting[:i], waiting[i+1:]...)
+		r.dials[e.remote] = append(waiting[:i], waiting[i+1:]...)
 		return
 	}
 }
 
 // lostTo returns the dial that the server's connection e completes: of those
 // that have yielded to it, the one with the smallest ID.
-func (g *Gate[C]) lostTo(e *entry[C]) *entry[C] {
+func (r *Router[C]) lostTo(e *entry[C]) *entry[C] {
 	var least *entry[C]
-	for _, d := range g.dials[e.remote] {
+	for _, d := range r.dials[e.remote] {
 		if e.crosses && d.yielded && d.local < e.peer && (least == nil || d.local < least.local) {
 			least = d
 		}

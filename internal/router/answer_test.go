@@ -1,4 +1,4 @@
-package gate
+package router
 
 import (
 	"net/netip"
@@ -82,7 +82,7 @@ func TestAnswersAreLimited(t *testing.T) {
 	old = append(old, make([]byte, wire.MinInitialSize-len(old))...)
 	s.dials(bob, 0x10)
 	s.get(bob, long(wire.Accept, 0x10, 0x20, wire.AppendPing(nil), 60), Deliver)
-	s.Remove(s.now, 0x10, Epitaph{Hold: time.Hour})
+	s.Remove(s.now, 0x10, FinalState{Hold: time.Hour})
 	for _, b := range [][]byte{
 		initial(1, 2, nil),          // REFUSE
 		short(0xbad, 1, data(30)),   // UNKNOWN
@@ -124,9 +124,9 @@ func TestHalfOpenBounds(t *testing.T) {
 	s.Accepted(ids[0])
 	s.opens(alice, 201)
 
-	s.Remove(s.now, ids[1], Epitaph{}) // queued
-	s.Remove(s.now, id, Epitaph{})     // half-open
-	s.Remove(s.now, id, Epitaph{})
+	s.Remove(s.now, ids[1], FinalState{}) // queued
+	s.Remove(s.now, id, FinalState{})     // half-open
+	s.Remove(s.now, id, FinalState{})
 	if got := s.Counters(); got.HalfOpen != 2 || got.Queued != 0 || got.Connections != 3 {
 		t.Errorf("counters %+v", got)
 	}
@@ -178,7 +178,7 @@ func TestCookieIsUsedOnce(t *testing.T) {
 	_, f := s.parsed(v.Reply, wire.Seed(wire.Version, 6, 5))
 	b := initial(5, 6, f.Data)
 	local, _ := s.accepts(carol, s.get(carol, b, Open))
-	s.Remove(s.now, local, Epitaph{Hold: 100 * time.Millisecond})
+	s.Remove(s.now, local, FinalState{Hold: 100 * time.Millisecond})
 	for range 100 {
 		s.drops(carol, b, Late)
 		s.now += 100 * time.Millisecond
@@ -193,7 +193,7 @@ func TestCookieKeysRotate(t *testing.T) {
 	for minute := range 4 {
 		// Across the boundary of two periods a cookie keeps its meaning.
 		at := time.Duration(minute)*cookieRotation + cookieRotation - time.Second
-		c := j.bake(at, alice, 1, 2)
+		c := j.make(at, alice, 1, 2)
 		if !j.valid(at+5*time.Second, c[:], alice, 1, 2) {
 			t.Errorf("minute %d: not valid 5 s later", minute)
 		}
@@ -209,7 +209,7 @@ func TestCookieKeysRotate(t *testing.T) {
 	if len(keys) != 4 {
 		t.Errorf("%d different cookies", len(keys))
 	}
-	if a, b := j.bake(0, carol, 1, 2), j.bake(0, carolElsewhere, 1, 2); a == b {
+	if a, b := j.make(0, carol, 1, 2), j.make(0, carolElsewhere, 1, 2); a == b {
 		t.Error("a cookie does not bind the zone")
 	}
 }

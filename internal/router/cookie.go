@@ -1,4 +1,4 @@
-package gate
+package router
 
 import (
 	"crypto/hmac"
@@ -30,9 +30,9 @@ type cookieJar struct {
 	mac    hash.Hash
 }
 
-// bake makes the cookie of one dial: the client's ID and first destination,
+// make makes the cookie of one dial: the client's ID and first destination,
 // from one address, at one time.
-func (j *cookieJar) bake(now time.Duration, remote netip.AddrPort, client, dst wire.ID) [cookieSize]byte {
+func (j *cookieJar) make(now time.Duration, remote netip.AddrPort, client, dst wire.ID) [cookieSize]byte {
 	return j.seal(now.Truncate(time.Millisecond), remote, client, dst)
 }
 
@@ -52,7 +52,7 @@ func (j *cookieJar) valid(now time.Duration, cookie []byte, remote netip.AddrPor
 }
 
 func (j *cookieJar) seal(issued time.Duration, remote netip.AddrPort, client, dst wire.ID) (cookie [cookieSize]byte) {
-	j.turn(int64(issued / cookieRotation))
+	j.rotate(int64(issued / cookieRotation))
 	binary.BigEndian.PutUint32(cookie[:], uint32(issued.Milliseconds()))
 
 	var bound [4 + 16 + 2 + 8 + 8]byte
@@ -71,8 +71,8 @@ func (j *cookieJar) seal(issued time.Duration, remote netip.AddrPort, client, ds
 	return cookie
 }
 
-// turn takes the key of a period.
-func (j *cookieJar) turn(period int64) {
+// rotate takes the key of a period.
+func (j *cookieJar) rotate(period int64) {
 	if j.mac != nil && j.period == period {
 		return
 	}

@@ -1,4 +1,4 @@
-package gate
+package router
 
 // Reason is why a datagram was dropped.
 type Reason uint8
@@ -39,7 +39,7 @@ func (r Reason) String() string {
 	return "unknown reason"
 }
 
-// Counters is what a gate has done since it was made, and what it holds now.
+// Counters is what a router has done since it was made, and what it holds now.
 type Counters struct {
 	Connections int // in the tables now, whatever their state
 	HalfOpen    int // of these: server's side, address not proved yet

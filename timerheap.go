@@ -7,36 +7,35 @@ import (
 	"example.com/ebb/internal/engine"
 )
 
-// restTime is how long a timetable rests at least after it has looked after connections. The pacer's credit
-// covers more than that.
-const restTime = 500 * time.Microsecond
+// minTimerGap is the least time between two runs of a timer heap. The pacer's credit covers more than that.
+const minTimerGap = 500 * time.Microsecond
 
-// timetable is when the connections that send on a socket want to be looked after, and the one timer that
-// sees to it. A timer for each would wake the process as often as there are deadlines, each time on a new
+// timerHeap holds the deadlines of the connections that send on a socket, and the one timer of the runtime that
+// serves them. A timer for each would wake the process as often as there are deadlines, each time on a new
 // goroutine whose stack has to grow, and the runtime looks through all of them when one moves earlier.
-type timetable struct {
+type timerHeap struct {
 	now func() time.Duration // the engines' time
 
-	mu      sync.Mutex // may be taken with a Conn's held; nothing is under it
-	entries []entry    // a heap, the earliest first
+	mu      sync.Mutex   // may be taken with a Conn's held; nothing is under it
+	entries []timerEntry // a heap, the earliest first
 	timer   *time.Timer
 	set     time.Duration // when the timer fires; engine.Never: it does not
 	running bool          // somebody is looking after connections, and sets the timer afterwards
 }
 
-// entry is a connection's line of the timetable. Its place is in Conn.drive.
-type entry struct {
+// timerEntry is a connection's deadline. Its place in the heap is in Conn.drive.
+type timerEntry struct {
 	at   time.Duration
 	conn *Conn
 }
 
 // add enters a connection, or makes its time earlier.
-func (t *timetable) add(c *Conn, at time.Duration) {
+func (t *timerHeap) add(c *Conn, at time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.holds(c) {
 		c.drive.place = len(t.entries)
-		t.entries = append(t.entries, entry{conn: c})
+		t.entries = append(t.entries, timerEntry{conn: c})
 	}
 	t.entries[c.drive.place].at = at
 	t.rise(c.drive.place)
@@ -46,11 +45,11 @@ func (t *timetable) add(c *Conn, at time.Duration) {
 }
 
 // remove strikes a connection out, if it is there.
-func (t *timetable) remove(c *Conn) {
+func (t *timerHeap) remove(c *Conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.holds(c) {
-		t.strike(c.drive.place)
+		t.removeAt(c.drive.place)
 	}
 	if len(t.entries) == 0 && t.timer != nil && !t.running {
 		t.timer.Stop()
@@ -59,7 +58,7 @@ func (t *timetable) remove(c *Conn) {
 }
 
 // run looks after all connections whose time has come.
-func (t *timetable) run() {
+func (t *timerHeap) run() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.running {
@@ -68,17 +67,17 @@ func (t *timetable) run() {
 	t.running = true
 	for len(t.entries) > 0 && t.entries[0].at <= t.now() {
 		c := t.entries[0].conn
-		t.strike(0)
+		t.removeAt(0)
 		t.mu.Unlock()
 		c.expire()
 		t.mu.Lock()
 	}
 	t.running, t.set = false, engine.Never
-	t.setTimer(restTime)
+	t.setTimer(minTimerGap)
 }
 
 // setTimer makes the timer fire when the first connection's time comes, after a rest in any case.
-func (t *timetable) setTimer(rest time.Duration) {
+func (t *timerHeap) setTimer(rest time.Duration) {
 	if len(t.entries) == 0 || t.entries[0].at >= t.set {
 		return
 	}
@@ -92,15 +91,15 @@ func (t *timetable) setTimer(rest time.Duration) {
 }
 
 // holds reports whether a connection is entered.
-func (t *timetable) holds(c *Conn) bool {
+func (t *timerHeap) holds(c *Conn) bool {
 	return c.drive.place < len(t.entries) && t.entries[c.drive.place].conn == c
 }
 
-// strike takes the entry at a place out.
-func (t *timetable) strike(i int) {
+// removeAt takes the entry at a place out.
+func (t *timerHeap) removeAt(i int) {
 	last := len(t.entries) - 1
 	moved := t.entries[last]
-	t.entries[last] = entry{}
+	t.entries[last] = timerEntry{}
 	t.entries = t.entries[:last]
 	if i < last {
 		t.entries[i] = moved
@@ -114,7 +113,7 @@ func (t *timetable) strike(i int) {
 const fanOut = 8
 
 // rise moves an entry up to where none above it is later.
-func (t *timetable) rise(i int) {
+func (t *timerHeap) rise(i int) {
 	e := t.entries[i]
 	for i > 0 && e.at < t.entries[(i-1)/fanOut].at {
 		t.put(i, t.entries[(i-1)/fanOut])
@@ -124,7 +123,7 @@ func (t *timetable) rise(i int) {
 }
 
 // sink moves an entry down to where none below it is earlier.
-func (t *timetable) sink(i int) {
+func (t *timerHeap) sink(i int) {
 	e := t.entries[i]
 	for {
 		least, first := e.at, i*fanOut+1
@@ -143,7 +142,7 @@ func (t *timetable) sink(i int) {
 	}
 }
 
-func (t *timetable) put(i int, e entry) {
+func (t *timerHeap) put(i int, e timerEntry) {
 	t.entries[i] = e
 	e.conn.drive.place = i
 }

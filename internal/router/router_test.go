@@ -1,4 +1,4 @@
-package gate
+package router
 
 import (
 	"fmt"
@@ -19,15 +19,15 @@ var (
 // client is a connection as tests name it.
 type client struct{ name string }
 
-// scene is a gate with the time of a test.
+// scene is a router with the time of a test.
 type scene struct {
 	*testing.T
-	*Gate[*client]
+	*Router[*client]
 	now time.Duration
 }
 
 func newScene(t *testing.T, cfg Config) *scene {
-	return &scene{T: t, Gate: New[*client](cfg), now: 5 * time.Second}
+	return &scene{T: t, Router: New[*client](cfg), now: 5 * time.Second}
 }
 
 // get routes a datagram and demands the action.
@@ -152,7 +152,7 @@ func TestIDsAreUnpredictableAndFree(t *testing.T) {
 	first, second, third := order.NewID(), order.NewID(), order.NewID()
 	c.Dial(first, bob, &client{})
 	c.Dial(second, bob, &client{})
-	c.Remove(c.now, second, Epitaph{Hold: time.Second})
+	c.Remove(c.now, second, FinalState{Hold: time.Second})
 	if got := c.NewID(); got != third {
 		t.Errorf("NewID = %v with %v and %v in use, want %v", got, first, second, third)
 	}
@@ -284,7 +284,7 @@ func TestTombstoneIsSmall(t *testing.T) {
 }
 
 func TestLookUpAllocatesNothing(t *testing.T) {
-	g, packets := crowd(100)
+	g, packets := manyConns(100)
 	i := 0
 	if n := testing.AllocsPerRun(1000, func() {
 		if v := g.Route(0, alice, packets[i%len(packets)], nil); v.Action != Deliver {
@@ -296,8 +296,8 @@ func TestLookUpAllocatesNothing(t *testing.T) {
 	}
 }
 
-// crowd is a gate with n connections and a short packet for each.
-func crowd(n int) (*Gate[*client], [][]byte) {
+// manyConns is a router with n connections and a short packet for each.
+func manyConns(n int) (*Router[*client], [][]byte) {
 	g := New[*client](Config{Listening: true})
 	packets := make([][]byte, n)
 	for i := range packets {
@@ -314,7 +314,7 @@ func BenchmarkLookUp(b *testing.B) {
 }
 
 func benchmarkLookUp(b *testing.B, n int) {
-	g, packets := crowd(n)
+	g, packets := manyConns(n)
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
