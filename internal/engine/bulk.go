@@ -12,7 +12,7 @@ import (
 // next packet to that.
 func (c *Conn) bulk(now time.Duration, room int) int {
 	switch {
-	case c.state != stateEstablished, c.acks.owed > 0, c.acks.due <= now, c.controlDue():
+	case c.state != stateEstablished, c.acks.owed > 0, c.acks.due <= now, c.due != 0:
 		return 0
 	case c.loss.probes > 0, c.prr.active, len(c.send.lost) > 0, c.send.stopped, !c.mtu.resting(now):
 		return 0
@@ -48,7 +48,8 @@ func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 			wire.AppendTrailer(dst[:start-wire.TrailerSize], start-size, c.sendSeed)
 		}
 		dst = dst[:start+size]
-		r.offset, r.length, r.flags = offset, uint32(length), carriesData|eliciting
+		c.sent.carry(r, sentFrame{kind: wire.FrameData, offset: offset, length: uint32(length)})
+		r.flags = eliciting
 		c.send.next += uint64(length)
 		c.stats.StreamBytesSent += uint64(length)
 		c.noteSent(now, r, size)

@@ -99,22 +99,13 @@ func (c *Conn) Close(now time.Duration) {
 	case unread:
 		c.resetStream()
 	case !c.recv.hasFinal:
-		c.stopFrame.wanted = true
+		c.stopStream(wire.CodeNone)
 	}
 	if c.params.LingerTimeout > 0 {
 		c.end.lingerUntil = now + c.params.LingerTimeout
 	}
 	c.lastProgress = now
 	c.closeIfDone(now)
-}
-
-// resetStream makes our end an abnormal one: the peer learns that it wrote to
-// nobody. What was written is still delivered before it.
-func (c *Conn) resetStream() {
-	c.resetFrame.wanted, c.resetFrame.code = true, wire.CodeReset
-	if c.stopFrame.code != wire.CodeReset {
-		c.stopFrame = controlFrame{wanted: true, code: wire.CodeReset}
-	}
 }
 
 // Abort ends the connection at once; nothing more is delivered.
@@ -153,7 +144,7 @@ func (c *Conn) finish(err error) {
 		c.err = err
 	}
 	c.send.stop()
-	c.sent.ring = nil
+	c.sent.ring, c.sent.frames.ring = nil, nil
 	if c.end.readClosed {
 		c.recv.drop()
 	}
@@ -172,12 +163,12 @@ func (c *Conn) closeIfDone(now time.Duration) {
 	if !c.end.closed || !sent {
 		return
 	}
-	if !c.recv.complete() && !c.stopFrame.acked {
+	if !c.recv.complete() && !c.stop.acked {
 		return
 	}
 	c.state = stateClosing
 	c.end.code = wire.CodeNone
-	if c.resetFrame.wanted {
+	if c.reset.wanted {
 		c.end.code = wire.CodeReset
 	}
 }
@@ -188,7 +179,7 @@ func (c *Conn) sendDone() bool {
 	if c.send.stopped {
 		return true
 	}
-	return c.send.done() && (!c.resetFrame.wanted || c.resetFrame.acked)
+	return c.send.done() && (!c.reset.wanted || c.reset.acked)
 }
 
 func (c *Conn) advanceLinger(now time.Duration) {

@@ -136,12 +136,10 @@ type Conn struct {
 	appLimited bool          // nothing to send although the window would admit it
 	limit      Limit         // what held the last flush back
 
-	// Control frames to be sent.
-	windowDue  bool
-	pingDue    bool
-	responses  [][8]byte // to PATH_CHALLENGE, the newest first
-	resetFrame controlFrame
-	stopFrame  controlFrame
+	due       frameSet  // control frames to be sent
+	responses [][8]byte // to PATH_CHALLENGE, the newest first
+	reset     streamSignal
+	stop      streamSignal
 
 	ecn   [4]uint64 // codepoints of packets received
 	marks ecnState  // on packets sent
@@ -152,14 +150,6 @@ type Conn struct {
 	unanswered   time.Duration // first eliciting packet sent since; Never
 	lastProgress time.Duration // when the peer last acknowledged new bytes
 }
-
-// controlFrame is a frame that is repeated until acknowledged.
-type controlFrame struct {
-	wanted, sent, acked bool
-	code                wire.Code
-}
-
-func (f *controlFrame) due() bool { return f.wanted && !f.sent }
 
 // New makes a connection. A client has an INITIAL to send; a server waits for
 // HandleSegment with the client's.
@@ -248,9 +238,6 @@ func (c *Conn) Write(p []byte) (int, error) {
 func (c *Conn) Writable() bool {
 	return c.room() >= c.sendLimit()/4 || c.writeError() != nil
 }
-
-// maxResponses is how many answers to PATH_CHALLENGE wait; what challenges faster gets fewer.
-const maxResponses = 4
 
 // minSendBuffer is the least send buffer, in bytes.
 const minSendBuffer = 64 << 10

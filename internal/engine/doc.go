@@ -14,7 +14,8 @@
 //	conn.go       Conn, its parameters, the application's calls
 //	handshake.go  INITIAL, ACCEPT, CONFIRM, and the answers that end a dial
 //	input.go      from a datagram to frames
-//	data.go       what the frames that touch the byte streams do
+//	frames.go     the kinds of frames, and which of them a packet carried
+//	frame_*.go    one kind each: what it does, is appended, acknowledged and lost
 //	output.go     what goes into the next packet
 //	bulk.go       many full packets of data at once
 //	handover.go   which data may leave now: window, pacer, flow control

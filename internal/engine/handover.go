@@ -27,9 +27,6 @@ func (l Limit) String() string {
 // throttled reports whether the limit is one of bandwidth, which is no congestion.
 func (l Limit) throttled() bool { return l == LimitPool || l == LimitRate }
 
-// minDataPacket is the room below which no data is put behind other frames.
-const minDataPacket = 64
-
 // budget is the connection's share of what it has in common with others.
 type budget struct {
 	rate   int64 // bytes/s; ≤ 0: there is no budget

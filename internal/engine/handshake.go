@@ -190,7 +190,7 @@ func (c *Conn) handleAccept(now time.Duration, path Path, h wire.Header, payload
 	}
 	if c.state != stateHandshake {
 		if c.state == stateEstablished && h.Src == c.peerID && !c.confirmed {
-			c.pingDue = true // our CONFIRM was lost
+			c.due.add(wire.FramePing) // our CONFIRM was lost
 		}
 		return
 	}
@@ -202,7 +202,7 @@ func (c *Conn) handleAccept(now time.Duration, path Path, h wire.Header, payload
 	c.setPeer(p, h.Src)
 	c.path.Local = path.Local
 	c.establish(now)
-	c.pingDue = true
+	c.due.add(wire.FramePing)
 }
 
 // sampleHandshake takes the round trip from the ACK in an ACCEPT.

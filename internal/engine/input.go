@@ -136,26 +136,14 @@ func (c *Conn) breach(now time.Duration, err error) {
 
 func (c *Conn) handleFrame(now time.Duration, f *wire.Frame, e *packetEffect) error {
 	e.eliciting = e.eliciting || f.Type.AckEliciting()
-	switch f.Type {
-	case wire.FramePadding, wire.FramePing:
-	case wire.FrameAck, wire.FrameAckECN:
+	if f.Type == wire.FrameAck || f.Type == wire.FrameAckECN {
 		return c.handleAck(now, &f.Ack)
-	case wire.FrameWindow:
-		c.send.limit = max(c.send.limit, f.Limit)
-	case wire.FrameReset:
-		return c.handleReset(f, e)
-	case wire.FrameStop:
-		c.handleStop(f.Code)
-	case wire.FrameClose:
-		c.handleClose(now, f.Code, string(f.Data))
-	case wire.FramePathChallenge:
-		if len(c.responses) < maxResponses {
-			c.responses = append(c.responses, f.Token)
-		}
-	case wire.FramePathResponse:
-		c.stats.Unexpected++ // we asked nothing
-	default:
+	}
+	control := controlFrameOf(f.Type)
+	if control == nil {
 		return protocolError("unexpected frame " + f.Type.String())
 	}
-	return nil
+	urgent, err := control.handle(c, now, *f)
+	e.urgent = e.urgent || urgent
+	return err
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"slices"
 	"time"
 
 	"example.com/ebb/congestion"
@@ -70,11 +69,11 @@ func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
 	}
 	c.mtu.finish(now)
 	data := c.maySend(now, c.mtu.size)
-	if !data && c.loss.probes == 0 && c.acks.due > now && !c.controlDue() {
+	if !data && c.loss.probes == 0 && c.acks.due > now && c.due == 0 {
 		return dst
 	}
 	p := c.beginPacket(now, dst, c.mtu.size)
-	if c.acks.owed > 0 || c.acks.due <= now || c.controlDue() {
+	if c.acks.owed > 0 || c.acks.due <= now || c.due != 0 {
 		c.appendControl(now, &p)
 	}
 	if data || c.loss.probes > 0 {
@@ -83,27 +82,22 @@ func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
 	if c.pingWanted(now, &p) {
 		p.b = wire.AppendPing(p.b)
 		p.record.flags |= eliciting
-		c.pingDue = false
+		c.due.remove(wire.FramePing)
 	}
 	return c.endPacket(now, &p)
-}
-
-// controlDue reports whether a frame other than DATA and ACK is to be sent.
-func (c *Conn) controlDue() bool {
-	return c.windowDue || c.pingDue || len(c.responses) > 0 || c.resetFrame.due() || c.stopFrame.due()
 }
 
 // pingWanted reports whether the packet must be made eliciting: it is a probe, or
 // asks for news of our own ACKs.
 func (c *Conn) pingWanted(now time.Duration, p *packet) bool {
 	if p.record.has(eliciting) {
-		c.pingDue = false
+		c.due.remove(wire.FramePing)
 		return false
 	}
-	if c.pingDue || c.loss.probes > 0 {
+	if c.due.has(wire.FramePing) || c.loss.probes > 0 {
 		return true
 	}
-	if p.record.has(carriesAck) && len(c.acks.ranges) > elicitAbove && now-c.sent.ackPings >= c.rtt.smoothed {
+	if p.acks && len(c.acks.ranges) > elicitAbove && now-c.sent.ackPings >= c.rtt.smoothed {
 		c.sent.ackPings = now
 		return true
 	}
@@ -117,6 +111,7 @@ type packet struct {
 	body   int         // where its frames begin
 	limit  int         // len(b) must not exceed this: the trailer follows
 	record *sentPacket // the next number's; it counts once it is pushed
+	acks   bool        // it has an ACK
 }
 
 func (p *packet) room() int { return p.limit - len(p.b) }
@@ -137,83 +132,6 @@ func (c *Conn) beginPacket(now time.Duration, dst []byte, size int) packet {
 	return p
 }
 
-// appendControl appends the ACK, if one is owed, and the control frames that are
-// due.
-func (c *Conn) appendControl(now time.Duration, p *packet) {
-	if c.acks.owed > 0 || c.acks.due <= now {
-		before := len(p.b)
-		p.b = c.acks.append(now, p.b, p.room(), c.ackFrame())
-		if len(p.b) > before {
-			p.record.flags |= carriesAck
-			p.record.ackLargest = c.acks.largest
-		}
-	}
-	if c.windowDue && p.room() >= 16 {
-		if c.opening == nil {
-			c.recv.renew(now, c.rtt.smoothed)
-		}
-		p.b = wire.AppendWindow(p.b, c.recv.limit)
-		p.record.flags |= carriesWindow | eliciting
-		c.windowDue = false
-	}
-	if c.resetFrame.due() && p.room() >= 24 {
-		p.b = wire.AppendReset(p.b, c.resetFrame.code, c.send.end)
-		p.record.flags |= carriesReset | eliciting
-		c.resetFrame.sent = true
-	}
-	if c.stopFrame.due() && p.room() >= 16 {
-		p.b = wire.AppendStop(p.b, c.stopFrame.code)
-		p.record.flags |= carriesStop | eliciting
-		c.stopFrame.sent = true
-	}
-	for n := len(c.responses); n > 0 && p.room() >= 16; n-- {
-		p.b = wire.AppendPathResponse(p.b, c.responses[n-1])
-		c.responses = c.responses[:n-1]
-		p.record.flags |= eliciting
-	}
-}
-
-// ackFrame is the part of an ACK that does not depend on numbers.
-func (c *Conn) ackFrame() wire.Ack {
-	return wire.Ack{
-		Received: c.stamp(c.acks.largestAt),
-		HasECN:   c.ecn[ECT0]|c.ecn[ECT1]|c.ecn[CE] != 0,
-		ECT0:     c.ecn[ECT0], ECT1: c.ecn[ECT1], CE: c.ecn[CE],
-	}
-}
-
-// appendData fills the packet with stream bytes.
-func (c *Conn) appendData(p *packet) {
-	offset, n, fin := c.send.sendable(p.room())
-	if n == 0 && !fin || p.room() < minDataPacket && n > p.room() {
-		return
-	}
-	toEnd := true
-	for n > 0 && wire.DataHeaderLen(offset, n, toEnd)+n > p.room() {
-		n = p.room() - wire.DataHeaderLen(offset, n, toEnd)
-		fin = false
-	}
-	if n < 0 || n == 0 && !fin {
-		return
-	}
-	p.b = wire.AppendDataHeader(p.b, offset, n, fin, toEnd)
-	at := len(p.b)
-	p.b = slices.Grow(p.b, n)[:at+n]
-	if n > 0 {
-		c.send.chunks.read(offset, p.b[at:])
-	}
-	if offset < c.send.next {
-		c.stats.BytesRetransmitted += uint64(n)
-	}
-	c.send.markSent(offset, n, fin)
-	p.record.offset, p.record.length = offset, uint32(n)
-	p.record.flags |= carriesData | eliciting
-	if fin {
-		p.record.flags |= carriesFin
-	}
-	c.stats.StreamBytesSent += uint64(n)
-}
-
 // endPacket closes the packet and notes it, or drops it if it stayed empty.
 func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 	if len(p.b) == p.body {
@@ -224,7 +142,7 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 		p.pad(short)
 	}
 	p.b = wire.AppendTrailer(p.b, p.start, c.sendSeed)
-	if r.has(carriesAck) {
+	if p.acks {
 		c.acks.sent()
 		c.stats.AcksSent++
 	}
@@ -257,7 +175,7 @@ func (c *Conn) noteEliciting(now time.Duration, r *sentPacket) {
 		c.delivery.firstSentAt, c.delivery.deliveredAt = now, now
 	}
 	r.delivered, r.deliveredAt, r.firstSentAt = c.delivery.delivered, c.delivery.deliveredAt, c.delivery.firstSentAt
-	r.lostBefore, r.inFlight = c.delivery.lost, c.sent.inFlight
+	r.lostBefore, r.inFlight = c.delivery.lost, uint32(c.sent.inFlight)
 	if c.delivery.delivered < c.delivery.limitedUntil {
 		r.flags |= whileLimited
 	}

@@ -66,7 +66,7 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 	for s := range f.Ranges() {
 		c.ackRange(now, s, &r)
 	}
-	c.ackData(&r)
+	c.flushData(&r)
 	if r.invented {
 		c.stats.BadAcks++
 		return protocolError("ACK of a packet number that was left out")
@@ -164,22 +164,15 @@ func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 	if r.newest == nil || n > r.number {
 		r.newest, r.number = p, n
 	}
-	if p.has(carriesData | carriesFin) {
-		if p.offset != r.data.end || r.fin {
-			c.ackData(r)
-			r.data = span{p.offset, p.offset}
+	for i := range uint32(p.frames) {
+		switch f := c.sent.frames.at(p.first + i); f.kind {
+		case wire.FrameData:
+			c.ackData(f, r)
+		case wire.FrameAck:
+			c.acks.forget(f.offset)
+		default:
+			controlFrames[f.kind].acked(c)
 		}
-		r.data.end += uint64(p.length)
-		r.fin = p.has(carriesFin)
-	}
-	if p.has(carriesAck) {
-		c.acks.forget(p.ackLargest)
-	}
-	if p.has(carriesReset) {
-		c.resetFrame.acked = true
-	}
-	if p.has(carriesStop) {
-		c.stopFrame.acked = true
 	}
 	if p.size > basePacket {
 		c.mtu.signs = 0
@@ -187,14 +180,6 @@ func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 	if p.has(isProbe) {
 		c.mtuAcked(int(p.size))
 	}
-}
-
-// ackData marks the stream bytes of packets that follow each other: they are most often one piece.
-func (c *Conn) ackData(r *ackResult) {
-	if r.fin || r.data.len() > 0 {
-		r.fresh += c.send.markAcked(r.data.start, int(r.data.len()), r.fin)
-	}
-	r.data, r.fin = span{}, false
 }
 
 // sampleDelay takes the round trip and the one-way delay of the newest packet.
@@ -209,7 +194,7 @@ func (c *Conn) sampleDelay(now time.Duration, f *wire.Ack, r *ackResult, e *cong
 func (c *Conn) sampleRate(now time.Duration, p *sentPacket) congestion.Delivery {
 	d := congestion.Delivery{
 		Delivered: c.delivery.delivered, PriorDelivered: p.delivered,
-		TxInFlight: p.inFlight, Lost: c.delivery.lost - p.lostBefore,
+		TxInFlight: int(p.inFlight), Lost: c.delivery.lost - p.lostBefore,
 		AppLimited: p.has(whileLimited),
 	}
 	if !p.has(eliciting) {
@@ -293,17 +278,14 @@ func (c *Conn) detectLosses(now time.Duration, prior, credit int) {
 func (c *Conn) losePacket(n uint64, p *sentPacket, lost *congestion.LossEvent) {
 	c.sent.removeFromFlight(p)
 	p.flags |= isLost
-	if p.has(carriesData | carriesFin) {
-		c.send.markLost(p.offset, int(p.length), p.has(carriesFin))
-	}
-	if p.has(carriesWindow) && c.recv.bounded() {
-		c.windowDue = true
-	}
-	if p.has(carriesReset) {
-		c.resetFrame.sent = c.resetFrame.acked
-	}
-	if p.has(carriesStop) {
-		c.stopFrame.sent = c.stopFrame.acked
+	for i := range uint32(p.frames) {
+		switch f := c.sent.frames.at(p.first + i); f.kind {
+		case wire.FrameData:
+			c.loseData(f)
+		case wire.FrameAck: // the next says it all again
+		default:
+			controlFrames[f.kind].lost(c)
+		}
 	}
 	if p.has(isMarked) {
 		c.marks.lose()
@@ -438,11 +420,21 @@ func (c *Conn) requeueOldest() {
 	for from < c.sent.next {
 		gap := c.sent.resolved.nextMissing(from, c.sent.next)
 		for n := gap.start; n < gap.end; n++ {
-			if p := c.sent.at(n); p.has(carriesData | carriesFin) {
-				c.send.markLost(p.offset, int(p.length), p.has(carriesFin))
+			if c.requeueData(c.sent.at(n)) {
 				return
 			}
 		}
 		from = gap.end
 	}
+}
+
+// requeueData queues the stream bytes of a packet again, and reports if it had any.
+func (c *Conn) requeueData(p *sentPacket) (found bool) {
+	for i := range uint32(p.frames) {
+		if f := c.sent.frames.at(p.first + i); f.kind == wire.FrameData {
+			c.loseData(f)
+			found = true
+		}
+	}
+	return found
 }

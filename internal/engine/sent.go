@@ -2,18 +2,12 @@ package engine
 
 import "time"
 
-// packetFlags is what a packet carried and what became of it.
+// packetFlags is what a packet was and what became of it.
 type packetFlags uint16
 
 const (
-	carriesData packetFlags = 1 << iota // DATA: offset, length
-	carriesFin
-	carriesAck // ACK: ackLargest
-	carriesWindow
-	carriesReset
-	carriesStop
-	eliciting // counts in flight, waits for an ACK
-	isProbe   // tests a packet size: its loss means nothing else
+	eliciting packetFlags = 1 << iota // counts in flight, waits for an ACK
+	isProbe                           // tests a packet size: its loss means nothing else
 	isAcked
 	isLost
 	neverSent    // a number left out: whoever acknowledges it makes things up
@@ -22,22 +16,21 @@ const (
 	whileLimited // sent while the application had no more: a poor rate sample
 )
 
-// sentPacket is the record of a packet until it is acknowledged or lost. The
+// sentPacket is the record of a packet until it is acknowledged or lost: 56 bytes, and 16 for each frame. The
 // bytes it carried are in the sendPipe; a retransmission reads them again.
 type sentPacket struct {
-	sentAt     time.Duration
-	offset     uint64
-	ackLargest uint64
-	length     uint32
-	size       uint32
-	flags      packetFlags
+	sentAt time.Duration
+	size   uint32
+	flags  packetFlags
+	frames uint16 // how many frames of sentState.frames are its
+	first  uint32 // position of the first
 
 	// For the delivery-rate sample (BBR draft, section 4.1.2).
+	inFlight    uint32
 	delivered   int64
 	deliveredAt time.Duration
 	firstSentAt time.Duration
 	lostBefore  int64
-	inFlight    int
 }
 
 func (p *sentPacket) has(f packetFlags) bool { return p.flags&f != 0 }
@@ -45,9 +38,10 @@ func (p *sentPacket) has(f packetFlags) bool { return p.flags&f != 0 }
 // sentState is the numbers sent in the data space and their records, in a ring
 // that covers [base, next).
 type sentState struct {
-	ring []sentPacket // length a power of two
-	base uint64
-	next uint64
+	ring   []sentPacket // length a power of two
+	base   uint64
+	next   uint64
+	frames frameRing // of the packets in ring
 
 	// acked and settled are spans of numbers at or above base: acknowledged;
 	// and acknowledged or declared lost.
@@ -78,8 +72,14 @@ func (s *sentState) reserve(now time.Duration) *sentPacket {
 		s.grow(max(2, 2*len(s.ring)))
 	}
 	p := &s.ring[s.next&uint64(len(s.ring)-1)]
-	*p = sentPacket{sentAt: now}
+	*p = sentPacket{sentAt: now, first: s.frames.next}
 	return p
+}
+
+// carry lists a frame in the record that reserve has returned.
+func (s *sentState) carry(p *sentPacket, f sentFrame) {
+	s.frames.push(f)
+	p.frames++
 }
 
 // push takes the record that reserve has returned, filled in, into those that are covered.
@@ -124,6 +124,7 @@ func (s *sentState) trim(keepSince time.Duration) {
 			break
 		}
 		s.base++
+		s.frames.base = p.first + uint32(p.frames)
 	}
 	s.acked.remove(0, s.base)
 	s.resolved.remove(0, s.base)

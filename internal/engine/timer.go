@@ -1,6 +1,10 @@
 package engine
 
-import "time"
+import (
+	"time"
+
+	"example.com/ebb/wire"
+)
 
 // NextTimeout is when Advance wants to be called, if nothing else happens
 // first; Never if at no time.
@@ -64,7 +68,7 @@ func (c *Conn) advanceIdle(now time.Duration) {
 		return
 	}
 	if c.unanswered == Never {
-		c.pingDue = true
+		c.due.add(wire.FramePing)
 		c.shrink()
 		return
 	}
@@ -87,7 +91,7 @@ func (c *Conn) slackUntil() time.Duration {
 // shrink lets go of tables that have grown in busier times.
 func (c *Conn) shrink() {
 	if c.sent.base == c.sent.next {
-		c.sent.ring = nil
+		c.sent.ring, c.sent.frames.ring = nil, nil
 	}
 	if c.send.base == c.send.end {
 		c.send.chunks.ring = nil

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"example.com/ebb/pacing"
+	"example.com/ebb/wire"
 )
 
 // windowBudget paces the window that is offered, so that the peer sends no faster than a share of a
@@ -32,13 +33,13 @@ func (c *Conn) SetReceiveRate(now time.Duration, rate int64) {
 
 // renewWindow has a new window offered if one is worth telling. With a budget that is GrantWindow's part.
 func (c *Conn) renewWindow() {
-	if c.opening == nil {
-		c.windowDue = c.windowDue || c.recv.renewable()
+	if c.opening == nil && c.recv.renewable() {
+		c.due.add(wire.FrameWindow)
 	}
 }
 
 // WindowDue reports whether a new window waits to be told.
-func (c *Conn) WindowDue() bool { return c.windowDue }
+func (c *Conn) WindowDue() bool { return c.due.has(wire.FrameWindow) }
 
 // WindowWanted is by how many bytes the window should open now, within the bound of SetReceiveRate: 0 if not
 // yet. It takes steps of half the bucket, as smaller ones are not worth a packet.
@@ -78,7 +79,7 @@ func (c *Conn) GrantWindow(now time.Duration, n int, wait time.Duration) (grante
 	}
 	b.bucket.Spend(now, n)
 	c.recv.limit += uint64(n)
-	c.windowDue = true
+	c.due.add(wire.FrameWindow)
 	if c.recv.limit-b.mark >= c.recv.window/2 {
 		c.recv.grow(now, c.rtt.smoothed, !b.throttled)
 		b.mark, b.throttled = c.recv.limit, false

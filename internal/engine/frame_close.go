@@ -1,0 +1,18 @@
+package engine
+
+import (
+	"time"
+
+	"example.com/ebb/wire"
+)
+
+// closeFrame takes CLOSE: the peer has ended the connection. Our own is the last packet: see appendClose.
+type closeFrame struct {
+	received
+	unreliable
+}
+
+func (closeFrame) handle(c *Conn, now time.Duration, f wire.Frame) (bool, error) {
+	c.handleClose(now, f.Code, string(f.Data))
+	return false, nil
+}

@@ -1,0 +1,46 @@
+package engine
+
+import (
+	"time"
+
+	"example.com/ebb/wire"
+)
+
+// maxResponses is how many answers to PATH_CHALLENGE wait; what challenges faster gets fewer.
+const maxResponses = 4
+
+// pathChallengeFrame takes PATH_CHALLENGE: the peer asks if we receive on this path.
+type pathChallengeFrame struct {
+	received
+	unreliable
+}
+
+func (pathChallengeFrame) handle(c *Conn, _ time.Duration, f wire.Frame) (bool, error) {
+	if len(c.responses) < maxResponses {
+		c.responses = append(c.responses, f.Token)
+		c.due.add(wire.FramePathResponse)
+	}
+	return false, nil
+}
+
+// pathResponseFrame is PATH_RESPONSE, the answer to a challenge. Who asks repeats the challenge if it is lost.
+type pathResponseFrame struct{ unreliable }
+
+// responseRoom is the most that a PATH_RESPONSE takes.
+const responseRoom = 16
+
+func (pathResponseFrame) handle(c *Conn, _ time.Duration, _ wire.Frame) (bool, error) {
+	c.stats.Unexpected++ // we asked nothing
+	return false, nil
+}
+
+// append answers the newest challenge first.
+func (pathResponseFrame) append(c *Conn, _ time.Duration, b []byte, room int) ([]byte, bool) {
+	n := len(c.responses)
+	if room < responseRoom {
+		return b, true
+	}
+	b = wire.AppendPathResponse(b, c.responses[n-1])
+	c.responses = c.responses[:n-1]
+	return b, n > 1
+}

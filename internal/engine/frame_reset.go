@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"time"
+
+	"example.com/ebb/wire"
+)
+
+// resetFrame is RESET: the sender's stream ends abnormally.
+type resetFrame struct{}
+
+// resetRoom is the most that a RESET takes.
+const resetRoom = 24
+
+// handle takes an abnormal end of the peer's stream. The bytes up to it are still delivered.
+func (resetFrame) handle(c *Conn, _ time.Duration, f wire.Frame) (bool, error) {
+	if f.Final < c.recv.highest() || c.recv.hasFinal && f.Final != c.recv.final {
+		return false, &Error{Kind: KindProtocol, Code: wire.CodeFinalSize, Reason: "the stream was reset at an impossible offset"}
+	}
+	c.recv.final, c.recv.hasFinal, c.recv.reset = f.Final, true, true
+	return true, nil
+}
+
+func (resetFrame) append(c *Conn, _ time.Duration, b []byte, room int) ([]byte, bool) {
+	if room < resetRoom {
+		return b, true
+	}
+	return wire.AppendReset(b, c.reset.code, c.send.end), false
+}
+
+func (resetFrame) acked(c *Conn) { c.reset.acked = true }
+
+func (resetFrame) lost(c *Conn) {
+	if !c.reset.acked {
+		c.due.add(wire.FrameReset)
+	}
+}
+
+// streamSignal is what is said of a stream until it is acknowledged: that it was reset, or that nobody reads it.
+type streamSignal struct {
+	wanted, acked bool
+	code          wire.Code
+}
+
+// resetStream makes our end an abnormal one: the peer learns that it wrote to
+// nobody. What was written is still delivered before it.
+func (c *Conn) resetStream() {
+	if !c.reset.wanted {
+		c.reset = streamSignal{wanted: true, code: wire.CodeReset}
+		c.due.add(wire.FrameReset)
+	}
+	if c.stop.code != wire.CodeReset {
+		c.stopStream(wire.CodeReset)
+	}
+}

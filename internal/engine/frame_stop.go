@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"time"
+
+	"example.com/ebb/wire"
+)
+
+// stopFrame is STOP: its sender throws away what it gets of the stream.
+type stopFrame struct{}
+
+// stopRoom is the most that a STOP takes.
+const stopRoom = 16
+
+func (stopFrame) handle(c *Conn, _ time.Duration, f wire.Frame) (bool, error) {
+	if !c.send.stopped || f.Code == wire.CodeReset {
+		c.end.stopCode = f.Code
+	}
+	if !c.send.done() {
+		c.send.stop()
+	}
+	return false, nil
+}
+
+func (stopFrame) append(c *Conn, _ time.Duration, b []byte, room int) ([]byte, bool) {
+	if room < stopRoom {
+		return b, true
+	}
+	return wire.AppendStop(b, c.stop.code), false
+}
+
+func (stopFrame) acked(c *Conn) { c.stop.acked = true }
+
+func (stopFrame) lost(c *Conn) {
+	if !c.stop.acked {
+		c.due.add(wire.FrameStop)
+	}
+}
+
+// stopStream asks the peer to send no more of its stream.
+func (c *Conn) stopStream(code wire.Code) {
+	c.stop = streamSignal{wanted: true, code: code}
+	c.due.add(wire.FrameStop)
+}

@@ -1,0 +1,36 @@
+package engine
+
+import (
+	"time"
+
+	"example.com/ebb/wire"
+)
+
+// windowFrame is WINDOW: the offset up to which the receiver takes bytes.
+type windowFrame struct{}
+
+// windowRoom is the most that a WINDOW takes.
+const windowRoom = 16
+
+func (windowFrame) handle(c *Conn, _ time.Duration, f wire.Frame) (bool, error) {
+	c.send.limit = max(c.send.limit, f.Limit)
+	return false, nil
+}
+
+func (windowFrame) append(c *Conn, now time.Duration, b []byte, room int) ([]byte, bool) {
+	if room < windowRoom {
+		return b, true
+	}
+	if c.opening == nil {
+		c.recv.renew(now, c.rtt.smoothed)
+	}
+	return wire.AppendWindow(b, c.recv.limit), false
+}
+
+func (windowFrame) acked(*Conn) {}
+
+func (windowFrame) lost(c *Conn) {
+	if c.recv.bounded() {
+		c.due.add(wire.FrameWindow)
+	}
+}
