@@ -8,8 +8,7 @@ import (
 )
 
 // bulk is how many full packets of nothing but new bytes of the stream, with more behind them, may
-// leave now within room bytes. It asks once what appendPacket asks for each; 0 leaves the
-// next packet to that.
+// leave now within room bytes. 0 leaves the next packet to appendPacket.
 func (c *Conn) bulk(now time.Duration, room int) int {
 	switch {
 	case c.state != stateEstablished, c.acks.owed > 0, c.acks.due <= now, c.due != 0:
@@ -17,10 +16,8 @@ func (c *Conn) bulk(now time.Duration, room int) int {
 	case c.loss.probes > 0, c.prr.active, len(c.send.lost) > 0, c.send.stopped, !c.mtu.resting(now):
 		return 0
 	}
-	room = min(room, c.cc.Window()-c.sent.inFlight, c.bucket.Available(now))
-	if c.budget.rate > 0 {
-		room = min(room, c.budget.credit)
-	}
+	allowed, _, _ := c.allowance(now)
+	room = min(room, allowed)
 	backlog := min(c.send.end-c.send.next, c.send.credit())
 	if room < c.mtu.size || backlog <= uint64(c.mtu.size) || c.sent.next >= c.sent.skip.at {
 		return 0
@@ -53,7 +50,7 @@ func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 		c.send.next += uint64(length)
 		c.stats.StreamBytesSent += uint64(length)
 		c.noteSent(now, r, size)
-		if c.sent.inFlight+size > c.cc.Window() {
+		if c.windowRoom() < size {
 			break
 		}
 	}

@@ -18,7 +18,7 @@
 //	frame_*.go    one kind each: what it does, is appended, acknowledged and lost
 //	output.go     what goes into the next packet
 //	bulk.go       many full packets of data at once
-//	handover.go   which data may leave now: window, pacer, flow control
+//	allowance.go  which data may leave now: window, pacer, budget
 //	ack.go        numbers received, and when to acknowledge them
 //	sent.go       packets sent, until they are acknowledged or lost
 //	recovery.go   ACK processing, loss detection, probes

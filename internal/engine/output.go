@@ -68,7 +68,7 @@ func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
 		return c.appendSizeProbe(now, dst, size)
 	}
 	c.mtu.finish(now)
-	data := c.maySend(now, c.mtu.size)
+	data := c.maySend(now)
 	if !data && c.loss.probes == 0 && c.acks.due > now && c.due == 0 {
 		return dst
 	}
@@ -166,7 +166,7 @@ func (c *Conn) noteSent(now time.Duration, r *sentPacket, size int) {
 	c.noteEliciting(now, r)
 	c.sent.push()
 	c.prr.sent(size)
-	c.cc.OnSend(now, congestion.SendEvent{Number: number, Bytes: size, InFlight: c.sent.inFlight, AppLimited: !c.send.hasWork()})
+	c.cc.OnSend(now, congestion.SendEvent{Number: number, Bytes: size, InFlight: c.sent.inFlight, AppLimited: !c.hasWork()})
 }
 
 // noteEliciting fills in what ACK processing will want to know of the packet.
@@ -190,11 +190,11 @@ func (c *Conn) noteEliciting(now time.Duration, r *sentPacket) {
 // sizeProbe is the packet size to probe now, or 0: while all that there is to send fits
 // one packet, a larger one would gain nothing.
 func (c *Conn) sizeProbe(now time.Duration) int {
-	if c.mtu.resting(now) || c.loss.ptoCount > 0 || c.send.backlog() <= uint64(c.mtu.size) {
+	if c.mtu.resting(now) || c.loss.ptoCount > 0 || c.prr.active || c.backlog() <= uint64(c.mtu.size) {
 		return 0
 	}
 	size := c.mtu.due(now)
-	if c.prr.active || c.sent.inFlight+size > c.cc.Window() || c.short(now, size) {
+	if allowed, _, _ := c.allowance(now); allowed < size {
 		return 0 // it is in no hurry
 	}
 	return size

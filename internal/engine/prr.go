@@ -54,18 +54,6 @@ func (p *prrState) sent(bytes int) {
 	}
 }
 
-// windowAdmits reports whether a packet of want bytes may be in flight too. One
-// always may.
-func (c *Conn) windowAdmits(want int) bool {
-	switch {
-	case c.sent.inFlight == 0:
-		return true
-	case c.prr.active:
-		return want <= c.prr.credit
-	}
-	return c.sent.inFlight+want <= c.cc.Window()
-}
-
 // noteReduction begins an episode if the controller's window, before bytes until it was told
 // of a loss or a mark, is lower now. prior is the flight that the loss was part of.
 func (c *Conn) noteReduction(before, prior, credit int) {

@@ -407,7 +407,7 @@ func (c *Conn) lossTimer(now time.Duration) {
 	if c.loss.ptoCount > 1 {
 		c.mtuSuspect()
 	}
-	if c.send.hasWork() {
+	if c.hasWork() {
 		return // new data, or what is known to be lost, serves as the probe
 	}
 	c.requeueOldest()

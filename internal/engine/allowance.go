@@ -51,18 +51,11 @@ func (c *Conn) Credit() int { return c.budget.credit }
 // Want is how many bytes AppendSegments would send now, at most, if the common bucket held them; 0 if
 // something else holds the connection back.
 func (c *Conn) Want(now time.Duration) int {
-	if c.state != stateEstablished || !c.send.hasWork() {
+	if c.state != stateEstablished || !c.hasWork() {
 		return 0
 	}
 	c.refreshRate(now)
-	room := c.cc.Window() - c.sent.inFlight
-	if c.prr.active {
-		room = c.prr.credit
-	}
-	if c.sent.inFlight == 0 {
-		room = max(room, c.mtu.size)
-	}
-	return max(0, min(c.trainLimit(), room, c.bucket.Available(now)))
+	return max(0, min(c.trainLimit(), c.windowRoom(), c.bucket.Available(now)))
 }
 
 // WaitForBudget tells of data that the budget holds back that it is worth asking again only at a time.
@@ -77,10 +70,10 @@ func (c *Conn) WaitForBudget(now, until time.Duration) {
 func (c *Conn) Limit() Limit { return c.limit }
 
 // Quiet reports whether there is nothing to send and nothing on the way.
-func (c *Conn) Quiet() bool { return c.sent.inFlight == 0 && !c.send.hasWork() }
+func (c *Conn) Quiet() bool { return c.sent.inFlight == 0 && !c.hasWork() }
 
 // Unsent reports whether something is to be sent that has to wait.
-func (c *Conn) Unsent() bool { return c.send.hasWork() }
+func (c *Conn) Unsent() bool { return c.hasWork() }
 
 // UpdateInterval is how often rates are worked out again.
 func (c *Conn) UpdateInterval() time.Duration { return pacing.UpdateInterval(c.rtt.smoothed) }
@@ -121,11 +114,55 @@ func movedByEighth(from, to int64) bool {
 	return moved > 0 && moved >= from/8
 }
 
-// maySend reports whether data may leave now in a packet of at most size bytes, and
-// notes what holds it back otherwise.
-func (c *Conn) maySend(now time.Duration, size int) bool {
+// hasWork reports whether there is something to send that allowance decides on. It is asked of the connection, as the stream
+// is not all that it may have to send.
+func (c *Conn) hasWork() bool { return c.send.hasWork() }
+
+// backlog is how many bytes could leave if nothing but the peer's window held them back.
+func (c *Conn) backlog() uint64 { return c.send.backlog() }
+
+// nextSize is what the next packet of the backlog takes, at most.
+func (c *Conn) nextSize() int { return int(min(uint64(c.mtu.size), c.backlog()+dataOverhead)) }
+
+// allowance is the one answer to the question if data may leave now. bytes is how many may, in whole packets. If the next
+// packet is larger than that, by is what holds it back, and until is when to ask again: Never, unless it is a rate.
+func (c *Conn) allowance(now time.Duration) (bytes int, by Limit, until time.Duration) {
+	window, paced := c.windowRoom(), c.bucket.Available(now)
+	bytes = min(window, paced)
+	if c.budget.rate > 0 {
+		bytes = min(bytes, c.budget.credit)
+	}
+	next := c.nextSize()
+	switch {
+	case next <= bytes:
+		return bytes, LimitApplication, Never
+	case window < next:
+		return bytes, LimitCongestion, Never
+	case paced < next:
+		by = c.rateBy
+	default:
+		by = LimitPool
+	}
+	train := min(uint64(c.trainLimit()), c.backlog()+dataOverhead)
+	return bytes, by, now + max(c.bucket.Until(now, int(train)), 1)
+}
+
+// windowRoom is how many bytes more may be in flight. One packet always may.
+func (c *Conn) windowRoom() int {
+	room := c.cc.Window() - c.sent.inFlight
+	if c.prr.active {
+		room = c.prr.credit
+	}
+	if c.sent.inFlight == 0 {
+		room = max(room, c.mtu.size)
+	}
+	return room
+}
+
+// maySend reports whether data may leave now, and notes what holds it back otherwise.
+func (c *Conn) maySend(now time.Duration) bool {
 	c.pacedUntil = Never
-	if !c.send.hasWork() {
+	if !c.hasWork() {
 		c.limit = LimitApplication
 		if c.send.blocked() {
 			c.limit = LimitReceiver
@@ -139,27 +176,12 @@ func (c *Conn) maySend(now time.Duration, size int) bool {
 		return false
 	}
 	c.appLimited = false
-	backlog := c.send.backlog()
-	want := int(min(uint64(size), backlog+uint64(dataOverhead)))
-	if !c.windowAdmits(want) {
-		c.limit = LimitCongestion
-		return false
+	bytes, by, until := c.allowance(now)
+	if bytes >= c.nextSize() {
+		return true
 	}
-	if c.short(now, want) {
-		c.limit = LimitPool
-		if c.bucket.Available(now) < want {
-			c.limit = c.rateBy
-		}
-		train := min(uint64(pacing.TrainSize(c.rate, c.mtu.size)), backlog+uint64(dataOverhead))
-		c.pacedUntil = now + max(c.bucket.Until(now, int(train)), 1)
-		return false
-	}
-	return true
-}
-
-// short reports whether a rate holds back n bytes.
-func (c *Conn) short(now time.Duration, n int) bool {
-	return c.bucket.Available(now) < n || c.budget.rate > 0 && c.budget.credit < n
+	c.limit, c.pacedUntil = by, until
+	return false
 }
 
 // trainLimit is how many bytes of data may leave back to back.
