@@ -22,7 +22,7 @@ type Params struct {
 
 // Controller decides how many bytes may be in flight and how fast they leave.
 // Sizes are bytes of UDP payload, headers of Ebb included. The connection calls
-// it under its own lock; implementations need none.
+// it under its own lock; implementations need none. They embed Base.
 type Controller interface {
 	// OnSend reports one ack-eliciting packet that was just sent.
 	OnSend(now time.Duration, e SendEvent)
@@ -40,6 +40,10 @@ type Controller interface {
 	// OnMaxDatagramSize reports that a full packet has another size from now
 	// on.
 	OnMaxDatagramSize(size int)
+	// OnPathChange reports that the connection goes on over another path: nothing
+	// that was learnt holds there (RFC 9000 section 9.4). Events of packets
+	// that were sent before are not reported any more.
+	OnPathChange(now time.Duration)
 
 	// Window is the number of bytes that may be in flight, at least two full
 	// packets.
@@ -51,6 +55,32 @@ type Controller interface {
 	// Stats describes the controller's state to people.
 	Stats() Stats
 }
+
+// Base is what a Controller embeds that does not mind every event: its methods do nothing. A
+// Controller that embeds it also keeps compiling when the interface grows. Window, PacingRate
+// and Stats are the Controller's own to answer.
+type Base struct{}
+
+// OnSend does nothing.
+func (Base) OnSend(time.Duration, SendEvent) {}
+
+// OnAck does nothing.
+func (Base) OnAck(time.Duration, AckEvent) {}
+
+// OnLoss does nothing.
+func (Base) OnLoss(time.Duration, LossEvent) {}
+
+// OnSpuriousLoss does nothing.
+func (Base) OnSpuriousLoss(time.Duration, LossEvent) {}
+
+// OnTimeout does nothing.
+func (Base) OnTimeout(time.Duration) {}
+
+// OnMaxDatagramSize does nothing.
+func (Base) OnMaxDatagramSize(int) {}
+
+// OnPathChange does nothing.
+func (Base) OnPathChange(time.Duration) {}
 
 // SendEvent is one packet on its way.
 type SendEvent struct {

@@ -10,7 +10,8 @@ import (
 // congestion.Controller. Packet numbers in its events are of one number space,
 // and its clock does not go back: an earlier now than the last counts as that.
 type Controller struct {
-	mode congestion.Controller // the algorithm of the Config's mode
+	config Config
+	mode   congestion.Controller // the algorithm of the Config's mode
 }
 
 var _ congestion.Controller = (*Controller)(nil)
@@ -21,13 +22,17 @@ func New(config Config) (*Controller, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
+	return &Controller{config, newMode(config)}, nil
+}
+
+func newMode(config Config) congestion.Controller {
 	switch config.Mode {
 	case PlusPlus:
-		return &Controller{newPlusPlus(config)}, nil
+		return newPlusPlus(config)
 	case RFC6817:
-		return &Controller{newRFC6817(config)}, nil
+		return newRFC6817(config)
 	}
-	return &Controller{newAdaptive(config)}, nil
+	return newAdaptive(config)
 }
 
 // OnSend reports one packet that was just sent.
@@ -53,6 +58,9 @@ func (c *Controller) OnTimeout(now time.Duration) { c.mode.OnTimeout(now) }
 // OnMaxDatagramSize reports the size of a full packet from now on, in bytes. A
 // size that no packet has, below 1 or above 65527, changes nothing.
 func (c *Controller) OnMaxDatagramSize(size int) { c.mode.OnMaxDatagramSize(size) }
+
+// OnPathChange begins anew: delays and rates of another path say nothing of this one.
+func (c *Controller) OnPathChange(time.Duration) { c.mode = newMode(c.config) }
 
 // Window is the number of bytes that may be in flight, between the minimum
 // window and 1e9.

@@ -10,6 +10,8 @@ import (
 // flow is what the modes have in common: time, packet numbers, the window and its
 // bounds, ssthresh and the floor under it.
 type flow struct {
+	congestion.Base // OnPathChange is the Controller's
+
 	minSSThresh   int64 // as configured: 0 for the remembered floor, negative for none
 	configuredMin int64 // as configured
 	minWindow     int64

@@ -78,13 +78,14 @@ type bbr struct {
 // conservation for a round trip, and the detection of policers. Its rate must be asked for after
 // every ACK: a phase lasts one round trip.
 func BBR(p congestion.Params) congestion.Controller {
-	b := &bbr{
-		size: int64(max(p.MaxDatagramSize, 1)),
-		rng:  rand.New(rand.NewPCG(p.Seed, 0xbb)),
+	return newBBR(int64(max(p.MaxDatagramSize, 1)), rand.New(rand.NewPCG(p.Seed, 0xbb)))
+}
+
+func newBBR(size int64, rng *rand.Rand) *bbr {
+	return &bbr{
+		size: size, rng: rng, cwnd: initialWindow * size,
+		pacingGain: bbrHighGain, windowGain: bbrHighGain,
 	}
-	b.cwnd = initialWindow * b.size
-	b.pacingGain, b.windowGain = bbrHighGain, bbrHighGain
-	return b
 }
 
 // OnSend reports one packet that was just sent.
@@ -154,6 +155,9 @@ func (b *bbr) OnMaxDatagramSize(size int) {
 		b.size = int64(size)
 	}
 }
+
+// OnPathChange begins anew.
+func (b *bbr) OnPathChange(time.Duration) { *b = *newBBR(b.size, b.rng) }
 
 // Window is the number of bytes that may be in flight, at least two packets.
 func (b *bbr) Window() int { return int(max(b.cwnd, minWindow*b.size)) }

@@ -90,6 +90,9 @@ func (c *cubic) OnTimeout(time.Duration) {
 	c.timeout(ssthresh)
 }
 
+// OnPathChange begins anew.
+func (c *cubic) OnPathChange(time.Duration) { *c = cubic{lossBased: c.anew()} }
+
 // Stats describes the controller. SSThresh is 0 until HyStart or a loss sets it.
 func (c *cubic) Stats() congestion.Stats {
 	s := c.stats("cubic")

@@ -48,6 +48,11 @@ func newLossBased(p congestion.Params) lossBased {
 	return lossBased{size: int64(max(p.MaxDatagramSize, 1)), cwnd: initialWindow, ssthresh: noThreshold}
 }
 
+// anew is what the controller begins with on another path.
+func (l *lossBased) anew() lossBased {
+	return newLossBased(congestion.Params{MaxDatagramSize: int(l.size)})
+}
+
 // OnSend reports one packet that was just sent.
 func (l *lossBased) OnSend(_ time.Duration, e congestion.SendEvent) {
 	l.next = max(l.next, e.Number+1)

@@ -41,6 +41,9 @@ func (r *reno) OnSpuriousLoss(_ time.Duration, e congestion.LossEvent) { r.undo(
 // OnTimeout begins anew with the least window.
 func (r *reno) OnTimeout(time.Duration) { r.timeout(max(r.cwnd/2, minWindow)) }
 
+// OnPathChange begins anew.
+func (r *reno) OnPathChange(time.Duration) { r.lossBased = r.anew() }
+
 // Stats describes the controller. SSThresh is 0 until a loss sets it.
 func (r *reno) Stats() congestion.Stats { return r.stats("reno") }
 

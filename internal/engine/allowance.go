@@ -55,7 +55,7 @@ func (c *Conn) Want(now time.Duration) int {
 		return 0
 	}
 	c.refreshRate(now)
-	return max(0, min(c.trainLimit(), c.windowRoom(), c.bucket.Available(now)))
+	return max(0, min(c.trainLimit(), c.windowRoom(), c.path.bucket.Available(now)))
 }
 
 // WaitForBudget tells of data that the budget holds back that it is worth asking again only at a time.
@@ -76,13 +76,13 @@ func (c *Conn) Quiet() bool { return c.sent.inFlight == 0 && !c.hasWork() }
 func (c *Conn) Unsent() bool { return c.hasWork() }
 
 // UpdateInterval is how often rates are worked out again.
-func (c *Conn) UpdateInterval() time.Duration { return pacing.UpdateInterval(c.rtt.smoothed) }
+func (c *Conn) UpdateInterval() time.Duration { return pacing.UpdateInterval(c.path.rtt.smoothed) }
 
 // setRate computes the pacing rate: the least of the controller's, the share of the
 // budget and the own limit. The bucket is settled at the old rate first.
 func (c *Conn) setRate(now time.Duration) {
-	window := c.cc.Window()
-	asked := c.cc.PacingRate(c.rtt.smoothed)
+	window := c.path.cc.Window()
+	asked := c.path.cc.PacingRate(c.path.rtt.smoothed)
 	rate, by := asked, LimitPacer
 	if c.budget.rate > 0 && (rate <= 0 || c.budget.rate <= rate) {
 		rate, by = c.budget.rate, LimitPool
@@ -90,10 +90,10 @@ func (c *Conn) setRate(now time.Duration) {
 	if c.rateLimit > 0 && (rate <= 0 || c.rateLimit <= rate) {
 		rate, by = c.rateLimit, LimitRate
 	}
-	c.rateAt, c.rateWindow, c.rateAsked, c.rateBy = now, window, asked, by
-	if rate != c.rate || now == 0 {
-		c.rate = rate
-		c.bucket.SetRate(now, rate)
+	c.path.rateAt, c.path.rateWindow, c.path.rateAsked, c.path.rateBy = now, window, asked, by
+	if rate != c.path.rate || now == 0 {
+		c.path.rate = rate
+		c.path.bucket.SetRate(now, rate)
 	}
 }
 
@@ -101,9 +101,9 @@ func (c *Conn) setRate(now time.Duration) {
 // moved by an eighth (in slow start the rate must follow it), or when the controller asks for a
 // rate an eighth off: BBR probes for one round trip.
 func (c *Conn) refreshRate(now time.Duration) {
-	if movedByEighth(int64(c.rateWindow), int64(c.cc.Window())) ||
-		movedByEighth(c.rateAsked, c.cc.PacingRate(c.rtt.smoothed)) ||
-		now-c.rateAt >= c.UpdateInterval() {
+	if movedByEighth(int64(c.path.rateWindow), int64(c.path.cc.Window())) ||
+		movedByEighth(c.path.rateAsked, c.path.cc.PacingRate(c.path.rtt.smoothed)) ||
+		now-c.path.rateAt >= c.UpdateInterval() {
 		c.setRate(now)
 	}
 }
@@ -122,12 +122,12 @@ func (c *Conn) hasWork() bool { return c.send.hasWork() }
 func (c *Conn) backlog() uint64 { return c.send.backlog() }
 
 // nextSize is what the next packet of the backlog takes, at most.
-func (c *Conn) nextSize() int { return int(min(uint64(c.mtu.size), c.backlog()+dataOverhead)) }
+func (c *Conn) nextSize() int { return int(min(uint64(c.path.mtu.size), c.backlog()+dataOverhead)) }
 
 // allowance is the one answer to the question if data may leave now. bytes is how many may, in whole packets. If the next
 // packet is larger than that, by is what holds it back, and until is when to ask again: Never, unless it is a rate.
 func (c *Conn) allowance(now time.Duration) (bytes int, by Limit, until time.Duration) {
-	window, paced := c.windowRoom(), c.bucket.Available(now)
+	window, paced := c.windowRoom(), c.path.bucket.Available(now)
 	bytes = min(window, paced)
 	if c.budget.rate > 0 {
 		bytes = min(bytes, c.budget.credit)
@@ -139,22 +139,22 @@ func (c *Conn) allowance(now time.Duration) (bytes int, by Limit, until time.Dur
 	case window < next:
 		return bytes, LimitCongestion, Never
 	case paced < next:
-		by = c.rateBy
+		by = c.path.rateBy
 	default:
 		by = LimitPool
 	}
 	train := min(uint64(c.trainLimit()), c.backlog()+dataOverhead)
-	return bytes, by, now + max(c.bucket.Until(now, int(train)), 1)
+	return bytes, by, now + max(c.path.bucket.Until(now, int(train)), 1)
 }
 
 // windowRoom is how many bytes more may be in flight. One packet always may.
 func (c *Conn) windowRoom() int {
-	room := c.cc.Window() - c.sent.inFlight
-	if c.prr.active {
-		room = c.prr.credit
+	room := c.path.cc.Window() - c.sent.inFlight
+	if c.path.prr.active {
+		room = c.path.prr.credit
 	}
 	if c.sent.inFlight == 0 {
-		room = max(room, c.mtu.size)
+		room = max(room, c.path.mtu.size)
 	}
 	return room
 }
@@ -167,11 +167,11 @@ func (c *Conn) maySend(now time.Duration) bool {
 		if c.send.blocked() {
 			c.limit = LimitReceiver
 		}
-		c.appLimited = c.sent.inFlight < c.cc.Window()
+		c.appLimited = c.sent.inFlight < c.path.cc.Window()
 		// The peer's window, unlike a lack of data, lets rate samples stand (BBR draft, section
 		// 4.1.2.4).
 		if c.appLimited && c.limit == LimitApplication {
-			c.delivery.limitedUntil = c.delivery.delivered + int64(c.sent.inFlight) + 1
+			c.path.delivery.limitedUntil = c.path.delivery.delivered + int64(c.sent.inFlight) + 1
 		}
 		return false
 	}
@@ -185,4 +185,4 @@ func (c *Conn) maySend(now time.Duration) bool {
 }
 
 // trainLimit is how many bytes of data may leave back to back.
-func (c *Conn) trainLimit() int { return pacing.TrainSize(c.rate, c.mtu.size) }
+func (c *Conn) trainLimit() int { return pacing.TrainSize(c.path.rate, c.path.mtu.size) }

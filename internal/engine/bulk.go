@@ -13,16 +13,16 @@ func (c *Conn) bulk(now time.Duration, room int) int {
 	switch {
 	case c.state != stateEstablished, c.acks.owed > 0, c.acks.due <= now, c.due != 0:
 		return 0
-	case c.loss.probes > 0, c.prr.active, len(c.send.lost) > 0, c.send.stopped, !c.mtu.resting(now):
+	case c.loss.probes > 0, c.path.prr.active, len(c.send.lost) > 0, c.send.stopped, !c.path.mtu.resting(now):
 		return 0
 	}
 	allowed, _, _ := c.allowance(now)
 	room = min(room, allowed)
 	backlog := min(c.send.end-c.send.next, c.send.credit())
-	if room < c.mtu.size || backlog <= uint64(c.mtu.size) || c.sent.next >= c.sent.skip.at {
+	if room < c.path.mtu.size || backlog <= uint64(c.path.mtu.size) || c.sent.next >= c.sent.skip.at {
 		return 0
 	}
-	n := min(room, int(backlog-1)) / c.mtu.size
+	n := min(room, int(backlog-1)) / c.path.mtu.size
 	return int(min(uint64(n), c.sent.skip.at-c.sent.next))
 }
 
@@ -31,7 +31,7 @@ func (c *Conn) bulk(now time.Duration, room int) int {
 // processor to have them stored.
 func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 	c.pacedUntil, c.appLimited = Never, false
-	size := c.mtu.size
+	size := c.path.mtu.size
 	dst = slices.Grow(dst, n*size)
 	for i := range n {
 		r := c.sent.reserve(now)

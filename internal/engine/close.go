@@ -296,6 +296,6 @@ const minFinalHold = 10 * time.Second
 
 // FinalState says what to answer to packets that come after the end.
 func (c *Conn) FinalState() FinalState {
-	hold := max(3*c.rtt.pto(c.peerAckDelay), minFinalHold)
+	hold := max(3*c.path.rtt.pto(c.peerAckDelay), minFinalHold)
 	return FinalState{Code: c.end.code, NextNumber: c.sent.next, Hold: hold}
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/pacing"
 	"example.com/ebb/wire"
 )
 
@@ -101,8 +100,7 @@ type Conn struct {
 	opened    bool  // the handshake was completed
 	confirmed bool  // the peer acknowledged a short packet
 	err       error // why it ended, nil after an orderly end
-	path      Path
-	cc        congestion.Controller
+	path      path  // on which packets are sent
 	stats     Stats
 
 	sendSeed, recvSeed uint32          // trailers of short packets
@@ -110,29 +108,16 @@ type Conn struct {
 	peerAckDelay       time.Duration   // for which the peer may hold an ACK back
 	hs                 *handshakeState // nil once it is completed
 
-	send   sendPipe
-	recv   recvPipe
-	acks   ackState
-	sent   sentState
-	loss   lossState
-	prr    prrState
-	vanish vanishState
-	mtu    mtuState
+	send sendPipe
+	recv recvPipe
+	acks ackState
+	sent sentState
+	loss lossState
 
-	rtt      rttState
-	oneWay   oneWayState
-	delivery deliveryState
-
-	bucket     pacing.Bucket
 	rateLimit  int64         // own limit
 	budget     budget        // share of what is common with others
 	opening    *windowBudget // the same for receiving; nil: there is none
-	rate       int64         // in force: the least of all
-	rateAt     time.Duration // when it was computed
-	rateWindow int           // the window it was computed from
-	rateAsked  int64         // what the controller asked for then
 	pacedUntil time.Duration // data waits for the pacer; Never: it does not
-	rateBy     Limit         // whose rate is
 	appLimited bool          // nothing to send although the window would admit it
 	limit      Limit         // what held the last flush back
 
@@ -141,8 +126,7 @@ type Conn struct {
 	reset     streamSignal
 	stop      streamSignal
 
-	ecn   [4]uint64 // codepoints of packets received
-	marks ecnState  // on packets sent
+	ecnSeen [4]uint64 // codepoints of packets received
 
 	end closeState
 
@@ -159,9 +143,9 @@ func New(now time.Duration, p Params) *Conn {
 			Client: p.Client, Stamp: p.Stamp, Local: p.Local, SendBuffer: p.SendBuffer,
 			KeepAlive: p.KeepAlive, IdleTimeout: p.IdleTimeout, LingerTimeout: p.LingerTimeout,
 		},
-		path: p.Path, cc: p.Controller, peerID: p.Peer,
-		peerAckDelay: wire.DefaultParameters().MaxAckDelay, mtu: newMTU(p.MaxDatagram),
-		rateLimit: p.Rate, pacedUntil: Never, unanswered: Never,
+		path: newPath(&p), peerID: p.Peer,
+		peerAckDelay: wire.DefaultParameters().MaxAckDelay,
+		rateLimit:    p.Rate, pacedUntil: Never, unanswered: Never,
 		lastReceived: now, lastProgress: now,
 	}
 	c.send.chunks.alloc = p.Chunks
@@ -176,9 +160,6 @@ func New(now time.Duration, p Params) *Conn {
 		c.acks.delay = defaultAckDelay
 	}
 	c.loss.multiplier = 1
-	if p.NoECN {
-		c.marks.phase = ecnFailed
-	}
 	c.end.lingerUntil = Never
 	c.initHandshake(now, &p)
 	c.setRate(now)
@@ -245,7 +226,7 @@ const minSendBuffer = 64 << 10
 // sendLimit is the size of the send buffer now: twice what may be in flight,
 // so that an ACK finds the next window's bytes waiting, within the bound.
 func (c *Conn) sendLimit() int {
-	return min(max(minSendBuffer, 2*c.cc.Window()), max(c.params.SendBuffer, 1))
+	return min(max(minSendBuffer, 2*c.path.cc.Window()), max(c.params.SendBuffer, 1))
 }
 
 // room is what the send buffer admits now. Bytes that the peer has, behind one that it lacks,

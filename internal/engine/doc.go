@@ -24,6 +24,7 @@
 //	recovery.go   ACK processing, loss detection, probes
 //	rtt.go        round trip and one-way delay
 //	timer.go      the deadlines, in one place
+//	path.go       what is known of one pair of addresses: all that another path would begin without
 //	mtu.go        the size of a full packet
 //	sendpipe.go   bytes on their way out
 //	recvpipe.go   bytes on their way in, and the window offered for them

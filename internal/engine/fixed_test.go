@@ -10,6 +10,8 @@ import (
 // fixed is a controller with a window that never changes and no pacing, so that
 // a test of something else sees only that. It notes what it is told.
 type fixed struct {
+	congestion.Base
+
 	window   int
 	acks     []congestion.AckEvent
 	losses   []congestion.LossEvent
@@ -17,8 +19,6 @@ type fixed struct {
 	timeouts int
 	quiet    bool // note nothing
 }
-
-func (f *fixed) OnSend(time.Duration, congestion.SendEvent) {}
 
 func (f *fixed) OnAck(_ time.Duration, e congestion.AckEvent) {
 	if !f.quiet {
@@ -39,7 +39,6 @@ func (f *fixed) OnSpuriousLoss(_ time.Duration, e congestion.LossEvent) {
 }
 
 func (f *fixed) OnTimeout(time.Duration)        { f.timeouts++ }
-func (f *fixed) OnMaxDatagramSize(int)          {}
 func (f *fixed) Window() int                    { return f.window }
 func (f *fixed) PacingRate(time.Duration) int64 { return 0 }
 func (f *fixed) Stats() congestion.Stats        { return congestion.Stats{Name: "fixed", Window: f.window} }

@@ -22,7 +22,7 @@ func (c *Conn) appendAck(now time.Duration, p *packet) {
 func (c *Conn) ackFrame() wire.Ack {
 	return wire.Ack{
 		Received: c.stamp(c.acks.largestAt),
-		HasECN:   c.ecn[ECT0]|c.ecn[ECT1]|c.ecn[CE] != 0,
-		ECT0:     c.ecn[ECT0], ECT1: c.ecn[ECT1], CE: c.ecn[CE],
+		HasECN:   c.ecnSeen[ECT0]|c.ecnSeen[ECT1]|c.ecnSeen[CE] != 0,
+		ECT0:     c.ecnSeen[ECT0], ECT1: c.ecnSeen[ECT1], CE: c.ecnSeen[CE],
 	}
 }

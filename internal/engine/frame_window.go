@@ -22,7 +22,7 @@ func (windowFrame) append(c *Conn, now time.Duration, b []byte, room int) ([]byt
 		return b, true
 	}
 	if c.opening == nil {
-		c.recv.renew(now, c.rtt.smoothed)
+		c.recv.renew(now, c.path.rtt.smoothed)
 	}
 	return wire.AppendWindow(b, c.recv.limit), false
 }

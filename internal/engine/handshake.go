@@ -6,10 +6,6 @@ import (
 	"example.com/ebb/wire"
 )
 
-// maxAmplification bounds what a server sends to an address that has not shown
-// that it receives: this many times what came from it (RFC 9000 section 8.1).
-const maxAmplification = 3
-
 // handshakeState is the part of a connection that lives until both sides know
 // each other's ID. A client repeats INITIAL until ACCEPT comes, a server ACCEPT
 // until a short packet comes.
@@ -28,15 +24,13 @@ type handshakeState struct {
 	largest   uint64
 	largestAt time.Duration
 
-	originalDst    wire.ID // of the client's INITIAL, for a server
-	validated      bool    // the peer's address was proven by a cookie
-	received, sent int     // bytes, for the amplification limit of a server
+	originalDst wire.ID // of the client's INITIAL, for a server
 }
 
 func (c *Conn) initHandshake(now time.Duration, p *Params) {
 	c.hs = &handshakeState{
 		timeout: p.HandshakeTimeout, deadline: Never, resendAt: Never,
-		originalDst: p.OriginalDst, validated: p.Validated, due: p.Client,
+		originalDst: p.OriginalDst, due: p.Client,
 	}
 	if p.HandshakeTimeout > 0 {
 		c.hs.deadline = now + p.HandshakeTimeout
@@ -72,7 +66,7 @@ func (c *Conn) appendHandshake(now time.Duration, dst []byte) []byte {
 	}
 	p := wire.Parameters{
 		InitialWindow: c.recv.limit, MaxAckDelay: c.acks.delay,
-		MaxDatagramSize: uint64(c.mtu.max), IdleTimeout: max(0, c.params.IdleTimeout),
+		MaxDatagramSize: uint64(c.path.mtu.max), IdleTimeout: max(0, c.params.IdleTimeout),
 	}
 	dst = wire.AppendParameters(dst, &p)
 	if c.params.Client {
@@ -83,23 +77,19 @@ func (c *Conn) appendHandshake(now time.Duration, dst []byte) []byte {
 	}
 	dst = wire.AppendTrailer(dst, start, wire.Seed(wire.Version, h.Dst, h.Src))
 	size := len(dst) - start
-	if !c.amplificationAllows(size) {
+	if !c.path.admits(size) {
 		c.hs.due = false
 		return dst[:start]
 	}
-	c.hs.sent += size
+	c.path.sent += size
 	c.hs.sentAt[c.hs.next%uint64(len(c.hs.sentAt))] = now
 	c.hs.next++
 	c.hs.due = false
 	c.hs.resendAt = now + initialPTO<<min(c.hs.backoff, maxBackoff)
-	c.bucket.Spend(now, size)
+	c.path.bucket.Spend(now, size)
 	c.stats.PacketsSent++
 	c.stats.BytesSent += uint64(size)
 	return dst
-}
-
-func (c *Conn) amplificationAllows(size int) bool {
-	return c.params.Client || c.hs.validated || c.hs.sent+size <= maxAmplification*c.hs.received
 }
 
 // handleLong processes a long packet whose trailer matched.
@@ -129,7 +119,7 @@ func (c *Conn) handleInitial(now time.Duration, h wire.Header, payload []byte, s
 		c.stats.Unexpected++
 		return
 	}
-	c.hs.received += size
+	c.path.received += size
 	if !c.hs.heard {
 		p, ok := c.handshakeParameters(wire.Initial, payload)
 		if !ok {
@@ -174,9 +164,9 @@ func (c *Conn) setPeer(p wire.Parameters, id wire.ID) {
 	c.send.limit = p.InitialWindow
 	c.sendSeed = wire.Seed(wire.Version, id, c.params.Local)
 	c.recvSeed = wire.Seed(wire.Version, c.params.Local, id)
-	if p.MaxDatagramSize < uint64(c.mtu.max) {
-		c.mtu.max = max(basePacket, int(p.MaxDatagramSize))
-		c.mtu.high = min(c.mtu.high, c.mtu.max)
+	if p.MaxDatagramSize < uint64(c.path.mtu.max) {
+		c.path.mtu.max = max(basePacket, int(p.MaxDatagramSize))
+		c.path.mtu.high = min(c.path.mtu.high, c.path.mtu.max)
 	}
 }
 
@@ -214,7 +204,7 @@ func (c *Conn) sampleHandshake(now time.Duration, payload []byte) {
 			return
 		}
 		if f.Type == wire.FrameAck && f.Ack.Largest < c.hs.next && f.Ack.Largest+uint64(len(c.hs.sentAt)) >= c.hs.next {
-			c.rtt.update(now-c.hs.sentAt[f.Ack.Largest%uint64(len(c.hs.sentAt))], 0)
+			c.path.rtt.update(now-c.hs.sentAt[f.Ack.Largest%uint64(len(c.hs.sentAt))], 0)
 		}
 		payload = payload[n:]
 	}
@@ -224,7 +214,7 @@ func (c *Conn) sampleHandshake(now time.Duration, payload []byte) {
 // knows our ID. The round trip is known if ACCEPT left once (Karn's rule, RFC 6298 section 3).
 func (c *Conn) confirmServer(now time.Duration) {
 	if c.hs.next == 1 {
-		c.rtt.update(now-c.hs.sentAt[0], 0)
+		c.path.rtt.update(now-c.hs.sentAt[0], 0)
 	}
 	c.establish(now)
 }
@@ -232,6 +222,7 @@ func (c *Conn) confirmServer(now time.Duration) {
 func (c *Conn) establish(now time.Duration) {
 	c.state = stateEstablished
 	c.opened, c.hs = true, nil
+	c.path.validated = true
 	c.lastReceived, c.lastProgress = now, now
 	c.setRate(now)
 }

@@ -61,20 +61,20 @@ type Info struct {
 func (c *Conn) Info() Info {
 	held := c.recv.ahead.size() + c.recv.ready - c.recv.read
 	return Info{
-		State: c.state.String(), Established: c.Established(), Stats: c.stats, Congestion: c.cc.Stats(),
-		SmoothedRTT: c.rtt.smoothed, RTTVariance: c.rtt.variance, MinRTT: c.rtt.min, LatestRTT: c.rtt.latest,
-		Window: c.cc.Window(), InFlight: c.sent.inFlight, Rate: c.rate, RateLimit: c.rateLimit, Limit: c.limit,
-		ReceiverRate: c.perRoundTrip(c.send.credit() + c.send.next - c.send.base), CongestionRate: c.perRoundTrip(uint64(c.cc.Window())),
-		ControlRate: c.cc.PacingRate(c.rtt.smoothed), BudgetRate: c.budget.rate,
-		PacketSize: c.mtu.size, ECN: c.marks.phase == ecnCapable, SendBuffered: c.send.buffered(), SendBuffer: c.sendLimit(),
+		State: c.state.String(), Established: c.Established(), Stats: c.stats, Congestion: c.path.cc.Stats(),
+		SmoothedRTT: c.path.rtt.smoothed, RTTVariance: c.path.rtt.variance, MinRTT: c.path.rtt.min, LatestRTT: c.path.rtt.latest,
+		Window: c.path.cc.Window(), InFlight: c.sent.inFlight, Rate: c.path.rate, RateLimit: c.rateLimit, Limit: c.limit,
+		ReceiverRate: c.perRoundTrip(c.send.credit() + c.send.next - c.send.base), CongestionRate: c.perRoundTrip(uint64(c.path.cc.Window())),
+		ControlRate: c.path.cc.PacingRate(c.path.rtt.smoothed), BudgetRate: c.budget.rate,
+		PacketSize: c.path.mtu.size, ECN: c.path.ecn.phase == ecnCapable, SendBuffered: c.send.buffered(), SendBuffer: c.sendLimit(),
 		ReceiveBuffered: int(held), ReceiveWindow: int(c.recv.window), PeerWindow: int(c.send.credit()),
 	}
 }
 
 // perRoundTrip is the rate at which n bytes leave each round trip, at least 1; 0 if none was measured.
 func (c *Conn) perRoundTrip(n uint64) int64 {
-	if c.rtt.smoothed == 0 {
+	if c.path.rtt.smoothed == 0 {
 		return 0
 	}
-	return max(1, int64(float64(n)/c.rtt.smoothed.Seconds()))
+	return max(1, int64(float64(n)/c.path.rtt.smoothed.Seconds()))
 }

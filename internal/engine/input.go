@@ -66,7 +66,7 @@ func (c *Conn) handleShort(now time.Duration, path Path, ecn ECN, seg []byte) {
 	c.lastReceived = now
 	c.unanswered = Never
 	if c.handleFrames(now, number, payload) {
-		c.ecn[ecn&3]++
+		c.ecnSeen[ecn&3]++
 	}
 }
 

@@ -70,7 +70,7 @@ func (m *mtuState) finish(now time.Duration) {
 
 // mtuAcked notes that a probe arrived.
 func (c *Conn) mtuAcked(size int) {
-	m := &c.mtu
+	m := &c.path.mtu
 	if size == m.probing {
 		m.probing, m.tries = 0, 0
 	}
@@ -78,13 +78,13 @@ func (c *Conn) mtuAcked(size int) {
 		m.low = size
 		m.high = max(m.high, size)
 		m.size = size
-		c.cc.OnMaxDatagramSize(size)
+		c.path.cc.OnMaxDatagramSize(size)
 	}
 }
 
 // mtuLost notes that a probe was lost.
 func (c *Conn) mtuLost(size int) {
-	m := &c.mtu
+	m := &c.path.mtu
 	if size != m.probing {
 		return
 	}
@@ -99,7 +99,7 @@ func (c *Conn) mtuLost(size int) {
 // return to the size that every path carries (RFC 8899 section 4.3), and the search begins again
 // from the bound: after a mere outage the first probe finds it.
 func (c *Conn) mtuSuspect() {
-	m := &c.mtu
+	m := &c.path.mtu
 	if m.size == basePacket {
 		return
 	}
@@ -109,5 +109,5 @@ func (c *Conn) mtuSuspect() {
 	c.stats.BlackHoles++
 	m.high, m.again = m.max, Never
 	m.low, m.size, m.probing, m.tries, m.signs = basePacket, basePacket, 0, 0, 0
-	c.cc.OnMaxDatagramSize(basePacket)
+	c.path.cc.OnMaxDatagramSize(basePacket)
 }

@@ -14,19 +14,19 @@ const dataOverhead = wire.ShortOverhead + 1 + 8
 // packets of one size, the last of which may be shorter. Its caller sends them and
 // calls again until nothing is appended. max must hold a full packet.
 func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, Train) {
-	train := Train{Path: c.path}
+	train := Train{Path: c.path.Path}
 	start := len(dst)
 	if c.state == stateDone {
 		return dst, train
 	}
 	if c.state == stateEstablished {
 		c.refreshRate(now)
-		train.ECN = c.marks.codepoint(c.loss.ptoCount)
+		train.ECN = c.path.ecn.codepoint(c.loss.ptoCount)
 	}
 	max = min(max, c.trainLimit())
 	first := c.sent.next
 	for {
-		full := c.mtu.size
+		full := c.path.mtu.size
 		room := max - (len(dst) - start)
 		if full > room && len(dst) > start {
 			break
@@ -67,12 +67,12 @@ func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
 	if size := c.sizeProbe(now); size > 0 {
 		return c.appendSizeProbe(now, dst, size)
 	}
-	c.mtu.finish(now)
+	c.path.mtu.finish(now)
 	data := c.maySend(now)
 	if !data && c.loss.probes == 0 && c.acks.due > now && c.due == 0 {
 		return dst
 	}
-	p := c.beginPacket(now, dst, c.mtu.size)
+	p := c.beginPacket(now, dst, c.path.mtu.size)
 	if c.acks.owed > 0 || c.acks.due <= now || c.due != 0 {
 		c.appendControl(now, &p)
 	}
@@ -97,7 +97,7 @@ func (c *Conn) pingWanted(now time.Duration, p *packet) bool {
 	if c.due.has(wire.FramePing) || c.loss.probes > 0 {
 		return true
 	}
-	if p.acks && len(c.acks.ranges) > elicitAbove && now-c.sent.ackPings >= c.rtt.smoothed {
+	if p.acks && len(c.acks.ranges) > elicitAbove && now-c.sent.ackPings >= c.path.rtt.smoothed {
 		c.sent.ackPings = now
 		return true
 	}
@@ -153,11 +153,11 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 // noteSent notes that the packet of the record leaves.
 func (c *Conn) noteSent(now time.Duration, r *sentPacket, size int) {
 	r.size = uint32(size)
-	c.bucket.Spend(now, size)
+	c.path.bucket.Spend(now, size)
 	c.budget.credit -= size
 	c.stats.PacketsSent++
 	c.stats.BytesSent += uint64(size)
-	c.marks.mark(r)
+	c.path.ecn.mark(r)
 	number := c.sent.next
 	if !r.has(eliciting) {
 		c.sent.push()
@@ -165,18 +165,18 @@ func (c *Conn) noteSent(now time.Duration, r *sentPacket, size int) {
 	}
 	c.noteEliciting(now, r)
 	c.sent.push()
-	c.prr.sent(size)
-	c.cc.OnSend(now, congestion.SendEvent{Number: number, Bytes: size, InFlight: c.sent.inFlight, AppLimited: !c.hasWork()})
+	c.path.prr.sent(size)
+	c.path.cc.OnSend(now, congestion.SendEvent{Number: number, Bytes: size, InFlight: c.sent.inFlight, AppLimited: !c.hasWork()})
 }
 
 // noteEliciting fills in what ACK processing will want to know of the packet.
 func (c *Conn) noteEliciting(now time.Duration, r *sentPacket) {
 	if c.sent.inFlight == 0 {
-		c.delivery.firstSentAt, c.delivery.deliveredAt = now, now
+		c.path.delivery.firstSentAt, c.path.delivery.deliveredAt = now, now
 	}
-	r.delivered, r.deliveredAt, r.firstSentAt = c.delivery.delivered, c.delivery.deliveredAt, c.delivery.firstSentAt
-	r.lostBefore, r.inFlight = c.delivery.lost, uint32(c.sent.inFlight)
-	if c.delivery.delivered < c.delivery.limitedUntil {
+	r.delivered, r.deliveredAt, r.firstSentAt = c.path.delivery.delivered, c.path.delivery.deliveredAt, c.path.delivery.firstSentAt
+	r.lostBefore, r.inFlight = c.path.delivery.lost, uint32(c.sent.inFlight)
+	if c.path.delivery.delivered < c.path.delivery.limitedUntil {
 		r.flags |= whileLimited
 	}
 	if c.unanswered == Never {
@@ -190,10 +190,10 @@ func (c *Conn) noteEliciting(now time.Duration, r *sentPacket) {
 // sizeProbe is the packet size to probe now, or 0: while all that there is to send fits
 // one packet, a larger one would gain nothing.
 func (c *Conn) sizeProbe(now time.Duration) int {
-	if c.mtu.resting(now) || c.loss.ptoCount > 0 || c.prr.active || c.backlog() <= uint64(c.mtu.size) {
+	if c.path.mtu.resting(now) || c.loss.ptoCount > 0 || c.path.prr.active || c.backlog() <= uint64(c.path.mtu.size) {
 		return 0
 	}
-	size := c.mtu.due(now)
+	size := c.path.mtu.due(now)
 	if allowed, _, _ := c.allowance(now); allowed < size {
 		return 0 // it is in no hurry
 	}
@@ -206,7 +206,7 @@ func (c *Conn) appendSizeProbe(now time.Duration, dst []byte, size int) []byte {
 	p.b = wire.AppendPing(p.b)
 	p.b = wire.AppendPadding(p.b, p.room())
 	p.record.flags |= eliciting | isProbe
-	c.mtu.probing = size
+	c.path.mtu.probing = size
 	return c.endPacket(now, &p)
 }
 

@@ -9,17 +9,16 @@ import (
 )
 
 // episodes is a controller that counts what it is told.
-type episodes struct{ timeouts, lost int }
+type episodes struct {
+	congestion.Base
+	timeouts, lost int
+}
 
-func (*episodes) OnSend(time.Duration, congestion.SendEvent)         {}
-func (*episodes) OnAck(time.Duration, congestion.AckEvent)           {}
-func (e *episodes) OnLoss(_ time.Duration, l congestion.LossEvent)   { e.lost += l.Packets }
-func (*episodes) OnSpuriousLoss(time.Duration, congestion.LossEvent) {}
-func (e *episodes) OnTimeout(time.Duration)                          { e.timeouts++ }
-func (*episodes) OnMaxDatagramSize(int)                              {}
-func (*episodes) Window() int                                        { return 1 << 20 }
-func (*episodes) PacingRate(time.Duration) int64                     { return 0 }
-func (*episodes) Stats() congestion.Stats                            { return congestion.Stats{} }
+func (e *episodes) OnLoss(_ time.Duration, l congestion.LossEvent) { e.lost += l.Packets }
+func (e *episodes) OnTimeout(time.Duration)                        { e.timeouts++ }
+func (*episodes) Window() int                                      { return 1 << 20 }
+func (*episodes) PacingRate(time.Duration) int64                   { return 0 }
+func (*episodes) Stats() congestion.Stats                          { return congestion.Stats{} }
 
 // TestPersistentCongestionExample is the example of RFC 9002 section 7.6.3: packets sent at
 // these seconds, an ACK of the first at 1.2 s and of the last at 12.2 s, and a timeout of 2 s, so that
@@ -53,7 +52,7 @@ func TestPersistentCongestionExample(t *testing.T) {
 			// Set, not measured: with the sample of the ACK the variance is 0.45 s, and the timeout 0.2 + 4·0.45 = 2 s.
 			c.peerAckDelay = 0
 			ack := func(now time.Duration, ranges ...wire.Range) {
-				c.rtt = rttState{latest: 200 * ms, smoothed: 200 * ms, min: 200 * ms, variance: 600 * ms}
+				c.path.rtt = rttState{latest: 200 * ms, smoothed: 200 * ms, min: 200 * ms, variance: 600 * ms}
 				f := parseAck(t, ranges)
 				if err := c.handleAck(now, &f); err != nil {
 					t.Fatal(err)

@@ -57,8 +57,8 @@ func (p *prrState) sent(bytes int) {
 // noteReduction begins an episode if the controller's window, before bytes until it was told
 // of a loss or a mark, is lower now. prior is the flight that the loss was part of.
 func (c *Conn) noteReduction(before, prior, credit int) {
-	if c.cc.Window() < before {
-		c.prr.begin(c.sent.next, prior, credit)
+	if c.path.cc.Window() < before {
+		c.path.prr.begin(c.sent.next, prior, credit)
 	}
 }
 

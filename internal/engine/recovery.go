@@ -80,7 +80,7 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 	if newest {
 		c.sent.largestAcked, c.sent.anyAcked = f.Largest, true
 	}
-	c.prr.exitIfAcked(c.sent.largestAcked)
+	c.path.prr.exitIfAcked(c.sent.largestAcked)
 	e := congestion.AckEvent{
 		Bytes: r.bytes, LargestAcked: c.sent.largestAcked, LargestSent: c.sent.next - 1,
 		PriorInFlight: prior, AppLimited: c.appLimited, Throttled: c.limit.throttled(),
@@ -89,25 +89,25 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 		c.sampleDelay(now, f, &r, &e)
 	}
 	if newest {
-		e.CE = c.marks.validate(f)
+		e.CE = c.path.ecn.validate(f)
 		c.stats.PacketsMarked += uint64(e.CE)
 	}
 	e.Delivery = c.sampleRate(now, r.newest)
 	c.reportSpurious(now, r.spurious)
 	c.detectLosses(now, prior, 0)
-	e.SmoothedRTT, e.MinRTT, e.InFlight = c.rtt.smoothed, c.rtt.min, c.sent.inFlight
+	e.SmoothedRTT, e.MinRTT, e.InFlight = c.path.rtt.smoothed, c.path.rtt.min, c.sent.inFlight
 	if e.CE > 0 {
-		window := c.cc.Window()
-		c.cc.OnAck(now, e)
+		window := c.path.cc.Window()
+		c.path.cc.OnAck(now, e)
 		c.noteReduction(window, prior, 0)
 	} else {
-		c.cc.OnAck(now, e)
+		c.path.cc.OnAck(now, e)
 	}
-	if c.prr.active {
+	if c.path.prr.active {
 		safe := c.send.base > oldest && c.stats.PacketsLost == lost
-		c.prr.deliver(r.bytes, c.sent.inFlight, c.cc.Window(), c.mtu.size, safe)
+		c.path.prr.deliver(r.bytes, c.sent.inFlight, c.path.cc.Window(), c.path.mtu.size, safe)
 	}
-	c.sent.trim(now - 2*c.rtt.pto(c.peerAckDelay))
+	c.sent.trim(now - 2*c.path.rtt.pto(c.peerAckDelay))
 	if r.fresh > 0 {
 		c.lastProgress = now
 	}
@@ -153,13 +153,13 @@ func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 	}
 	c.sent.removeFromFlight(p)
 	p.flags |= isAcked
-	c.vanish.deliver(p)
+	c.path.vanish.deliver(p)
 	if p.has(isMarked) {
-		c.marks.acked++
+		c.path.ecn.acked++
 	}
 	if p.has(eliciting) {
-		c.delivery.delivered += int64(p.size)
-		c.delivery.deliveredAt = now
+		c.path.delivery.delivered += int64(p.size)
+		c.path.delivery.deliveredAt = now
 	}
 	if r.newest == nil || n > r.number {
 		r.newest, r.number = p, n
@@ -175,7 +175,7 @@ func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 		}
 	}
 	if p.size > basePacket {
-		c.mtu.signs = 0
+		c.path.mtu.signs = 0
 	}
 	if p.has(isProbe) {
 		c.mtuAcked(int(p.size))
@@ -185,24 +185,24 @@ func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 // sampleDelay takes the round trip and the one-way delay of the newest packet.
 func (c *Conn) sampleDelay(now time.Duration, f *wire.Ack, r *ackResult, e *congestion.AckEvent) {
 	delay := min(f.Delay, c.peerAckDelay)
-	e.RTT = c.rtt.update(now-r.newest.sentAt, delay)
-	e.OneWay = c.oneWay.update(c.stamp(r.newest.sentAt), f.Received)
+	e.RTT = c.path.rtt.update(now-r.newest.sentAt, delay)
+	e.OneWay = c.path.oneWay.update(c.stamp(r.newest.sentAt), f.Received)
 	e.HasOneWay = true
 }
 
 // sampleRate computes the delivery rate over the life of the newest packet.
 func (c *Conn) sampleRate(now time.Duration, p *sentPacket) congestion.Delivery {
 	d := congestion.Delivery{
-		Delivered: c.delivery.delivered, PriorDelivered: p.delivered,
-		TxInFlight: int(p.inFlight), Lost: c.delivery.lost - p.lostBefore,
+		Delivered: c.path.delivery.delivered, PriorDelivered: p.delivered,
+		TxInFlight: int(p.inFlight), Lost: c.path.delivery.lost - p.lostBefore,
 		AppLimited: p.has(whileLimited),
 	}
 	if !p.has(eliciting) {
 		return d
 	}
-	c.delivery.firstSentAt = p.sentAt
+	c.path.delivery.firstSentAt = p.sentAt
 	d.Interval = max(p.sentAt-p.firstSentAt, now-p.deliveredAt)
-	if d.Interval < c.rtt.min {
+	if d.Interval < c.path.rtt.min {
 		d.Interval = 0
 	}
 	return d
@@ -222,20 +222,20 @@ func (c *Conn) reportSpurious(now time.Duration, e congestion.LossEvent) {
 		c.loss.raised = c.sent.next
 	}
 	e.LargestSent, e.InFlight = c.sent.next-1, c.sent.inFlight
-	window := c.cc.Window()
-	c.cc.OnSpuriousLoss(now, e)
-	if c.cc.Window() > window {
-		c.prr.active = false // undone: there was nothing to recover from
+	window := c.path.cc.Window()
+	c.path.cc.OnSpuriousLoss(now, e)
+	if c.path.cc.Window() > window {
+		c.path.prr.active = false // undone: there was nothing to recover from
 	}
 }
 
 // lossDelay is how long after its sending a packet is lost if a later one was
 // acknowledged (RFC 9002 section 6.1.2, widened as in RFC 8985 section 6.2).
 func (c *Conn) lossDelay() time.Duration {
-	rtt := max(c.rtt.smoothed, c.rtt.latest)
+	rtt := max(c.path.rtt.smoothed, c.path.rtt.latest)
 	wait := rtt / 8
 	if c.loss.reordered {
-		wait = max(wait, min(time.Duration(c.loss.multiplier)*c.rtt.min/4, c.rtt.smoothed))
+		wait = max(wait, min(time.Duration(c.loss.multiplier)*c.path.rtt.min/4, c.path.rtt.smoothed))
 	}
 	return rtt + max(wait, granularity)
 }
@@ -288,7 +288,7 @@ func (c *Conn) losePacket(n uint64, p *sentPacket, lost *congestion.LossEvent) {
 		}
 	}
 	if p.has(isMarked) {
-		c.marks.lose()
+		c.path.ecn.lose()
 	}
 	if p.has(isProbe) {
 		c.mtuLost(int(p.size))
@@ -297,7 +297,7 @@ func (c *Conn) losePacket(n uint64, p *sentPacket, lost *congestion.LossEvent) {
 	if p.size > basePacket {
 		c.loss.large = true
 	}
-	c.vanish.lose(n, p, c.sent.at(c.sent.largestAcked), c.sent.next)
+	c.path.vanish.lose(n, p, c.sent.at(c.sent.largestAcked), c.sent.next)
 	if p.has(eliciting) {
 		if lost.Packets == 0 {
 			lost.Smallest = n
@@ -311,7 +311,7 @@ func (c *Conn) losePacket(n uint64, p *sentPacket, lost *congestion.LossEvent) {
 
 func (c *Conn) reportLoss(now time.Duration, lost congestion.LossEvent, prior, credit int) {
 	c.stats.PacketsLost += uint64(lost.Packets)
-	c.delivery.lost += int64(lost.Bytes)
+	c.path.delivery.lost += int64(lost.Bytes)
 	if lost.Largest >= c.loss.recovery {
 		c.loss.recovery = c.sent.next
 		c.loss.clean++
@@ -324,15 +324,15 @@ func (c *Conn) reportLoss(now time.Duration, lost congestion.LossEvent, prior, c
 		c.mtuSuspect()
 	}
 	lost.LargestSent, lost.InFlight = c.sent.next-1, c.sent.inFlight
-	window := c.cc.Window()
-	c.cc.OnLoss(now, lost)
+	window := c.path.cc.Window()
+	c.path.cc.OnLoss(now, lost)
 	c.noteReduction(window, prior, credit)
 	if c.persistentCongestion() {
-		c.prr.active = false // slow start, from the least window
-		c.marks.retest()
+		c.path.prr.active = false // slow start, from the least window
+		c.path.ecn.retest()
 		c.loss.persistent = c.sent.next
 		c.stats.PersistentCongestion++
-		c.cc.OnTimeout(now)
+		c.path.cc.OnTimeout(now)
 	}
 }
 
@@ -340,10 +340,10 @@ func (c *Conn) reportLoss(now time.Duration, lost congestion.LossEvent, prior, c
 // more than three timeouts apart with nothing acknowledged between them (RFC 9002
 // section 7.6), and were not part of an episode reported before.
 func (c *Conn) persistentCongestion() bool {
-	if c.rtt.smoothed == 0 {
+	if c.path.rtt.smoothed == 0 {
 		return false
 	}
-	period := persistentPTOs * c.rtt.pto(c.peerAckDelay)
+	period := persistentPTOs * c.path.rtt.pto(c.peerAckDelay)
 	from, end := max(c.sent.base, c.loss.persistent), c.sent.largestAcked
 	for from < end {
 		gap := c.sent.acked.nextMissing(from, end)
@@ -374,9 +374,9 @@ func (c *Conn) ptoTime() time.Duration {
 	if c.sent.outstanding == 0 {
 		return Never
 	}
-	wait := c.rtt.pto(c.peerAckDelay)
+	wait := c.path.rtt.pto(c.peerAckDelay)
 	if c.loss.ptoCount == 0 {
-		wait = min(wait, c.rtt.tailProbe(c.peerAckDelay, c.sent.outstanding == 1))
+		wait = min(wait, c.path.rtt.tailProbe(c.peerAckDelay, c.sent.outstanding == 1))
 	} else {
 		wait = min(wait<<min(c.loss.ptoCount-1, maxBackoff), max(wait, maxProbeWait))
 	}
@@ -395,7 +395,7 @@ const (
 // or a probe is due.
 func (c *Conn) lossTimer(now time.Duration) {
 	if c.loss.due <= now {
-		c.detectLosses(now, c.sent.inFlight, c.mtu.size)
+		c.detectLosses(now, c.sent.inFlight, c.path.mtu.size)
 		return
 	}
 	if c.loss.due != Never || c.ptoTime() > now {

@@ -43,4 +43,4 @@ func (v *vanishState) lose(n uint64, p, newest *sentPacket, next uint64) {
 // TrainsVanish reports that trains of several packets get lost as wholes on the path while
 // single packets arrive: whoever sends them should cut them up first, and says so to nobody
 // here. It stays true.
-func (c *Conn) TrainsVanish() bool { return c.vanish.vanishes }
+func (c *Conn) TrainsVanish() bool { return c.path.vanish.vanishes }

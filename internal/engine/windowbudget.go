@@ -81,7 +81,7 @@ func (c *Conn) GrantWindow(now time.Duration, n int, wait time.Duration) (grante
 	c.recv.limit += uint64(n)
 	c.due.add(wire.FrameWindow)
 	if c.recv.limit-b.mark >= c.recv.window/2 {
-		c.recv.grow(now, c.rtt.smoothed, !b.throttled)
+		c.recv.grow(now, c.path.rtt.smoothed, !b.throttled)
 		b.mark, b.throttled = c.recv.limit, false
 	}
 	return n

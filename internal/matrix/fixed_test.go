@@ -7,24 +7,21 @@ import (
 )
 
 // fixed is a window that never changes, unpaced: what it does to a path can be computed.
-type fixed struct{ window int }
+type fixed struct {
+	congestion.Base
+	window int
+}
 
-func (f *fixed) OnSend(time.Duration, congestion.SendEvent)         {}
-func (f *fixed) OnAck(time.Duration, congestion.AckEvent)           {}
-func (f *fixed) OnLoss(time.Duration, congestion.LossEvent)         {}
-func (f *fixed) OnSpuriousLoss(time.Duration, congestion.LossEvent) {}
-func (f *fixed) OnTimeout(time.Duration)                            {}
-func (f *fixed) OnMaxDatagramSize(int)                              {}
-func (f *fixed) Window() int                                        { return f.window }
-func (f *fixed) PacingRate(time.Duration) int64                     { return 0 }
-func (f *fixed) Stats() congestion.Stats                            { return congestion.Stats{Name: "fixed", Window: f.window} }
+func (f *fixed) Window() int                    { return f.window }
+func (f *fixed) PacingRate(time.Duration) int64 { return 0 }
+func (f *fixed) Stats() congestion.Stats        { return congestion.Stats{Name: "fixed", Window: f.window} }
 
 // packetBytes is a full packet without IP and UDP headers.
 const packetBytes = 1472
 
 // packets makes controllers with a window of n full packets.
 func packets(n int) congestion.Factory {
-	return func(congestion.Params) congestion.Controller { return &fixed{n * packetBytes} }
+	return func(congestion.Params) congestion.Controller { return &fixed{window: n * packetBytes} }
 }
 
 // relapsing has the faults that a LEDBAT in the field died of on long paths: a timeout leaves of the
@@ -42,7 +39,7 @@ const leastWindow = 2 * packetBytes
 
 func relapses(floor int) congestion.Factory {
 	return func(congestion.Params) congestion.Controller {
-		return &relapsing{fixed: fixed{38_000}, ssthresh: 1 << 20, floor: max(floor, 2*leastWindow)}
+		return &relapsing{fixed: fixed{window: 38_000}, ssthresh: 1 << 20, floor: max(floor, 2*leastWindow)}
 	}
 }
 

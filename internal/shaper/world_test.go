@@ -20,20 +20,17 @@ const (
 var long = flag.Bool("long", false, "measure the tables for ten seconds a row")
 
 // window is a controller whose window never changes and that does not pace: the budget alone is under test.
-type window int
+type window struct {
+	congestion.Base
+	size int
+}
 
-func (w window) OnSend(time.Duration, congestion.SendEvent)         {}
-func (w window) OnAck(time.Duration, congestion.AckEvent)           {}
-func (w window) OnLoss(time.Duration, congestion.LossEvent)         {}
-func (w window) OnSpuriousLoss(time.Duration, congestion.LossEvent) {}
-func (w window) OnTimeout(time.Duration)                            {}
-func (w window) OnMaxDatagramSize(int)                              {}
-func (w window) Window() int                                        { return int(w) }
-func (w window) PacingRate(time.Duration) int64                     { return 0 }
-func (w window) Stats() congestion.Stats                            { return congestion.Stats{Window: int(w)} }
+func (w window) Window() int                    { return w.size }
+func (w window) PacingRate(time.Duration) int64 { return 0 }
+func (w window) Stats() congestion.Stats        { return congestion.Stats{Window: w.size} }
 
 func windows(n int) congestion.Factory {
-	return func(congestion.Params) congestion.Controller { return window(n) }
+	return func(congestion.Params) congestion.Controller { return window{size: n} }
 }
 
 // world is a client with a pool, a server that reads everything, and connections between them.
