@@ -138,7 +138,7 @@ func (q *AQM) index(p *simPacket) int {
 		return 0
 	}
 	h := hashOf(p.from, mix(q.sim.seed))
-	h = hashOf(p.to.Addr, h)
+	h = hashOf(p.dst, h)
 	return int(h % uint64(len(q.queues)))
 }
 

@@ -34,16 +34,24 @@ type happening struct {
 	f      func()
 }
 
-// simPacket is a datagram on its way.
+// simPacket is a datagram on its way, or a report that one was lost.
 type simPacket struct {
-	b    []byte
-	from netip.AddrPort
-	to   *Station
-	ecn  engine.ECN
+	b      []byte
+	from   netip.AddrPort // of a report: where the lost one was sent to
+	dst    netip.AddrPort // where it was sent to
+	to     *Station
+	sender *Station
+	ecn    engine.ECN
+	train  train
+	icmp   ICMPCode // what it reports; 0: it is a datagram
 
 	link     *Link         // behind an AQM
 	queuedAt time.Duration // when it came to the AQM
 }
+
+// train is what a datagram was sent with: how many datagrams, with how many bytes in all. The zero value is a
+// datagram that was sent alone.
+type train struct{ segments, bytes int }
 
 // size is what it takes of a link.
 func (p *simPacket) size() int { return len(p.b) + DefaultOverhead }
@@ -92,9 +100,8 @@ func (s *Sim) step(end time.Duration) bool {
 	s.now = at
 	switch {
 	case e.packet != nil:
-		p := e.packet
-		p.to.receive(p.from, p.b, p.ecn)
-		s.recycle(p)
+		e.packet.to.arrive(e.packet)
+		s.recycle(e.packet)
 	case e.flow != nil:
 		e.flow.expire(at)
 	default:
@@ -103,15 +110,16 @@ func (s *Sim) step(end time.Duration) bool {
 	return true
 }
 
-// copyOf is a datagram with the bytes of b, in memory that recycle takes back.
-func (s *Sim) copyOf(b []byte, from netip.AddrPort, to *Station, ecn engine.ECN) *simPacket {
+// copyOf is a packet like p with the bytes of b, in memory that recycle takes back.
+func (s *Sim) copyOf(b []byte, like simPacket) *simPacket {
 	var p *simPacket
 	if n := len(s.free); n > 0 {
 		p, s.free = s.free[n-1], s.free[:n-1]
 	} else {
 		p = &simPacket{b: make([]byte, 0, 1500)}
 	}
-	p.b, p.from, p.to, p.ecn = append(p.b[:0], b...), from, to, ecn
+	like.b = append(p.b[:0], b...)
+	*p = like
 	return p
 }
 
@@ -129,6 +137,9 @@ type Station struct {
 	Adjust func(*engine.Params)
 	// Controller makes the congestion controllers.
 	Controller congestion.Factory
+	// Unreachable, if not nil, is told what ICMP reports of datagrams that the station has sent. Nothing but
+	// this function is. What u quotes is borrowed.
+	Unreachable func(u Unreachable)
 	// Pool, if not nil, is what the connections share from now on, with their weight.
 	Pool   *pool.Pool
 	Weight int
@@ -245,13 +256,22 @@ func (st *Station) params(remote netip.AddrPort) engine.Params {
 // Inject hands the station a datagram as if it had come from there.
 func (st *Station) Inject(from netip.AddrPort, b []byte) { st.receive(from, b, engine.NotECT) }
 
+// arrive ends the way of a packet.
+func (st *Station) arrive(p *simPacket) {
+	if p.icmp == 0 {
+		st.receive(p.from, p.b, p.ecn)
+	} else if st.Unreachable != nil {
+		st.Unreachable(Unreachable{p.icmp, p.from, p.b})
+	}
+}
+
 func (st *Station) receive(from netip.AddrPort, b []byte, ecn engine.ECN) {
 	now := st.clock()
 	st.router.SetListening(st.Accept != nil)
 	v := st.router.Route(now, from, b, nil)
 	switch v.Action {
 	case router.Reply:
-		st.send(from, v.Reply, engine.NotECT)
+		st.send(from, v.Reply, engine.NotECT, train{})
 		return
 	case router.Open:
 		v.Conn = st.open(from, v)
@@ -274,37 +294,43 @@ func (st *Station) open(from netip.AddrPort, v router.Verdict[*Flow]) *Flow {
 }
 
 // send puts a datagram on the way.
-func (st *Station) send(to netip.AddrPort, b []byte, ecn engine.ECN) {
-	r, ok := st.routes[to]
-	if !ok {
-		return
+func (st *Station) send(to netip.AddrPort, b []byte, ecn engine.ECN, t train) {
+	if r, ok := st.routes[to]; ok {
+		r.carry(st.sim.copyOf(b, simPacket{from: st.Addr, dst: to, to: r.to, sender: st, ecn: ecn, train: t}))
 	}
-	p := st.sim.copyOf(b, st.Addr, r.to, ecn)
+}
+
+// carry sends a packet over the route. It is the Sim's from here on.
+func (r route) carry(p *simPacket) {
 	if r.aqm == nil {
-		r.link.carry(st.sim, p)
+		r.link.carry(p.sender.sim, p)
 		return
 	}
 	p.link = r.link
 	r.aqm.enqueue(p)
 }
 
-// carry sends a datagram over the link. It is the Sim's from here on.
+// carry sends a packet over the link. It is the Sim's from here on.
 func (l *Link) carry(s *Sim, p *simPacket) {
-	arrivals, n := l.SendECN(s.now, p.b, p.ecn)
-	if n == 0 {
+	f := l.pass(Packet{At: s.now, Payload: p.b, ECN: p.ecn, Segments: p.train.segments, Train: p.train.bytes, ICMP: p.icmp})
+	if f.n == 0 {
+		if f.report != 0 && p.icmp == 0 { // RFC 1122 section 3.2.2: none about a report
+			s.deliver(f.reportAt, s.copyOf(quote(p.b), simPacket{from: p.dst, dst: p.from, to: p.sender, icmp: f.report}))
+		}
 		s.recycle(p)
 		return
 	}
 	var twin *simPacket
-	if n == 2 { // before the original is changed
-		twin = s.copyOf(p.b, p.from, p.to, arrivals[1].ECN)
-		arrivals[1].Apply(twin.b)
+	if f.n == 2 { // before the original is changed
+		twin = s.copyOf(p.b, *p)
+		f.arrivals[1].Apply(twin.b)
 	}
-	p.ecn = arrivals[0].ECN
-	arrivals[0].Apply(p.b)
-	s.deliver(arrivals[0].At, p)
+	p.ecn = f.arrivals[0].ECN
+	f.arrivals[0].Apply(p.b)
+	s.deliver(f.arrivals[0].At, p)
 	if twin != nil {
-		s.deliver(arrivals[1].At, twin)
+		twin.ecn = f.arrivals[1].ECN
+		s.deliver(f.arrivals[1].At, twin)
 	}
 }
 
@@ -332,15 +358,11 @@ func (f *Flow) Flush() {
 		sim.scratch = make([]byte, 64<<10)
 	}
 	for {
-		b, train := f.shaper.AppendSegments(now, f.Conn, sim.scratch[:0], len(sim.scratch))
+		b, t := f.shaper.AppendSegments(now, f.Conn, sim.scratch[:0], len(sim.scratch))
 		if len(b) == 0 {
 			break
 		}
-		for len(b) > 0 {
-			n := min(train.SegmentSize, len(b))
-			f.station.send(f.remote, b[:n], train.ECN)
-			b = b[n:]
-		}
+		f.send(b, t)
 	}
 	f.busy = false
 	if f.Conn.Done() {
@@ -348,6 +370,16 @@ func (f *Flow) Flush() {
 		return
 	}
 	f.arm()
+}
+
+// send puts a train on the way, datagram by datagram.
+func (f *Flow) send(b []byte, t engine.Train) {
+	whole := train{segments: (len(b) + t.SegmentSize - 1) / t.SegmentSize, bytes: len(b)}
+	for len(b) > 0 {
+		n := min(t.SegmentSize, len(b))
+		f.station.send(f.remote, b[:n], t.ECN, whole)
+		b = b[n:]
+	}
 }
 
 // announce tells the router and the listener of a handshake that is complete.
