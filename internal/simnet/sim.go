@@ -101,7 +101,6 @@ func (s *Sim) step(end time.Duration) bool {
 	switch {
 	case e.packet != nil:
 		e.packet.to.arrive(e.packet)
-		s.recycle(e.packet)
 	case e.flow != nil:
 		e.flow.expire(at)
 	default:
@@ -140,6 +139,12 @@ type Station struct {
 	// Unreachable, if not nil, is told what ICMP reports of datagrams that the station has sent. Nothing but
 	// this function is. What u quotes is borrowed.
 	Unreachable func(u Unreachable)
+	// ReadBuffer is how many bytes the socket keeps for a paused process, DefaultOverhead for each datagram
+	// included; at least one datagram fits. 0 or less: DefaultReadBuffer.
+	ReadBuffer int
+	// ReportEvery is how often the host of a dead process reports to one peer that the port is unreachable,
+	// after six at once. Linux does so once a second. 0 or less: always.
+	ReportEvery time.Duration
 	// Pool, if not nil, is what the connections share from now on, with their weight.
 	Pool   *pool.Pool
 	Weight int
@@ -150,6 +155,8 @@ type Station struct {
 	routes map[netip.AddrPort]route
 	rng    *rand.Rand
 	chunks chunkHeap
+
+	process process
 }
 
 type route struct {
@@ -170,6 +177,7 @@ type Flow struct {
 	Removed bool // the connection is over, and a tombstone is in its place
 
 	station  *Station
+	life     int // of the station's process
 	shaper   shaper.Shaper
 	local    wire.ID
 	remote   netip.AddrPort
@@ -194,8 +202,13 @@ func (st *Station) RouterConfig(c router.Config) {
 	st.Restart()
 }
 
-// Restart forgets everything, as a process that was killed and started again.
+// Restart forgets everything, as a process that was killed and started again. Nothing more comes from the
+// flows that it had.
 func (st *Station) Restart() {
+	for _, p := range st.process.held {
+		st.sim.recycle(p)
+	}
+	st.process = process{life: st.process.life + 1}
 	for i := range 4 {
 		binary.LittleEndian.PutUint64(st.config.Seed[8*i:], st.rng.Uint64())
 	}
@@ -224,7 +237,7 @@ func (st *Station) clock() time.Duration { return st.Clock.Show(st.sim.now) }
 
 // Dial starts a connection.
 func (st *Station) Dial(to *Station) *Flow {
-	f := &Flow{station: st, local: st.router.NewID(), remote: to.Addr, armed: engine.Never, accepted: true}
+	f := &Flow{station: st, life: st.process.life, local: st.router.NewID(), remote: to.Addr, armed: engine.Never, accepted: true}
 	p := st.params(to.Addr)
 	p.Client, p.Local, p.Peer = true, f.local, st.router.NewID()
 	f.Conn = engine.New(st.clock(), p)
@@ -254,38 +267,54 @@ func (st *Station) params(remote netip.AddrPort) engine.Params {
 }
 
 // Inject hands the station a datagram as if it had come from there.
-func (st *Station) Inject(from netip.AddrPort, b []byte) { st.receive(from, b, engine.NotECT) }
-
-// arrive ends the way of a packet.
-func (st *Station) arrive(p *simPacket) {
-	if p.icmp == 0 {
-		st.receive(p.from, p.b, p.ecn)
-	} else if st.Unreachable != nil {
-		st.Unreachable(Unreachable{p.icmp, p.from, p.b})
-	}
+func (st *Station) Inject(from netip.AddrPort, b []byte) {
+	st.arrive(st.sim.copyOf(b, simPacket{from: from, dst: st.Addr, to: st}))
 }
 
-func (st *Station) receive(from netip.AddrPort, b []byte, ecn engine.ECN) {
-	now := st.clock()
-	st.router.SetListening(st.Accept != nil)
-	v := st.router.Route(now, from, b, nil)
-	switch v.Action {
-	case router.Reply:
-		st.send(from, v.Reply, engine.NotECT, train{})
+// arrive ends the way of a packet, which is the station's from here on.
+func (st *Station) arrive(p *simPacket) {
+	switch st.process.state {
+	case paused:
+		st.hold(p)
 		return
-	case router.Open:
-		v.Conn = st.open(from, v)
-	case router.Deliver:
-	default:
+	case dead:
+		st.refuse(p)
 		return
 	}
+	if f := st.handle(p); f != nil {
+		f.Flush()
+	}
+	st.sim.recycle(p)
+}
+
+// handle takes what a packet says. The flow that it was for, if any, is to be flushed.
+func (st *Station) handle(p *simPacket) *Flow {
+	if p.icmp != 0 {
+		if st.Unreachable != nil {
+			st.Unreachable(Unreachable{p.icmp, p.from, p.b})
+		}
+		return nil
+	}
+	now := st.clock()
+	st.router.SetListening(st.Accept != nil)
+	v := st.router.Route(now, p.from, p.b, nil)
+	switch v.Action {
+	case router.Reply:
+		st.send(p.from, v.Reply, engine.NotECT, train{})
+		return nil
+	case router.Open:
+		v.Conn = st.open(p.from, v)
+	case router.Deliver:
+	default:
+		return nil
+	}
 	f := v.Conn
-	f.Conn.HandleSegment(now, engine.Path{Local: st.Addr, Remote: from}, ecn, b)
-	f.Flush()
+	f.Conn.HandleSegment(now, engine.Path{Local: st.Addr, Remote: p.from}, p.ecn, p.b)
+	return f
 }
 
 func (st *Station) open(from netip.AddrPort, v router.Verdict[*Flow]) *Flow {
-	f := &Flow{station: st, local: st.router.NewID(), remote: from, armed: engine.Never}
+	f := &Flow{station: st, life: st.process.life, local: st.router.NewID(), remote: from, armed: engine.Never}
 	p := st.params(from)
 	p.Local, p.Peer, p.OriginalDst = f.local, v.Client, v.Dst
 	f.Conn = engine.New(st.clock(), p)
@@ -339,15 +368,25 @@ func (s *Sim) deliver(at time.Duration, p *simPacket) {
 	s.events.push(max(at, s.now), happening{packet: p})
 }
 
+// over says that nothing more comes from the flow: it is removed, or its process has ended.
+func (f *Flow) over() bool { return f.Removed || f.life != f.station.process.life }
+
 // Flush lets the application look, sends what is to be sent and sets the timer.
 func (f *Flow) Flush() {
-	if f.busy || f.Removed {
+	if f.busy || f.over() {
+		return
+	}
+	if f.station.process.state == paused {
+		f.station.postpone(f)
 		return
 	}
 	f.busy = true
 	f.announce()
 	if f.OnChange != nil {
 		f.OnChange()
+	}
+	if f.over() { // the application has killed its process
+		return
 	}
 	if p := f.station.Pool; p != nil && !f.shaper.Joined() && f.Conn.Established() {
 		f.shaper.Join(p, f.station.Weight)
@@ -433,7 +472,11 @@ func (f *Flow) arm() {
 // expire handles a timer that was set for a time: one that was set anew since
 // does nothing.
 func (f *Flow) expire(at time.Duration) {
-	if f.armed != at || f.Removed {
+	if f.armed != at || f.over() {
+		return
+	}
+	if f.station.process.state == paused {
+		f.station.postpone(f)
 		return
 	}
 	f.armed = engine.Never
