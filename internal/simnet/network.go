@@ -187,7 +187,7 @@ func (n *Network) send(from *Host, d datagram) {
 			n.flush()
 			return
 		}
-		d.src = nat.outbound(now, from, d.src, d.dst)
+		d.src = nat.source(now, d.src, d.dst)
 	}
 	n.forward(now, from.outside(), d)
 	n.flush()
@@ -230,10 +230,11 @@ func (n *Network) arrive(at time.Duration, e event) {
 	host, dst := e.to, e.dst
 	pc := host.socket(dst)
 	if pc == nil && host.gateway != nil {
-		if host, dst = host.gateway.inbound(at, e.src, dst); host == nil {
+		inside := host.gateway.inbound(at, e.src, dst.Port())
+		if !inside.IsValid() {
 			return // the NAT has counted it
 		}
-		pc = host.socket(dst)
+		pc = host.gateway.inside[inside.Addr()].socket(inside)
 	}
 	switch {
 	case pc == nil:

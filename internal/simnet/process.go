@@ -127,8 +127,8 @@ func (st *Station) fireLate(late []*Flow) {
 // refuse answers for a dead process: a port unreachable, over the way back. There is none about a report (RFC
 // 1122 section 3.2.2).
 func (st *Station) refuse(p *simPacket) {
-	if r, ok := st.routes[p.from]; ok && p.icmp == 0 && st.mayReport(p.from) {
-		r.carry(st.sim.copyOf(quote(p.b), simPacket{from: p.dst, dst: p.from, to: r.to, sender: st, icmp: PortUnreachable}))
+	if p.icmp == 0 && st.mayReport(p.from) {
+		st.dispatch(quote(p.b), simPacket{from: p.dst, dst: p.from, icmp: PortUnreachable})
 	}
 	st.sim.recycle(p)
 }

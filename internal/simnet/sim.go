@@ -40,6 +40,7 @@ type simPacket struct {
 	from   netip.AddrPort // of a report: where the lost one was sent to
 	dst    netip.AddrPort // where it was sent to
 	to     *Station
+	nat    *SimNAT // where it comes to instead
 	sender *Station
 	ecn    engine.ECN
 	train  train
@@ -100,7 +101,11 @@ func (s *Sim) step(end time.Duration) bool {
 	s.now = at
 	switch {
 	case e.packet != nil:
-		e.packet.to.arrive(e.packet)
+		if p := e.packet; p.nat != nil {
+			p.nat.admit(p)
+		} else {
+			p.to.arrive(p)
+		}
 	case e.flow != nil:
 		e.flow.expire(at)
 	default:
@@ -152,7 +157,8 @@ type Station struct {
 	sim    *Sim
 	router *router.Router[*Flow]
 	config router.Config
-	routes map[netip.AddrPort]route
+	routes map[netip.AddrPort]route // by station, or by the address of a NAT and port 0
+	nat    *SimNAT                  // the station is behind it; nil: none
 	rng    *rand.Rand
 	chunks chunkHeap
 
@@ -162,7 +168,8 @@ type Station struct {
 type route struct {
 	link *Link
 	to   *Station
-	aqm  *AQM // before the link; nil: none
+	nat  *SimNAT // the link ends at this one instead
+	aqm  *AQM    // before the link; nil: none
 }
 
 // Flow is one connection of a Station. After any use of Conn call Flush.
@@ -222,7 +229,15 @@ func (st *Station) Router() *router.Router[*Flow] { return st.router }
 func (st *Station) Chunks() int { return st.chunks.lent }
 
 // Route sends what goes to a station over a link. Several may share one.
-func (st *Station) Route(to *Station, l *Link) { st.routes[to.Addr] = route{l, to, nil} }
+func (st *Station) Route(to *Station, l *Link) { st.route(to, l, nil) }
+
+func (st *Station) route(to *Station, l *Link, q *AQM) {
+	if to.nat != nil && to.nat != st.nat {
+		st.routes[netip.AddrPortFrom(to.nat.addr, 0)] = route{link: l, nat: to.nat, aqm: q}
+		return
+	}
+	st.routes[to.Addr] = route{link: l, to: to, aqm: q}
+}
 
 // Join connects two stations by a link each way.
 func (s *Sim) Join(a, b *Station, ab, ba LinkConfig) (*Link, *Link) {
@@ -236,12 +251,15 @@ func (s *Sim) Join(a, b *Station, ab, ba LinkConfig) (*Link, *Link) {
 func (st *Station) clock() time.Duration { return st.Clock.Show(st.sim.now) }
 
 // Dial starts a connection.
-func (st *Station) Dial(to *Station) *Flow {
-	f := &Flow{station: st, life: st.process.life, local: st.router.NewID(), remote: to.Addr, armed: engine.Never, accepted: true}
-	p := st.params(to.Addr)
+func (st *Station) Dial(to *Station) *Flow { return st.DialAddr(to.Addr) }
+
+// DialAddr starts a connection to an address, such as a station behind a NAT has outside.
+func (st *Station) DialAddr(to netip.AddrPort) *Flow {
+	f := &Flow{station: st, life: st.process.life, local: st.router.NewID(), remote: to, armed: engine.Never, accepted: true}
+	p := st.params(to)
 	p.Client, p.Local, p.Peer = true, f.local, st.router.NewID()
 	f.Conn = engine.New(st.clock(), p)
-	st.router.Dial(f.local, to.Addr, f)
+	st.router.Dial(f.local, to, f)
 	f.Flush()
 	return f
 }
@@ -324,8 +342,30 @@ func (st *Station) open(from netip.AddrPort, v router.Verdict[*Flow]) *Flow {
 
 // send puts a datagram on the way.
 func (st *Station) send(to netip.AddrPort, b []byte, ecn engine.ECN, t train) {
-	if r, ok := st.routes[to]; ok {
-		r.carry(st.sim.copyOf(b, simPacket{from: st.Addr, dst: to, to: r.to, sender: st, ecn: ecn, train: t}))
+	from := st.Addr
+	if st.nat != nil && st.nat.inside[to] == nil {
+		if from = st.nat.source(st, to); !from.IsValid() {
+			return
+		}
+	}
+	st.dispatch(b, simPacket{from: from, dst: to, ecn: ecn, train: t})
+}
+
+// dispatch sends a packet to its destination, by the link there or through the station's own NAT.
+func (st *Station) dispatch(b []byte, p simPacket) {
+	p.sender = st
+	if st.nat != nil && p.dst.Addr() == st.nat.addr { // a hairpin
+		p.nat = st.nat
+		st.sim.deliver(st.sim.now, st.sim.copyOf(b, p))
+		return
+	}
+	r, ok := st.routes[p.dst]
+	if !ok {
+		r, ok = st.routes[netip.AddrPortFrom(p.dst.Addr(), 0)]
+	}
+	if ok {
+		p.to, p.nat = r.to, r.nat
+		r.carry(st.sim.copyOf(b, p))
 	}
 }
 
@@ -367,6 +407,9 @@ func (l *Link) carry(s *Sim, p *simPacket) {
 func (s *Sim) deliver(at time.Duration, p *simPacket) {
 	s.events.push(max(at, s.now), happening{packet: p})
 }
+
+// Remote is where the flow's datagrams go to.
+func (f *Flow) Remote() netip.AddrPort { return f.remote }
 
 // over says that nothing more comes from the flow: it is removed, or its process has ended.
 func (f *Flow) over() bool { return f.Removed || f.life != f.station.process.life }
