@@ -144,6 +144,9 @@ func TestDeadFlowsStayDead(t *testing.T) {
 	w.Run(time.Second)
 	w.write(t, 5000)
 	w.a.Kill()
+	if got := w.a.Chunks(); got != 0 {
+		t.Errorf("a dead process holds %d chunks", got)
+	}
 	sent := 0
 	w.rules(Rule{Match: func(p Packet) bool {
 		if p.ICMP == 0 {

@@ -160,7 +160,7 @@ type Station struct {
 	routes map[netip.AddrPort]route // by station, or by the address of a NAT and port 0
 	nat    *SimNAT                  // the station is behind it; nil: none
 	rng    *rand.Rand
-	chunks chunkHeap
+	chunks *chunkHeap // of the process
 
 	process process
 }
@@ -216,6 +216,7 @@ func (st *Station) Restart() {
 		st.sim.recycle(p)
 	}
 	st.process = process{life: st.process.life + 1}
+	st.chunks = new(chunkHeap)
 	for i := range 4 {
 		binary.LittleEndian.PutUint64(st.config.Seed[8*i:], st.rng.Uint64())
 	}
@@ -268,7 +269,7 @@ func (st *Station) DialAddr(to netip.AddrPort) *Flow {
 func (st *Station) params(remote netip.AddrPort) engine.Params {
 	p := engine.Params{
 		Path:       engine.Path{Local: st.Addr, Remote: remote},
-		Chunks:     &st.chunks,
+		Chunks:     st.chunks,
 		SendBuffer: 16 << 20, ReceiveBuffer: 16 << 20,
 		KeepAlive: 15 * time.Second, IdleTimeout: 30 * time.Second,
 		HandshakeTimeout: 10 * time.Second, LingerTimeout: 30 * time.Second,
