@@ -88,7 +88,7 @@ func (q *AQM) QueueDelay(now time.Duration) time.Duration {
 
 // RouteThrough sends what goes to a station first through a queue and then over a
 // link, whose own rate is better left infinite.
-func (st *Station) RouteThrough(to *Station, q *AQM, l *Link) { st.routes[to.Addr] = route{l, to, q} }
+func (st *Station) RouteThrough(to *Station, q *AQM, l *Link) { st.route(to, l, q) }
 
 // enqueue takes a datagram, which is the AQM's from here on.
 func (q *AQM) enqueue(p *simPacket) {
@@ -138,7 +138,7 @@ func (q *AQM) index(p *simPacket) int {
 		return 0
 	}
 	h := hashOf(p.from, mix(q.sim.seed))
-	h = hashOf(p.to.Addr, h)
+	h = hashOf(p.dst, h)
 	return int(h % uint64(len(q.queues)))
 }
 

@@ -34,7 +34,7 @@ func newAQMBench(cfg AQMConfig, senders int) *aqmBench {
 
 // send enqueues a datagram of 1000 bytes with its headers.
 func (b *aqmBench) send(sender int, ecn engine.ECN) {
-	p := b.copyOf(make([]byte, 972), b.from[sender].Addr, b.to, ecn)
+	p := b.copyOf(make([]byte, 972), simPacket{from: b.from[sender].Addr, dst: b.to.Addr, to: b.to, ecn: ecn})
 	p.link = b.link
 	b.q.enqueue(p)
 }
@@ -114,7 +114,7 @@ func TestFQCoDelSeparatesFlows(t *testing.T) {
 		return true
 	}}, 1)
 	b.At(ms/2, func() {
-		p := b.copyOf(make([]byte, 972), b.from[1].Addr, b.to, engine.NotECT)
+		p := b.copyOf(make([]byte, 972), simPacket{from: b.from[1].Addr, dst: b.to.Addr, to: b.to})
 		p.link = second
 		b.q.enqueue(p) // no room: the first flow loses another
 	})

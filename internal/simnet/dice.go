@@ -20,6 +20,7 @@ const (
 	rollCorruptCopy
 	rollCorruptCopyBit // one behind rollCorruptCopy
 	rollSeed
+	rollRule // the first of a link's rules; the others follow
 )
 
 // dice draws without state: the number for the n-th datagram depends on the

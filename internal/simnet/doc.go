@@ -3,7 +3,11 @@
 // Link is the model of one direction of a path: rate, drop-tail queue, delay,
 // and everything that can happen to a datagram on the way. It has no clock; it
 // is told the time and answers when each datagram arrives, so that two
-// connections on one goroutine can be replayed bit for bit.
+// connections on one goroutine can be replayed bit for bit. A Rule of a link is
+// for some datagrams, or for some time, only.
+//
+// Sim runs engines over links on that one goroutine. Its stations may be paused,
+// killed, and put behind a SimNAT; they are told what ICMP reports.
 //
 // Network puts links between hosts and gives each host sockets that implement
 // [net.PacketConn]; NAT puts hosts behind an address translator. They use the

@@ -7,10 +7,6 @@ import (
 	"syscall"
 )
 
-// firstEphemeral is where ports for sockets that ask for none begin (RFC 6335
-// section 6).
-const firstEphemeral = 49152
-
 // Host is a machine on the network: addresses and sockets. The network's lock
 // guards it.
 type Host struct {
@@ -19,7 +15,7 @@ type Host struct {
 	nat     *NAT // the NAT the host is behind
 	gateway *NAT // the NAT whose public side the host is
 	sockets map[uint16][]*PacketConn
-	port    uint16 // the next ephemeral port to try
+	port    ephemeral
 }
 
 func newHost(n *Network) *Host {
@@ -85,16 +81,9 @@ func overlap(a, b netip.Addr) bool {
 
 // freePort is the next ephemeral port that nobody has, or 0.
 func (h *Host) freePort() uint16 {
-	for range 1<<16 - firstEphemeral {
-		port := h.port
-		if h.port++; h.port < firstEphemeral { // wrapped
-			h.port = firstEphemeral
-		}
-		if len(h.sockets[port]) == 0 && (h.gateway == nil || h.gateway.ports[port] == nil) {
-			return port
-		}
-	}
-	return 0
+	return h.port.take(func(port uint16) bool {
+		return len(h.sockets[port]) > 0 || h.gateway != nil && h.gateway.ports[port] != nil
+	})
 }
 
 // outside is where links end: the host, or the public side of its NAT.

@@ -71,6 +71,8 @@ type LinkConfig struct {
 	// Remark, if not nil, says which ECN codepoint the n-th datagram leaves the
 	// link with, given the one it came with. It is asked before Drop.
 	Remark func(n int, ecn engine.ECN) engine.ECN
+	// Rules are for some datagrams only. They are asked after Remark and before Drop.
+	Rules []Rule
 }
 
 // Burst is the Gilbert-Elliott model: a link that is in a good or a bad state
@@ -115,7 +117,7 @@ func (a Arrival) Apply(b []byte) {
 type LinkStats struct {
 	Sent       int // offered to the link
 	Delivered  int // arrive; copies not counted
-	Scripted   int // lost to LinkConfig.Drop
+	Scripted   int // lost to LinkConfig.Drop or a Rule
 	TooLarge   int // lost to the MTU
 	Lost       int // lost to Loss and Burst
 	Policed    int // exceeded the Policer
@@ -142,13 +144,15 @@ type Link struct {
 	free time.Duration
 	part uint64
 	last time.Duration // latest arrival of those that keep the order
+	late time.Duration // latest arrival of those that a Rule made late
 
-	stats LinkStats
+	matched []int // for each Rule, how many datagrams it was for
+	stats   LinkStats
 }
 
 // NewLink makes an idle link.
 func NewLink(cfg LinkConfig, seed uint64) *Link {
-	return &Link{cfg: cfg, rolls: dice{seed: seed}, bucket: newTokenBucket(cfg.Policer)}
+	return &Link{cfg: cfg, rolls: dice{seed: seed}, bucket: newTokenBucket(cfg.Policer), matched: make([]int, len(cfg.Rules))}
 }
 
 // Config is the configuration in force.
@@ -168,6 +172,7 @@ func (l *Link) SetConfig(now time.Duration, cfg LinkConfig) {
 		l.occupy(queued)
 	}
 	l.cfg = cfg
+	l.matched = make([]int, len(cfg.Rules))
 }
 
 // Queued is the number of bytes at the bottleneck, Overhead and what remains
@@ -199,26 +204,44 @@ func (l *Link) Send(now time.Duration, b []byte) (arrivals [2]Arrival, n int) {
 
 // SendECN is Send for a datagram with an ECN codepoint.
 func (l *Link) SendECN(now time.Duration, b []byte, ecn engine.ECN) (arrivals [2]Arrival, n int) {
-	number := l.stats.Sent
+	f := l.pass(Packet{At: now, Payload: b, ECN: ecn})
+	return f.arrivals, f.n
+}
+
+// fate is what becomes of a packet on a link.
+type fate struct {
+	arrivals [2]Arrival
+	n        int
+	report   ICMPCode // what the sender is told of a lost one, if anything
+	reportAt time.Duration
+}
+
+// pass puts a packet on the link. It fills in the rest of what rules see: of a train, p tells the number of
+// segments and their payload together.
+func (l *Link) pass(p Packet) (f fate) {
+	p.N = l.stats.Sent
 	l.stats.Sent++
-	size := len(b) + l.overhead()
+	p.Size = len(p.Payload) + l.overhead()
+	p.Segments = max(p.Segments, 1)
+	p.Train = max(p.Train, len(p.Payload)) + l.overhead()
 	if l.cfg.Remark != nil {
-		ecn = l.cfg.Remark(number, ecn)
+		p.ECN = l.cfg.Remark(p.N, p.ECN)
 	}
-	if !l.admit(now, number, size, b) {
-		return arrivals, 0
+	r := l.rule(&p)
+	if !l.admit(&p, r.lost) {
+		f.report, f.reportAt = r.report, p.At+max(l.cfg.Delay, 0)
+		return f
 	}
 	l.stats.Delivered++
-	at := l.transit(number, l.serialise(now, size))
-	arrivals[0] = l.arrival(at, number, rollCorrupt, len(b))
-	arrivals[0].ECN = ecn
-	if l.rolls.chance(rollDuplicate, number, l.cfg.Duplicate) {
+	at := l.transit(p.N, l.serialise(p.At, p.Size), r.late)
+	f.n = 1
+	f.arrivals[0] = l.arrival(at, &p, rollCorrupt)
+	if l.rolls.chance(rollDuplicate, p.N, l.cfg.Duplicate) {
 		l.stats.Duplicated++
-		arrivals[1] = l.arrival(at+max(l.cfg.DuplicateBy, 0), number, rollCorruptCopy, len(b))
-		arrivals[1].ECN = ecn
-		return arrivals, 2
+		f.n = 2
+		f.arrivals[1] = l.arrival(at+max(l.cfg.DuplicateBy, 0), &p, rollCorruptCopy)
 	}
-	return arrivals, 1
+	return f
 }
 
 func (l *Link) overhead() int {
@@ -228,20 +251,20 @@ func (l *Link) overhead() int {
 	return max(l.cfg.Overhead, 0)
 }
 
-// admit says whether a datagram passes the bottleneck, and counts why not.
-func (l *Link) admit(now time.Duration, number, size int, b []byte) bool {
+// admit says whether a datagram passes the bottleneck, and counts why not; scripted is what the rules say.
+func (l *Link) admit(p *Packet, scripted bool) bool {
 	// The state of Burst moves with every datagram, whatever becomes of it.
-	lost := l.burst(number)
+	lost := l.burst(p.N)
 	switch {
-	case l.cfg.Drop != nil && l.cfg.Drop(number, b):
+	case scripted, l.cfg.Drop != nil && l.cfg.Drop(p.N, p.Payload):
 		l.stats.Scripted++
-	case l.cfg.MTU > 0 && size > l.cfg.MTU:
+	case l.cfg.MTU > 0 && p.Size > l.cfg.MTU:
 		l.stats.TooLarge++
-	case lost, l.rolls.chance(rollLoss, number, l.cfg.Loss):
+	case lost, l.rolls.chance(rollLoss, p.N, l.cfg.Loss):
 		l.stats.Lost++
-	case !l.bucket.spend(now, l.cfg.Policer, size):
+	case !l.bucket.spend(p.At, l.cfg.Policer, p.Size):
 		l.stats.Policed++
-	case l.full(now, size):
+	case l.full(p.At, p.Size):
 		l.stats.Dropped++
 	default:
 		return true
@@ -301,32 +324,38 @@ func serialisation(size int, rate int64, part uint64) (time.Duration, uint64) {
 	return time.Duration(ns), rest
 }
 
-// transit is the way from the bottleneck to the far end.
-func (l *Link) transit(number int, left time.Duration) time.Duration {
+// transit is the way from the bottleneck to the far end, late by what a Rule adds.
+func (l *Link) transit(number int, left, late time.Duration) time.Duration {
 	if a := l.cfg.Aggregate; a > 0 {
 		left = (left + a - 1) / a * a
 	}
 	at := left + max(l.cfg.Delay, 0) + l.rolls.upTo(rollJitter, number, l.cfg.Jitter)
-	if !l.rolls.chance(rollReorder, number, l.cfg.Reorder) {
+	if l.rolls.chance(rollReorder, number, l.cfg.Reorder) {
+		by := l.cfg.ReorderBy
+		if by <= 0 {
+			by = l.cfg.Delay / 2
+		}
+		at = max(at-by, left)
+	} else {
 		l.last = max(l.last, at)
-		return l.last
+		at = l.last
 	}
-	by := l.cfg.ReorderBy
-	if by <= 0 {
-		by = l.cfg.Delay / 2
-	}
-	at = max(at-by, left)
-	if at < l.last {
+	at += late
+	if at < max(l.last, l.late) {
 		l.stats.Reordered++
+	}
+	if late > 0 {
+		l.late = max(l.late, at)
 	}
 	return at
 }
 
-func (l *Link) arrival(at time.Duration, number int, roll roll, size int) Arrival {
-	a := Arrival{At: at}
-	if size > 0 && l.rolls.chance(roll, number, l.cfg.Corrupt) {
+func (l *Link) arrival(at time.Duration, p *Packet, roll roll) Arrival {
+	a := Arrival{At: at, ECN: p.ECN}
+	size := len(p.Payload)
+	if size > 0 && l.rolls.chance(roll, p.N, l.cfg.Corrupt) {
 		a.Corrupted = true
-		a.Bit = l.rolls.below(roll+1, number, 8*size)
+		a.Bit = l.rolls.below(roll+1, p.N, 8*size)
 		l.stats.Corrupted++
 	}
 	return a

@@ -101,7 +101,7 @@ func TestNATRebind(t *testing.T) {
 
 func TestNATFilter(t *testing.T) {
 	tests := []struct {
-		filter                   Filter
+		filter                   Behavior
 		otherPort, otherHost     bool // may come in
 		afterPort, afterContact2 bool // after the inside has sent to the other host's port
 	}{

@@ -34,12 +34,12 @@ type NetworkStats struct {
 
 type direction struct{ from, to *Host }
 
-// event is a datagram that arrives at a host, or the news that one was refused
-// there.
+// event is a datagram that arrives at a host, or a report that comes back to the
+// socket that sent one.
 type event struct {
 	datagram
-	to      *Host
-	refused bool
+	to     *Host
+	report *Unreachable
 }
 
 type datagram struct {
@@ -127,8 +127,9 @@ func (n *Network) LinkStats(from, to *Host) LinkStats {
 
 // SetICMP says whether a datagram that is refused is reported to the socket
 // that sent it, after the Delay of the way back. The socket's next read then
-// fails with ECONNREFUSED, as an unconnected socket's does on Windows. A new
-// network reports nothing.
+// fails with an *Unreachable that matches ECONNREFUSED, as an unconnected
+// socket's does on Windows. A new network reports nothing of the kind; what the
+// rules of its links report, ENETUNREACH or EHOSTUNREACH, it always does.
 func (n *Network) SetICMP(on bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -186,7 +187,7 @@ func (n *Network) send(from *Host, d datagram) {
 			n.flush()
 			return
 		}
-		d.src = nat.outbound(now, from, d.src, d.dst)
+		d.src = nat.source(now, d.src, d.dst)
 	}
 	n.forward(now, from.outside(), d)
 	n.flush()
@@ -204,9 +205,12 @@ func (n *Network) forward(now time.Duration, from *Host, d datagram) {
 	case link == nil:
 		n.stats.NoRoute++
 	default:
-		arrivals, count := link.Send(now, d.b)
-		for _, a := range arrivals[:count] {
+		f := link.pass(Packet{At: now, Payload: d.b})
+		for _, a := range f.arrivals[:f.n] {
 			n.push(event{datagram: d, to: to}, a)
+		}
+		if f.report != 0 {
+			n.report(f.reportAt, f.report, d)
 		}
 	}
 }
@@ -219,22 +223,23 @@ func (n *Network) push(e event, a Arrival) {
 
 // arrive ends the way of a datagram.
 func (n *Network) arrive(at time.Duration, e event) {
-	if e.refused {
-		e.from.refuse(e.dst)
+	if e.report != nil {
+		e.from.tell(e.report)
 		return
 	}
 	host, dst := e.to, e.dst
 	pc := host.socket(dst)
 	if pc == nil && host.gateway != nil {
-		if host, dst = host.gateway.inbound(at, e.src, dst); host == nil {
+		inside := host.gateway.inbound(at, e.src, dst.Port())
+		if !inside.IsValid() {
 			return // the NAT has counted it
 		}
-		pc = host.socket(dst)
+		pc = host.gateway.inside[inside.Addr()].socket(inside)
 	}
 	switch {
 	case pc == nil:
 		n.stats.Refused++
-		n.report(at, e)
+		n.refuse(at, e)
 	case !pc.receive(e.src, e.b):
 		n.stats.Overflow++
 	default:
@@ -242,13 +247,19 @@ func (n *Network) arrive(at time.Duration, e event) {
 	}
 }
 
-// report sends the news that a datagram was refused to the socket it came from.
-func (n *Network) report(at time.Duration, e event) {
+// refuse reports that the host has no socket for a datagram.
+func (n *Network) refuse(at time.Duration, e event) {
 	if !n.icmp {
 		return
 	}
 	if back := n.links[direction{e.to, e.from.host.outside()}]; back != nil {
 		at += max(back.Config().Delay, 0)
 	}
-	n.line.push(at, event{datagram: datagram{dst: e.dst, from: e.from}, refused: true})
+	n.report(at, PortUnreachable, e.datagram)
+}
+
+// report tells the socket that sent a datagram what became of it.
+func (n *Network) report(at time.Duration, code ICMPCode, d datagram) {
+	u := &Unreachable{Code: code, To: d.dst, Quoted: bytes.Clone(quote(d.b))}
+	n.line.push(at, event{datagram: datagram{from: d.from}, report: u})
 }

@@ -1,12 +1,14 @@
 package simnet
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -216,6 +218,62 @@ func TestNetworkICMP(t *testing.T) {
 			t.Errorf("%v after %v, want ECONNREFUSED after 30ms", err, time.Since(start))
 		}
 		wantSilence(t, pa)
+	})
+}
+
+// TestReportsQuoteWhatWasLost: a read fails with the peer's address and what was sent, be it that the host has
+// no socket or that a router has no way.
+func TestReportsQuoteWhatWasLost(t *testing.T) {
+	bubble(t, func(t *testing.T, n *Network) {
+		n.SetICMP(true)
+		a, b, c := n.Host("10.0.0.1"), n.Host("10.0.0.2"), n.Host("10.0.0.3")
+		n.Connect(a, b, LinkConfig{Delay: 10 * ms}, LinkConfig{Delay: 10 * ms})
+		n.SetLink(a, c, LinkConfig{Delay: 10 * ms, Rules: []Rule{{Loss: 1, Report: HostUnreachable}}})
+		pa := listen(t, a, 1)
+		send(t, pa, "10.0.0.3:3", strings.Repeat("x", 1000))
+		send(t, pa, "10.0.0.2:2", "hello")
+		for _, want := range []struct {
+			errno syscall.Errno
+			Unreachable
+		}{
+			{syscall.EHOSTUNREACH, Unreachable{HostUnreachable, addr("10.0.0.3:3"), bytes.Repeat([]byte("x"), 520)}},
+			{syscall.ECONNREFUSED, Unreachable{PortUnreachable, addr("10.0.0.2:2"), []byte("hello")}},
+		} {
+			_, _, err := pa.ReadFrom(nil)
+			var u *Unreachable
+			var op *net.OpError
+			if !errors.Is(err, want.errno) || !errors.As(err, &u) || !errors.As(err, &op) {
+				t.Fatalf("%v, want one that matches %v", err, want.errno)
+			}
+			if op.Addr.String() != want.To.String() || u.Code != want.Code || u.To != want.To || !bytes.Equal(u.Quoted, want.Quoted) {
+				t.Errorf("%+v for %v, want %+v", u, op.Addr, want.Unreachable)
+			}
+		}
+	})
+}
+
+// TestPausedSocketWaits: it gives and takes nothing while it is paused, and everything in order afterwards.
+func TestPausedSocketWaits(t *testing.T) {
+	bubble(t, func(t *testing.T, n *Network) {
+		a, b := n.Host("10.0.0.1"), n.Host("10.0.0.2")
+		n.Connect(a, b, LinkConfig{}, LinkConfig{})
+		pa, pb := listen(t, a, 1), listen(t, b, 2)
+		pb.SetReadBuffer(100)
+		pb.Pause()
+		for _, text := range []string{"one", "two", "three", "four"} { // 31, 31, 33 and 32 bytes with their headers
+			send(t, pa, "10.0.0.2:2", text)
+		}
+		send(t, pb, "10.0.0.1:1", "first")
+		send(t, pb, "10.0.0.1:1", "second")
+		wantSilence(t, pa)
+		wantSilence(t, pb)
+		pb.Resume()
+		for _, text := range []string{"one", "two", "three"} {
+			wantDatagram(t, pb, text)
+		}
+		wantSilence(t, pb)
+		wantDatagram(t, pa, "first")
+		wantDatagram(t, pa, "second")
 	})
 }
 

@@ -1,6 +1,7 @@
 package simnet
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"net/netip"
@@ -30,7 +31,9 @@ type PacketConn struct {
 	received    []packet
 	buffered    int // bytes of received, charged by charge
 	limit       int // of buffered
-	refused     []netip.AddrPort
+	reports     []*Unreachable
+	paused      bool
+	held        []datagram // written while paused
 	read, write deadline
 	closed      bool
 	stats       PacketConnStats
@@ -75,10 +78,11 @@ func (c *PacketConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) 
 			return 0, netip.AddrPort{}, c.opError("read", netip.AddrPort{}, net.ErrClosed)
 		case c.read.passed:
 			return 0, netip.AddrPort{}, c.opError("read", netip.AddrPort{}, os.ErrDeadlineExceeded)
-		case len(c.refused) > 0:
-			peer := c.refused[0]
-			c.refused = c.refused[1:]
-			return 0, netip.AddrPort{}, c.opError("read", peer, syscall.ECONNREFUSED)
+		case c.paused:
+		case len(c.reports) > 0:
+			u := c.reports[0]
+			c.reports = c.reports[1:]
+			return 0, netip.AddrPort{}, c.opError("read", u.To, u)
 		case len(c.received) > 0:
 			p := c.received[0]
 			c.received[0] = packet{}
@@ -108,8 +112,43 @@ func (c *PacketConn) WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (int, err
 		return 0, c.opError("write", dst, err)
 	}
 	src := netip.AddrPortFrom(source, c.local.Port())
-	c.host.n.send(c.host, datagram{src: src, dst: dst, b: b, from: c})
+	if d := (datagram{src: src, dst: dst, b: b, from: c}); !c.hold(d) {
+		c.host.n.send(c.host, d)
+	}
 	return len(b), nil
+}
+
+// hold keeps what is written to a paused socket, and says whether it is one.
+func (c *PacketConn) hold(d datagram) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.paused {
+		return false
+	}
+	d.b = bytes.Clone(d.b)
+	c.held = append(c.held, d)
+	return true
+}
+
+// Pause makes the socket look, to its peers, like that of a process that was stopped: reads wait, while the
+// buffer fills, and what is written leaves when Resume is called. The process itself is not stopped: its timers
+// fire. Deadlines and Close end a read that waits.
+func (c *PacketConn) Pause() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.paused = true
+}
+
+// Resume ends Pause.
+func (c *PacketConn) Resume() {
+	c.mu.Lock()
+	held := c.held
+	c.paused, c.held = false, nil
+	c.readable.Broadcast()
+	c.mu.Unlock()
+	for _, d := range held {
+		c.host.n.send(c.host, d)
+	}
 }
 
 func (c *PacketConn) source(peer netip.Addr) netip.Addr {
@@ -202,7 +241,7 @@ func (c *PacketConn) shut() bool {
 		return false
 	}
 	c.closed = true
-	c.received, c.refused, c.buffered = nil, nil, 0
+	c.received, c.reports, c.held, c.buffered = nil, nil, nil, 0
 	c.read.stop()
 	c.write.stop()
 	c.readable.Broadcast()
@@ -224,12 +263,12 @@ func (c *PacketConn) receive(src netip.AddrPort, b []byte) bool {
 	return true
 }
 
-// refuse takes the news that nobody listens at peer.
-func (c *PacketConn) refuse(peer netip.AddrPort) {
+// tell takes a report of what became of a datagram.
+func (c *PacketConn) tell(u *Unreachable) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {
-		c.refused = append(c.refused, peer)
+		c.reports = append(c.reports, u)
 		c.readable.Signal()
 	}
 }

@@ -34,16 +34,25 @@ type happening struct {
 	f      func()
 }
 
-// simPacket is a datagram on its way.
+// simPacket is a datagram on its way, or a report that one was lost.
 type simPacket struct {
-	b    []byte
-	from netip.AddrPort
-	to   *Station
-	ecn  engine.ECN
+	b      []byte
+	from   netip.AddrPort // of a report: where the lost one was sent to
+	dst    netip.AddrPort // where it was sent to
+	to     *Station
+	nat    *SimNAT // where it comes to instead
+	sender *Station
+	ecn    engine.ECN
+	train  train
+	icmp   ICMPCode // what it reports; 0: it is a datagram
 
 	link     *Link         // behind an AQM
 	queuedAt time.Duration // when it came to the AQM
 }
+
+// train is what a datagram was sent with: how many datagrams, with how many bytes in all. The zero value is a
+// datagram that was sent alone.
+type train struct{ segments, bytes int }
 
 // size is what it takes of a link.
 func (p *simPacket) size() int { return len(p.b) + DefaultOverhead }
@@ -92,9 +101,11 @@ func (s *Sim) step(end time.Duration) bool {
 	s.now = at
 	switch {
 	case e.packet != nil:
-		p := e.packet
-		p.to.receive(p.from, p.b, p.ecn)
-		s.recycle(p)
+		if p := e.packet; p.nat != nil {
+			p.nat.admit(p)
+		} else {
+			p.to.arrive(p)
+		}
 	case e.flow != nil:
 		e.flow.expire(at)
 	default:
@@ -103,15 +114,16 @@ func (s *Sim) step(end time.Duration) bool {
 	return true
 }
 
-// copyOf is a datagram with the bytes of b, in memory that recycle takes back.
-func (s *Sim) copyOf(b []byte, from netip.AddrPort, to *Station, ecn engine.ECN) *simPacket {
+// copyOf is a packet like p with the bytes of b, in memory that recycle takes back.
+func (s *Sim) copyOf(b []byte, like simPacket) *simPacket {
 	var p *simPacket
 	if n := len(s.free); n > 0 {
 		p, s.free = s.free[n-1], s.free[:n-1]
 	} else {
 		p = &simPacket{b: make([]byte, 0, 1500)}
 	}
-	p.b, p.from, p.to, p.ecn = append(p.b[:0], b...), from, to, ecn
+	like.b = append(p.b[:0], b...)
+	*p = like
 	return p
 }
 
@@ -129,6 +141,15 @@ type Station struct {
 	Adjust func(*engine.Params)
 	// Controller makes the congestion controllers.
 	Controller congestion.Factory
+	// Unreachable, if not nil, is told what ICMP reports of datagrams that the station has sent. Nothing but
+	// this function is. What u quotes is borrowed.
+	Unreachable func(u Unreachable)
+	// ReadBuffer is how many bytes the socket keeps for a paused process, DefaultOverhead for each datagram
+	// included; at least one datagram fits. 0 or less: DefaultReadBuffer.
+	ReadBuffer int
+	// ReportEvery is how often the host of a dead process reports to one peer that the port is unreachable,
+	// after six at once. Linux does so once a second. 0 or less: always.
+	ReportEvery time.Duration
 	// Pool, if not nil, is what the connections share from now on, with their weight.
 	Pool   *pool.Pool
 	Weight int
@@ -136,15 +157,19 @@ type Station struct {
 	sim    *Sim
 	router *router.Router[*Flow]
 	config router.Config
-	routes map[netip.AddrPort]route
+	routes map[netip.AddrPort]route // by station, or by the address of a NAT and port 0
+	nat    *SimNAT                  // the station is behind it; nil: none
 	rng    *rand.Rand
-	chunks chunkHeap
+	chunks *chunkHeap // of the process
+
+	process process
 }
 
 type route struct {
 	link *Link
 	to   *Station
-	aqm  *AQM // before the link; nil: none
+	nat  *SimNAT // the link ends at this one instead
+	aqm  *AQM    // before the link; nil: none
 }
 
 // Flow is one connection of a Station. After any use of Conn call Flush.
@@ -159,6 +184,7 @@ type Flow struct {
 	Removed bool // the connection is over, and a tombstone is in its place
 
 	station  *Station
+	life     int // of the station's process
 	shaper   shaper.Shaper
 	local    wire.ID
 	remote   netip.AddrPort
@@ -183,8 +209,14 @@ func (st *Station) RouterConfig(c router.Config) {
 	st.Restart()
 }
 
-// Restart forgets everything, as a process that was killed and started again.
+// Restart forgets everything, as a process that was killed and started again. Nothing more comes from the
+// flows that it had.
 func (st *Station) Restart() {
+	for _, p := range st.process.held {
+		st.sim.recycle(p)
+	}
+	st.process = process{life: st.process.life + 1}
+	st.chunks = new(chunkHeap)
 	for i := range 4 {
 		binary.LittleEndian.PutUint64(st.config.Seed[8*i:], st.rng.Uint64())
 	}
@@ -198,7 +230,15 @@ func (st *Station) Router() *router.Router[*Flow] { return st.router }
 func (st *Station) Chunks() int { return st.chunks.lent }
 
 // Route sends what goes to a station over a link. Several may share one.
-func (st *Station) Route(to *Station, l *Link) { st.routes[to.Addr] = route{l, to, nil} }
+func (st *Station) Route(to *Station, l *Link) { st.route(to, l, nil) }
+
+func (st *Station) route(to *Station, l *Link, q *AQM) {
+	if to.nat != nil && to.nat != st.nat {
+		st.routes[netip.AddrPortFrom(to.nat.addr, 0)] = route{link: l, nat: to.nat, aqm: q}
+		return
+	}
+	st.routes[to.Addr] = route{link: l, to: to, aqm: q}
+}
 
 // Join connects two stations by a link each way.
 func (s *Sim) Join(a, b *Station, ab, ba LinkConfig) (*Link, *Link) {
@@ -212,12 +252,15 @@ func (s *Sim) Join(a, b *Station, ab, ba LinkConfig) (*Link, *Link) {
 func (st *Station) clock() time.Duration { return st.Clock.Show(st.sim.now) }
 
 // Dial starts a connection.
-func (st *Station) Dial(to *Station) *Flow {
-	f := &Flow{station: st, local: st.router.NewID(), remote: to.Addr, armed: engine.Never, accepted: true}
-	p := st.params(to.Addr)
+func (st *Station) Dial(to *Station) *Flow { return st.DialAddr(to.Addr) }
+
+// DialAddr starts a connection to an address, such as a station behind a NAT has outside.
+func (st *Station) DialAddr(to netip.AddrPort) *Flow {
+	f := &Flow{station: st, life: st.process.life, local: st.router.NewID(), remote: to, armed: engine.Never, accepted: true}
+	p := st.params(to)
 	p.Client, p.Local, p.Peer = true, f.local, st.router.NewID()
 	f.Conn = engine.New(st.clock(), p)
-	st.router.Dial(f.local, to.Addr, f)
+	st.router.Dial(f.local, to, f)
 	f.Flush()
 	return f
 }
@@ -226,7 +269,7 @@ func (st *Station) Dial(to *Station) *Flow {
 func (st *Station) params(remote netip.AddrPort) engine.Params {
 	p := engine.Params{
 		Path:       engine.Path{Local: st.Addr, Remote: remote},
-		Chunks:     &st.chunks,
+		Chunks:     st.chunks,
 		SendBuffer: 16 << 20, ReceiveBuffer: 16 << 20,
 		KeepAlive: 15 * time.Second, IdleTimeout: 30 * time.Second,
 		HandshakeTimeout: 10 * time.Second, LingerTimeout: 30 * time.Second,
@@ -243,29 +286,54 @@ func (st *Station) params(remote netip.AddrPort) engine.Params {
 }
 
 // Inject hands the station a datagram as if it had come from there.
-func (st *Station) Inject(from netip.AddrPort, b []byte) { st.receive(from, b, engine.NotECT) }
+func (st *Station) Inject(from netip.AddrPort, b []byte) {
+	st.arrive(st.sim.copyOf(b, simPacket{from: from, dst: st.Addr, to: st}))
+}
 
-func (st *Station) receive(from netip.AddrPort, b []byte, ecn engine.ECN) {
-	now := st.clock()
-	st.router.SetListening(st.Accept != nil)
-	v := st.router.Route(now, from, b, nil)
-	switch v.Action {
-	case router.Reply:
-		st.send(from, v.Reply, engine.NotECT)
+// arrive ends the way of a packet, which is the station's from here on.
+func (st *Station) arrive(p *simPacket) {
+	switch st.process.state {
+	case paused:
+		st.hold(p)
 		return
-	case router.Open:
-		v.Conn = st.open(from, v)
-	case router.Deliver:
-	default:
+	case dead:
+		st.refuse(p)
 		return
 	}
+	if f := st.handle(p); f != nil {
+		f.Flush()
+	}
+	st.sim.recycle(p)
+}
+
+// handle takes what a packet says. The flow that it was for, if any, is to be flushed.
+func (st *Station) handle(p *simPacket) *Flow {
+	if p.icmp != 0 {
+		if st.Unreachable != nil {
+			st.Unreachable(Unreachable{p.icmp, p.from, p.b})
+		}
+		return nil
+	}
+	now := st.clock()
+	st.router.SetListening(st.Accept != nil)
+	v := st.router.Route(now, p.from, p.b, nil)
+	switch v.Action {
+	case router.Reply:
+		st.send(p.from, v.Reply, engine.NotECT, train{})
+		return nil
+	case router.Open:
+		v.Conn = st.open(p.from, v)
+	case router.Deliver:
+	default:
+		return nil
+	}
 	f := v.Conn
-	f.Conn.HandleSegment(now, engine.Path{Local: st.Addr, Remote: from}, ecn, b)
-	f.Flush()
+	f.Conn.HandleSegment(now, engine.Path{Local: st.Addr, Remote: p.from}, p.ecn, p.b)
+	return f
 }
 
 func (st *Station) open(from netip.AddrPort, v router.Verdict[*Flow]) *Flow {
-	f := &Flow{station: st, local: st.router.NewID(), remote: from, armed: engine.Never}
+	f := &Flow{station: st, life: st.process.life, local: st.router.NewID(), remote: from, armed: engine.Never}
 	p := st.params(from)
 	p.Local, p.Peer, p.OriginalDst = f.local, v.Client, v.Dst
 	f.Conn = engine.New(st.clock(), p)
@@ -274,37 +342,65 @@ func (st *Station) open(from netip.AddrPort, v router.Verdict[*Flow]) *Flow {
 }
 
 // send puts a datagram on the way.
-func (st *Station) send(to netip.AddrPort, b []byte, ecn engine.ECN) {
-	r, ok := st.routes[to]
-	if !ok {
+func (st *Station) send(to netip.AddrPort, b []byte, ecn engine.ECN, t train) {
+	from := st.Addr
+	if st.nat != nil && st.nat.inside[to] == nil {
+		if from = st.nat.source(st, to); !from.IsValid() {
+			return
+		}
+	}
+	st.dispatch(b, simPacket{from: from, dst: to, ecn: ecn, train: t})
+}
+
+// dispatch sends a packet to its destination, by the link there or through the station's own NAT.
+func (st *Station) dispatch(b []byte, p simPacket) {
+	p.sender = st
+	if st.nat != nil && p.dst.Addr() == st.nat.addr { // a hairpin
+		p.nat = st.nat
+		st.sim.deliver(st.sim.now, st.sim.copyOf(b, p))
 		return
 	}
-	p := st.sim.copyOf(b, st.Addr, r.to, ecn)
+	r, ok := st.routes[p.dst]
+	if !ok {
+		r, ok = st.routes[netip.AddrPortFrom(p.dst.Addr(), 0)]
+	}
+	if ok {
+		p.to, p.nat = r.to, r.nat
+		r.carry(st.sim.copyOf(b, p))
+	}
+}
+
+// carry sends a packet over the route. It is the Sim's from here on.
+func (r route) carry(p *simPacket) {
 	if r.aqm == nil {
-		r.link.carry(st.sim, p)
+		r.link.carry(p.sender.sim, p)
 		return
 	}
 	p.link = r.link
 	r.aqm.enqueue(p)
 }
 
-// carry sends a datagram over the link. It is the Sim's from here on.
+// carry sends a packet over the link. It is the Sim's from here on.
 func (l *Link) carry(s *Sim, p *simPacket) {
-	arrivals, n := l.SendECN(s.now, p.b, p.ecn)
-	if n == 0 {
+	f := l.pass(Packet{At: s.now, Payload: p.b, ECN: p.ecn, Segments: p.train.segments, Train: p.train.bytes, ICMP: p.icmp})
+	if f.n == 0 {
+		if f.report != 0 && p.icmp == 0 { // RFC 1122 section 3.2.2: none about a report
+			s.deliver(f.reportAt, s.copyOf(quote(p.b), simPacket{from: p.dst, dst: p.from, to: p.sender, icmp: f.report}))
+		}
 		s.recycle(p)
 		return
 	}
 	var twin *simPacket
-	if n == 2 { // before the original is changed
-		twin = s.copyOf(p.b, p.from, p.to, arrivals[1].ECN)
-		arrivals[1].Apply(twin.b)
+	if f.n == 2 { // before the original is changed
+		twin = s.copyOf(p.b, *p)
+		f.arrivals[1].Apply(twin.b)
 	}
-	p.ecn = arrivals[0].ECN
-	arrivals[0].Apply(p.b)
-	s.deliver(arrivals[0].At, p)
+	p.ecn = f.arrivals[0].ECN
+	f.arrivals[0].Apply(p.b)
+	s.deliver(f.arrivals[0].At, p)
 	if twin != nil {
-		s.deliver(arrivals[1].At, twin)
+		twin.ecn = f.arrivals[1].ECN
+		s.deliver(f.arrivals[1].At, twin)
 	}
 }
 
@@ -313,15 +409,28 @@ func (s *Sim) deliver(at time.Duration, p *simPacket) {
 	s.events.push(max(at, s.now), happening{packet: p})
 }
 
+// Remote is where the flow's datagrams go to.
+func (f *Flow) Remote() netip.AddrPort { return f.remote }
+
+// over says that nothing more comes from the flow: it is removed, or its process has ended.
+func (f *Flow) over() bool { return f.Removed || f.life != f.station.process.life }
+
 // Flush lets the application look, sends what is to be sent and sets the timer.
 func (f *Flow) Flush() {
-	if f.busy || f.Removed {
+	if f.busy || f.over() {
+		return
+	}
+	if f.station.process.state == paused {
+		f.station.postpone(f)
 		return
 	}
 	f.busy = true
 	f.announce()
 	if f.OnChange != nil {
 		f.OnChange()
+	}
+	if f.over() { // the application has killed its process
+		return
 	}
 	if p := f.station.Pool; p != nil && !f.shaper.Joined() && f.Conn.Established() {
 		f.shaper.Join(p, f.station.Weight)
@@ -332,15 +441,11 @@ func (f *Flow) Flush() {
 		sim.scratch = make([]byte, 64<<10)
 	}
 	for {
-		b, train := f.shaper.AppendSegments(now, f.Conn, sim.scratch[:0], len(sim.scratch))
+		b, t := f.shaper.AppendSegments(now, f.Conn, sim.scratch[:0], len(sim.scratch))
 		if len(b) == 0 {
 			break
 		}
-		for len(b) > 0 {
-			n := min(train.SegmentSize, len(b))
-			f.station.send(f.remote, b[:n], train.ECN)
-			b = b[n:]
-		}
+		f.send(b, t)
 	}
 	f.busy = false
 	if f.Conn.Done() {
@@ -348,6 +453,16 @@ func (f *Flow) Flush() {
 		return
 	}
 	f.arm()
+}
+
+// send puts a train on the way, datagram by datagram.
+func (f *Flow) send(b []byte, t engine.Train) {
+	whole := train{segments: (len(b) + t.SegmentSize - 1) / t.SegmentSize, bytes: len(b)}
+	for len(b) > 0 {
+		n := min(t.SegmentSize, len(b))
+		f.station.send(f.remote, b[:n], t.ECN, whole)
+		b = b[n:]
+	}
 }
 
 // announce tells the router and the listener of a handshake that is complete.
@@ -401,7 +516,11 @@ func (f *Flow) arm() {
 // expire handles a timer that was set for a time: one that was set anew since
 // does nothing.
 func (f *Flow) expire(at time.Duration) {
-	if f.armed != at || f.Removed {
+	if f.armed != at || f.over() {
+		return
+	}
+	if f.station.process.state == paused {
+		f.station.postpone(f)
 		return
 	}
 	f.armed = engine.Never
