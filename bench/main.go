@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -12,8 +13,10 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
+	"example.com/ebb/bench/internal/against"
 	"example.com/ebb/bench/internal/measure"
 	"example.com/ebb/bench/internal/peer"
 	"example.com/ebb/bench/internal/raw"
@@ -25,7 +28,7 @@ func main() {
 		exit(err)
 		return
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -35,8 +38,16 @@ func exit(err error) {
 		return
 	}
 	fmt.Fprintln(os.Stderr, "bench:", err)
+	if _, ok := errors.AsType[usageError](err); ok {
+		os.Exit(2)
+	}
 	os.Exit(1)
 }
+
+// usageError is what is wrong with the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
 
 // options is the command line.
 type options struct {
@@ -47,13 +58,17 @@ type options struct {
 	peers              []peer.Peer
 	measurements       []measure.Measurement
 	raw                []raw.Way
+	against            *against.Config // nil: no other tree
 }
 
 // run is the command.
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	o, err := parse(args, progress)
 	if err != nil {
-		return err
+		return usageError{err}
+	}
+	if o.against != nil {
+		return o.compare(ctx, out, progress)
 	}
 	r, err := o.measured(ctx, progress)
 	if err != nil {
@@ -86,21 +101,42 @@ func (o options) measured(ctx context.Context, progress io.Writer) (*report.Repo
 	return r, o.rounded(ctx, r, progress)
 }
 
+// compare is a run with -against.
+func (o options) compare(ctx context.Context, out, progress io.Writer) error {
+	c, err := against.Run(ctx, *o.against, progress)
+	if err != nil {
+		return err
+	}
+	write := c.WriteTable
+	if o.json {
+		write = c.WriteJSON
+	}
+	if err := write(out); err != nil {
+		return err
+	}
+	return c.Err()
+}
+
 func parse(args []string, messages io.Writer) (options, error) {
 	var o options
-	var peers, measurements string
+	var peers, measurements, dir string
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
-	fs.SetOutput(messages)
+	fs.SetOutput(io.Discard) // an error is one line, and the caller prints it
 	fs.BoolVar(&o.quick, "quick", false, "a minute or two, in place of half an hour or more")
 	fs.BoolVar(&o.apart, "apart", false, "each end in a process of its own")
 	fs.BoolVar(&o.json, "json", false, "print JSON")
-	fs.IntVar(&o.rounds, "rounds", 0, "how often each peer has its turn; 0 is 2 with -quick, else 10")
-	fs.DurationVar(&o.plan.Slot, "slot", 0, "how long a turn takes; 0 is 250ms with -quick, else 2s")
+	fs.IntVar(&o.rounds, "rounds", 0, "how often each peer has its turn; 0 is 2 with -quick, 40 with -against, else 10")
+	fs.DurationVar(&o.plan.Slot, "slot", 0, "how long a turn takes; 0 is 250ms with -quick, 500ms with -against, else 2s")
 	fs.StringVar(&o.chart, "chart", "", "draw the bulk rates into this file, .svg or .png")
 	fs.StringVar(&o.from, "from", "", "measure nothing: print this file, which -json wrote")
 	fs.StringVar(&peers, "peers", "", "comma-separated peers; empty is all")
 	fs.StringVar(&measurements, "measure", "", "comma-separated: bulk, bulk8, ping, dial, dial32, relay, idle, many, raw; empty is all")
+	fs.StringVar(&dir, "against", "", "compare this tree with the one in this folder, in pairs of turns; goes with -peers, -measure, -rounds, -slot and -json")
 	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fs.SetOutput(messages)
+			fs.Usage()
+		}
 		return o, err
 	}
 	if fs.NArg() > 0 {
@@ -109,13 +145,46 @@ func parse(args []string, messages io.Writer) (options, error) {
 	if o.rounds < 0 || o.plan.Slot < 0 {
 		return o, errors.New("-rounds and -slot are not negative")
 	}
-	o.fill()
 	var err error
+	if dir != "" {
+		if err = compares(fs); err == nil {
+			o.against, err = o.comparison(dir, peers, measurements)
+		}
+		return o, err
+	}
+	o.fill()
 	if o.peers, err = peer.Select(peers); err != nil {
 		return o, err
 	}
 	o.measurements, o.raw, err = selected(measurements)
 	return o, err
+}
+
+// compares is an error if a flag was given that -against does not go with.
+func compares(fs *flag.FlagSet) (err error) {
+	fs.Visit(func(f *flag.Flag) {
+		if !slices.Contains([]string{"against", "peers", "measure", "rounds", "slot", "json"}, f.Name) {
+			err = fmt.Errorf("-%s does not go with -against", f.Name)
+		}
+	})
+	return err
+}
+
+// comparison is that of the tree whose bench folder this is with the one in dir.
+func (o options) comparison(dir, peers, measurements string) (*against.Config, error) {
+	turns, err := against.Turns(peers, measurements, cmp.Or(o.rounds, against.UsualPairs))
+	if err != nil {
+		return nil, err
+	}
+	old, err := against.FindTree(dir)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := against.FindTree("..")
+	if err != nil {
+		return nil, fmt.Errorf("-against runs in the folder bench of the new tree: %w", err)
+	}
+	return &against.Config{Old: old, New: tree, Turns: turns, Slot: cmp.Or(o.plan.Slot, against.UsualSlot)}, nil
 }
 
 // fill sets what the command line left open.

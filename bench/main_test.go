@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"example.com/ebb/bench/internal/against"
 	"example.com/ebb/bench/internal/measure"
 	"example.com/ebb/bench/internal/report"
 )
@@ -66,9 +69,37 @@ func readBack(t *testing.T, document []byte) {
 func TestBadArguments(t *testing.T) {
 	for _, args := range [][]string{
 		{"-peers", "nobody"}, {"-measure", "luck"}, {"-rounds", "-1"}, {"-slot", "-1s"}, {"more"}, {"-such"},
+		{"-against", "."}, {"-against", "..", "-apart"}, {"-against", "..", "-measure", "raw"}, {"-against", "..", "-peers", "nobody"},
 	} {
-		if err := run(t.Context(), args, io.Discard, io.Discard); err == nil {
-			t.Errorf("%q was accepted", args)
+		var messages bytes.Buffer
+		err := run(t.Context(), args, io.Discard, &messages)
+		if _, ok := errors.AsType[usageError](err); !ok {
+			t.Errorf("%q: %v, want an error of the command line", args, err)
+		} else if messages.Len() > 0 || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: more than a line: %v\n%s", args, err, messages.Bytes())
+		}
+	}
+}
+
+// TestAgainst compares this tree with itself. What turns of 20 ms say of speed is nothing; each
+// figure must be there, in one pair, and the error must be the verdict.
+func TestAgainst(t *testing.T) {
+	var out bytes.Buffer
+	args := []string{"-against", "..", "-json", "-rounds", "1", "-slot", "20ms", "-peers", "ebb", "-measure", "bulk,ping"}
+	err := run(t.Context(), args, &out, io.Discard)
+	var c against.Comparison
+	if wrong := json.Unmarshal(out.Bytes(), &c); wrong != nil {
+		t.Fatal(wrong, err)
+	}
+	if verdict := c.Err(); (err == nil) != (verdict == nil) || err != nil && err.Error() != verdict.Error() {
+		t.Errorf("the error is %v, want the verdict, %v", err, verdict)
+	}
+	if len(c.Figures) != 4 || len(c.Skipped)+len(c.Failures) > 0 || c.Old != c.New || c.SlotSeconds != 0.02 {
+		t.Errorf("the comparison is %+v", c)
+	}
+	for _, f := range c.Figures {
+		if f.Peer != "ebb" || len(f.Old) != 1 || len(f.New) != 1 || f.Ratio.Median != f.New[0]/f.Old[0] {
+			t.Errorf("the figure is %+v", f)
 		}
 	}
 }

@@ -18,6 +18,9 @@ var ebbBareConfig = &ebb.Config{BandwidthLimit: ebb.Unlimited, NoGSO: true, NoGR
 // ebbLargeConfig is Ebb with packets as large as loopback's, 64 KiB, and UDP admit. No bar counts it.
 var ebbLargeConfig = &ebb.Config{BandwidthLimit: ebb.Unlimited, MaxDatagramSize: 65_507}
 
+// ebbSocketsConfig is Ebb with four sockets on the listener's port. No bar counts it.
+var ebbSocketsConfig = &ebb.Config{BandwidthLimit: ebb.Unlimited, Sockets: 4}
+
 const ebbTuning = "BandwidthLimit Unlimited, packets ≤ 1500 bytes"
 
 func ebbPeer() Peer {
@@ -41,6 +44,14 @@ func ebbLargePeer() Peer {
 		Name: "ebb-large", Module: "example.com/ebb", Datagram: mergedDatagrams,
 		Tuning: "BandwidthLimit Unlimited, packets of up to 65,507 bytes, as loopback's MTU admits, a socket per dial",
 		Open:   func() (Transport, error) { return ebbTransport{ebbLargeConfig}, nil },
+	}
+}
+
+func ebbSocketsPeer() Peer {
+	return Peer{
+		Name: "ebb-sockets", Module: "example.com/ebb", Datagram: mergedDatagrams,
+		Tuning: ebbTuning + ", a socket per dial, four for the listener",
+		Open:   func() (Transport, error) { return ebbTransport{ebbSocketsConfig}, nil },
 	}
 }
 

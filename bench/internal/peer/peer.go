@@ -55,7 +55,7 @@ const (
 // All is every peer of this build, in the order of the tables.
 func All() []Peer {
 	peers := []Peer{
-		ebbPeer(), ebbEndpointPeer(), ebbBarePeer(), ebbLargePeer(),
+		ebbPeer(), ebbEndpointPeer(), ebbBarePeer(), ebbLargePeer(), ebbSocketsPeer(),
 		tcpPeer("cubic"), tcpPeer("bbr"), tlsPeer(),
 		quicPeer(), kcpPeer(), utpPeer(),
 	}

@@ -44,8 +44,8 @@ func TestDigits(t *testing.T) {
 		{0, "0"}, {0.1234, "0.123"}, {1.234, "1.23"}, {9.999, "10.0"}, {12.34, "12.3"},
 		{99.99, "100"}, {123.4, "123"}, {12345.6, "12346"}, {-1.5, "-1.50"},
 	} {
-		if got := digits(tc.v); got != tc.want {
-			t.Errorf("digits(%v) = %q, want %q", tc.v, got, tc.want)
+		if got := Digits(tc.v); got != tc.want {
+			t.Errorf("Digits(%v) = %q, want %q", tc.v, got, tc.want)
 		}
 	}
 }

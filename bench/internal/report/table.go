@@ -88,7 +88,7 @@ func (r *Report) writeHead(b *strings.Builder) {
 	for _, p := range r.Peers {
 		rows = append(rows, []string{p.Name, p.Version, p.Tuning})
 	}
-	align(b, rows, false)
+	Align(b, rows, false)
 }
 
 func (r *Report) writeSection(b *strings.Builder, s section) {
@@ -107,7 +107,7 @@ func (r *Report) writeSection(b *strings.Builder, s section) {
 	}
 	if len(rows) > 1 {
 		b.WriteByte('\n')
-		align(b, rows, true)
+		Align(b, rows, true)
 	}
 }
 
@@ -117,12 +117,12 @@ func (r *Report) row(peer string, columns []column) (row []string, any bool) {
 		cell, ratio := "–", "–"
 		if to, ok := r.find(peer, c.metric); ok {
 			any = true
-			cell = fmt.Sprintf("%s (%s to %s)", digits(to.Median*c.scale), digits(to.Min*c.scale), digits(to.Max*c.scale))
+			cell = fmt.Sprintf("%s (%s to %s)", Digits(to.Median*c.scale), Digits(to.Min*c.scale), Digits(to.Max*c.scale))
 			if len(to.Samples) == 1 {
-				cell = digits(to.Median * c.scale)
+				cell = Digits(to.Median * c.scale)
 			}
 			if to.ToTCP > 0 {
-				ratio = digits(to.ToTCP)
+				ratio = Digits(to.ToTCP)
 			}
 		}
 		row = append(row, cell)
@@ -151,15 +151,15 @@ func (r *Report) writeBars(b *strings.Builder) {
 		if v.Met {
 			word = "met"
 		}
-		rows = append(rows, []string{v.Bar, v.Wanted, digits(v.Measured), word})
+		rows = append(rows, []string{v.Bar, v.Wanted, Digits(v.Measured), word})
 	}
 	b.WriteByte('\n')
-	align(b, rows, true)
+	Align(b, rows, true)
 }
 
-// align writes rows of cells in columns; numbers, which are all but the first
+// Align writes rows of cells in columns; numbers, which are all but the first
 // cell, to the right.
-func align(b *strings.Builder, rows [][]string, right bool) {
+func Align(b *strings.Builder, rows [][]string, right bool) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
@@ -183,8 +183,8 @@ func align(b *strings.Builder, rows [][]string, right bool) {
 	}
 }
 
-// digits is a number with three that count, or all before the point.
-func digits(v float64) string {
+// Digits is a number with three that count, or all before the point.
+func Digits(v float64) string {
 	after := 0
 	for a := math.Abs(v); a > 0 && a < 99.95 && after < 3; a *= 10 {
 		after++
