@@ -13,17 +13,11 @@ import (
 )
 
 // steady is a controller with a window of 64 KiB that never changes, and no pacing.
-type steady struct{}
+type steady struct{ congestion.Base }
 
-func (steady) OnSend(time.Duration, congestion.SendEvent)         {}
-func (steady) OnAck(time.Duration, congestion.AckEvent)           {}
-func (steady) OnLoss(time.Duration, congestion.LossEvent)         {}
-func (steady) OnSpuriousLoss(time.Duration, congestion.LossEvent) {}
-func (steady) OnTimeout(time.Duration)                            {}
-func (steady) OnMaxDatagramSize(int)                              {}
-func (steady) Window() int                                        { return 64 << 10 }
-func (steady) PacingRate(time.Duration) int64                     { return 0 }
-func (steady) Stats() congestion.Stats                            { return congestion.Stats{Name: "steady"} }
+func (steady) Window() int                    { return 64 << 10 }
+func (steady) PacingRate(time.Duration) int64 { return 0 }
+func (steady) Stats() congestion.Stats        { return congestion.Stats{Name: "steady"} }
 
 func newSteady(congestion.Params) congestion.Controller { return steady{} }
 
