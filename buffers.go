@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/stream"
 	"example.com/ebb/internal/udp"
 )
 
@@ -147,7 +148,7 @@ func (in *receiveBatch) reply(buf []byte, to netip.AddrPort, from netip.Addr) {
 // chunkPool lends the memory under the byte streams of all connections.
 type chunkPool struct{}
 
-type chunk [engine.ChunkSize]byte
+type chunk [stream.ChunkSize]byte
 
 var chunks = sync.Pool{New: func() any { return new(chunk) }}
 

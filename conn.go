@@ -10,6 +10,7 @@ import (
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/router"
 	"example.com/ebb/internal/shaper"
+	"example.com/ebb/internal/stream"
 	"example.com/ebb/wire"
 )
 
@@ -36,7 +37,7 @@ type Conn struct {
 	shaper shaper.Shaper
 	read   serializer
 	write  serializer
-	lease  engine.Lease // of the Read that waits
+	lease  stream.Lease // of the Read that waits
 	drive  driveState
 
 	linger         linger
@@ -112,7 +113,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 // awaitBytes makes a reader wait, to whose memory comes what arrives first, and returns how many bytes that
 // are. Conn.mu is held, but not during the wait.
 func (c *Conn) awaitBytes(b []byte) int {
-	c.lease = engine.Lease{Buf: b}
+	c.lease = stream.Lease{Buf: b}
 	c.engine.Lend(&c.lease)
 	c.await(&c.read)
 	n := c.engine.Reclaim()

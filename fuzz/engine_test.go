@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/stream"
 	"example.com/ebb/ledbat"
 	"example.com/ebb/wire"
 )
@@ -37,8 +37,8 @@ func (t *tape) next() byte {
 	return v
 }
 
-// stream is an application that sends a message, reads the peer's and closes.
-type stream struct {
+// talker is an application that sends a message, reads the peer's and closes.
+type talker struct {
 	t    *testing.T
 	sim  *simnet.Sim
 	flow *simnet.Flow
@@ -48,7 +48,7 @@ type stream struct {
 	end  error
 }
 
-func (s *stream) pump() {
+func (s *talker) pump() {
 	for s.sent < message && s.flow.Conn.Established() {
 		var b [5000]byte
 		p := b[:min(len(b), message-s.sent)]
@@ -118,12 +118,12 @@ func FuzzNetwork(f *testing.F) {
 		sim := simnet.NewSim(1)
 		a, b := sim.NewStation("10.0.0.1:1", controller), sim.NewStation("10.0.0.2:2", controller)
 		up, down := sim.Join(a, b, simnet.LinkConfig{Delay: rtt / 2, Drop: mangle(sim, tp, b, a)}, simnet.LinkConfig{Delay: rtt / 2, Drop: mangle(sim, tp, a, b)})
-		server := &stream{t: t, sim: sim, salt: 0xff}
+		server := &talker{t: t, sim: sim, salt: 0xff}
 		b.Accept = func(fl *simnet.Flow) {
 			server.flow = fl
 			fl.OnChange = server.pump
 		}
-		client := &stream{t: t, sim: sim, flow: a.Dial(b), salt: 0}
+		client := &talker{t: t, sim: sim, flow: a.Dial(b), salt: 0}
 		client.flow.OnChange = client.pump
 		client.flow.Flush()
 		over := func() bool {
@@ -138,7 +138,7 @@ func FuzzNetwork(f *testing.F) {
 		if server.flow == nil {
 			return
 		}
-		for _, x := range []struct{ from, to *stream }{{client, server}, {server, client}} {
+		for _, x := range []struct{ from, to *talker }{{client, server}, {server, client}} {
 			if x.to.end == io.EOF && x.to.got != message {
 				t.Errorf("an orderly end after %d bytes", x.to.got)
 			}
@@ -188,7 +188,7 @@ func FuzzFrames(f *testing.F) {
 			p = append(p, tp.b[:n]...)
 			tp.b = tp.b[n:]
 			b.Inject(a.Addr, wire.AppendTrailer(p, 0, wire.Seed(wire.Version, serverID, clientID)))
-			if held := b.Chunks() * engine.ChunkSize; held > window+4*engine.ChunkSize {
+			if held := b.Chunks() * stream.ChunkSize; held > window+4*stream.ChunkSize {
 				t.Fatalf("%d bytes held for a window of %d", held, window)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/stream"
 	"example.com/ebb/wire"
 )
 
@@ -29,7 +30,7 @@ func (p *pool) Chunk() []byte {
 		p.free = p.free[:n-1]
 		return b
 	}
-	return make([]byte, engine.ChunkSize)
+	return make([]byte, stream.ChunkSize)
 }
 
 func (p *pool) Free(b []byte) { p.free = append(p.free, b) }

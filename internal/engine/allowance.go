@@ -116,10 +116,10 @@ func movedByEighth(from, to int64) bool {
 
 // hasWork reports whether there is something to send that allowance decides on. It is asked of the connection, as the stream
 // is not all that it may have to send.
-func (c *Conn) hasWork() bool { return c.send.hasWork() }
+func (c *Conn) hasWork() bool { return c.send.HasWork() }
 
 // backlog is how many bytes could leave if nothing but the peer's window held them back.
-func (c *Conn) backlog() uint64 { return c.send.backlog() }
+func (c *Conn) backlog() uint64 { return c.send.Backlog() }
 
 // nextSize is what the next packet of the backlog takes, at most.
 func (c *Conn) nextSize() int { return int(min(uint64(c.path.mtu.size), c.backlog()+dataOverhead)) }
@@ -164,7 +164,7 @@ func (c *Conn) maySend(now time.Duration) bool {
 	c.pacedUntil = Never
 	if !c.hasWork() {
 		c.limit = LimitApplication
-		if c.send.blocked() {
+		if c.send.Blocked() {
 			c.limit = LimitReceiver
 		}
 		c.appLimited = c.sent.inFlight < c.path.cc.Window()

@@ -13,12 +13,12 @@ func (c *Conn) bulk(now time.Duration, room int) int {
 	switch {
 	case c.state != stateEstablished, c.acks.owed > 0, c.acks.due <= now, c.due != 0:
 		return 0
-	case c.loss.probes > 0, c.path.prr.active, len(c.send.lost) > 0, c.send.stopped, !c.path.mtu.resting(now):
+	case c.loss.probes > 0, c.path.prr.active, c.send.Losses(), c.send.Stopped(), !c.path.mtu.resting(now):
 		return 0
 	}
 	allowed, _, _ := c.allowance(now)
 	room = min(room, allowed)
-	backlog := min(c.send.end-c.send.next, c.send.credit())
+	backlog := min(c.send.Unsent(), c.send.Credit())
 	if room < c.path.mtu.size || backlog <= uint64(c.path.mtu.size) || c.sent.next >= c.sent.skip.at {
 		return 0
 	}
@@ -35,19 +35,18 @@ func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 	dst = slices.Grow(dst, n*size)
 	for i := range n {
 		r := c.sent.reserve(now)
-		start, offset := len(dst), c.send.next
+		start, offset := len(dst), c.send.Next()
 		dst = wire.AppendShort(dst, c.peerID, c.sent.next, wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked))
 		length := size - wire.TrailerSize - (len(dst) - start) - wire.DataHeaderLen(offset, 0, true)
 		dst = wire.AppendDataHeader(dst, offset, length, false, true)
 		dst = dst[:len(dst)+length]
-		c.send.chunks.read(offset, dst[len(dst)-length:])
+		c.send.SendNew(dst[len(dst)-length:])
 		if i > 0 {
 			wire.AppendTrailer(dst[:start-wire.TrailerSize], start-size, c.sendSeed)
 		}
 		dst = dst[:start+size]
 		c.sent.carry(r, sentFrame{kind: wire.FrameData, offset: offset, length: uint32(length)})
 		r.flags = eliciting
-		c.send.next += uint64(length)
 		c.stats.StreamBytesSent += uint64(length)
 		c.noteSent(now, r, size)
 		if c.windowRoom() < size {

@@ -58,25 +58,12 @@ func protocolError(reason string) error {
 
 // closeState is what is known of the end.
 type closeState struct {
-	readClosed  bool      // the application reads no more
 	closed      bool      // nor writes: Close was called
 	told        bool      // the application was told of a reset
 	delivered   bool      // everything written was acknowledged
-	stopCode    wire.Code // of the peer's STOP
 	code        wire.Code // of our CLOSE, or what a tombstone answers
 	reason      string
 	lingerUntil time.Duration // when the background delivery gives up; Never
-}
-
-// CloseWrite ends our direction behind what was written.
-func (c *Conn) CloseWrite() { c.send.fin = true }
-
-// CloseRead drops what was received and whatever comes; the peer is not told,
-// as in TCP.
-func (c *Conn) CloseRead() {
-	c.end.readClosed = true
-	c.recv.drop()
-	c.renewWindow()
 }
 
 // Close ends both directions. What was written is still delivered, for as long
@@ -84,11 +71,11 @@ func (c *Conn) CloseRead() {
 // Bytes that nobody has read, or that come later, turn the end into a reset.
 func (c *Conn) Close(now time.Duration) {
 	if c.end.closed || c.state >= stateClosing {
-		c.end.closed, c.end.readClosed = true, true
-		c.recv.drop()
+		c.end.closed, c.readClosed = true, true
+		c.recv.Drop()
 		return
 	}
-	unread := c.recv.highest() > c.recv.read
+	unread := c.recv.Unread()
 	c.end.closed = true
 	c.CloseWrite()
 	c.CloseRead()
@@ -98,7 +85,7 @@ func (c *Conn) Close(now time.Duration) {
 		return
 	case unread:
 		c.resetStream()
-	case !c.recv.hasFinal:
+	case !c.recv.EndKnown():
 		c.stopStream(wire.CodeNone)
 	}
 	if c.params.LingerTimeout > 0 {
@@ -110,8 +97,8 @@ func (c *Conn) Close(now time.Duration) {
 
 // Abort ends the connection at once; nothing more is delivered.
 func (c *Conn) Abort(now time.Duration) {
-	c.end.closed, c.end.readClosed = true, true
-	c.recv.drop()
+	c.end.closed, c.readClosed = true, true
+	c.recv.Drop()
 	if c.state == stateHandshake {
 		c.finish(errClosed)
 		return
@@ -131,7 +118,7 @@ func (c *Conn) fail(now time.Duration, err *Error) {
 	c.err = err
 	c.end.code, c.end.reason = err.Code, err.Reason
 	c.state = stateClosing
-	c.send.stop()
+	c.send.Stop()
 }
 
 // finish ends the connection without a word.
@@ -143,10 +130,10 @@ func (c *Conn) finish(err error) {
 	if c.err == nil {
 		c.err = err
 	}
-	c.send.stop()
+	c.send.Stop()
 	c.sent.ring, c.sent.frames.ring = nil, nil
-	if c.end.readClosed {
-		c.recv.drop()
+	if c.readClosed {
+		c.recv.Drop()
 	}
 }
 
@@ -157,13 +144,13 @@ func (c *Conn) closeIfDone(now time.Duration) {
 		return
 	}
 	sent := c.sendDone()
-	if sent && c.send.fin && !c.send.dropped {
+	if sent && c.send.Finished() && !c.send.Dropped() {
 		c.end.delivered = true
 	}
 	if !c.end.closed || !sent {
 		return
 	}
-	if !c.recv.complete() && !c.stop.acked {
+	if !c.recv.Complete() && !c.stop.acked {
 		return
 	}
 	c.state = stateClosing
@@ -171,15 +158,6 @@ func (c *Conn) closeIfDone(now time.Duration) {
 	if c.reset.wanted {
 		c.end.code = wire.CodeReset
 	}
-}
-
-// sendDone reports whether our direction is over: all delivered with its
-// end, or refused by the peer.
-func (c *Conn) sendDone() bool {
-	if c.send.stopped {
-		return true
-	}
-	return c.send.done() && (!c.reset.wanted || c.reset.acked)
 }
 
 func (c *Conn) advanceLinger(now time.Duration) {
@@ -199,7 +177,7 @@ func (c *Conn) advanceLinger(now time.Duration) {
 // handleClose ends the connection as the peer says.
 func (c *Conn) handleClose(now time.Duration, code wire.Code, reason string) {
 	if code == wire.CodeNone && c.orderly() {
-		if c.send.fin && !c.send.dropped {
+		if c.send.Finished() && !c.send.Dropped() {
 			c.end.delivered = true
 		}
 		c.end.code = wire.CodeNone
@@ -217,8 +195,8 @@ func (c *Conn) handleClose(now time.Duration, code wire.Code, reason string) {
 // orderly reports whether a CLOSE without an error is plausible: the peer had
 // our end, and we have its.
 func (c *Conn) orderly() bool {
-	ours := c.send.stopped || c.send.fin && c.send.next == c.send.end
-	return ours && (c.recv.complete() && !c.recv.reset || c.end.closed)
+	ours := c.send.Stopped() || c.send.Finished() && c.send.Next() == c.send.End()
+	return ours && (c.recv.Complete() && !c.recv.WasReset() || c.end.closed)
 }
 
 // readError is what Read returns when no byte is ready; nil: wait.
@@ -226,11 +204,11 @@ func (c *Conn) readError() error {
 	switch {
 	case c.end.closed:
 		return errClosed
-	case c.end.readClosed:
+	case c.readClosed:
 		return io.EOF
-	case c.recv.ended() && c.recv.reset:
+	case c.recv.Ended() && c.recv.WasReset():
 		return errReset
-	case c.recv.ended():
+	case c.recv.Ended():
 		return io.EOF
 	case c.state >= stateClosing && c.err != nil:
 		return c.err
@@ -247,13 +225,13 @@ func (c *Conn) writeError() error {
 	switch {
 	case c.end.closed:
 		return errClosed
-	case c.send.fin:
+	case c.send.Finished():
 		return errBrokenPipe
 	case c.state >= stateClosing:
 		err = c.err
-	case c.send.stopped && c.end.stopCode == wire.CodeReset:
+	case c.send.Stopped() && c.stopCode == wire.CodeReset:
 		err = errReset
-	case !c.send.stopped:
+	case !c.send.Stopped():
 		return nil
 	}
 	if e, ok := err.(*Error); err == nil || ok && e.Kind == KindReset && c.end.told {

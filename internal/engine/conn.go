@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
+	"example.com/ebb/internal/stream"
 	"example.com/ebb/wire"
 )
 
@@ -50,7 +51,7 @@ type Params struct {
 	Validated bool
 
 	Controller congestion.Controller
-	Chunks     Allocator
+	Chunks     stream.Allocator
 
 	SendBuffer, ReceiveBuffer int // bytes, upper bounds
 
@@ -108,8 +109,7 @@ type Conn struct {
 	peerAckDelay       time.Duration   // for which the peer may hold an ACK back
 	hs                 *handshakeState // nil once it is completed
 
-	send sendPipe
-	recv recvPipe
+	byteStream
 	acks ackState
 	sent sentState
 	loss lossState
@@ -123,8 +123,6 @@ type Conn struct {
 
 	due       frameSet  // control frames to be sent
 	responses [][8]byte // to PATH_CHALLENGE, the newest first
-	reset     streamSignal
-	stop      streamSignal
 
 	ecnSeen [4]uint64 // codepoints of packets received
 
@@ -148,11 +146,8 @@ func New(now time.Duration, p Params) *Conn {
 		rateLimit:    p.Rate, pacedUntil: Never, unanswered: Never,
 		lastReceived: now, lastProgress: now,
 	}
-	c.send.chunks.alloc = p.Chunks
-	c.recv.chunks.alloc = p.Chunks
-	c.recv.maxWindow = uint64(max(p.ReceiveBuffer, wireMinInitial))
-	c.recv.window = min(initialWindow, c.recv.maxWindow)
-	c.recv.limit = c.recv.window
+	c.send = stream.NewSend(p.Chunks)
+	c.recv = stream.NewRecv(p.Chunks, uint64(max(p.ReceiveBuffer, wireMinInitial)))
 	c.sent.skip.init(p.Seed)
 	c.acks.due, c.loss.due = Never, Never
 	c.acks.delay = p.MaxAckDelay
@@ -173,11 +168,11 @@ func (c *Conn) Established() bool { return c.state >= stateEstablished && c.open
 // Read copies received bytes into p. (0, nil) means that there is none yet. At
 // the end of the stream the error is io.EOF, after a failure an *Error.
 func (c *Conn) Read(p []byte) (int, error) {
-	if n := c.recv.take(p); n > 0 {
+	if n := c.recv.Take(p); n > 0 {
 		c.renewWindow()
 		return n, nil
 	}
-	if c.recv.ready > c.recv.read { // p is empty
+	if c.recv.Ready() { // p is empty
 		return 0, nil
 	}
 	return 0, c.tell(c.readError())
@@ -185,12 +180,11 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 // Lend has bytes put straight into the memory of a caller who waits because Read had none for it. Reclaim
 // must follow before the caller uses its memory again, and before the next Read.
-func (c *Conn) Lend(l *Lease) { c.recv.lease = l }
+func (c *Conn) Lend(l *stream.Lease) { c.recv.Lend(l) }
 
 // Reclaim ends a Lend and returns how many bytes the caller has now.
 func (c *Conn) Reclaim() int {
-	n := c.recv.lease.N
-	c.recv.lease = nil
+	n := c.recv.Reclaim()
 	if n > 0 {
 		c.renewWindow()
 	}
@@ -199,7 +193,7 @@ func (c *Conn) Reclaim() int {
 
 // Readable reports whether Read would return something, or has a Lease something.
 func (c *Conn) Readable() bool {
-	return c.recv.ready > c.recv.read || c.recv.lease != nil && c.recv.lease.N > 0 || c.readError() != nil
+	return c.recv.Ready() || c.recv.Leased() || c.readError() != nil
 }
 
 // Write takes as much of p as the send buffer admits. (0, nil) means that it is
@@ -210,7 +204,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	}
 	n := min(c.room(), len(p))
 	if n > 0 {
-		c.send.write(p[:n])
+		c.send.Write(p[:n])
 	}
 	return n, nil
 }
@@ -233,8 +227,8 @@ func (c *Conn) sendLimit() int {
 // count towards the bound alone: with losses in every round trip they are as many as are in
 // flight, and the sender would run dry.
 func (c *Conn) room() int {
-	waiting := int(c.send.end-c.send.next) + c.sent.inFlight
-	return max(0, min(c.sendLimit()-waiting, max(c.params.SendBuffer, 1)-c.send.buffered()))
+	waiting := int(c.send.Unsent()) + c.sent.inFlight
+	return max(0, min(c.sendLimit()-waiting, max(c.params.SendBuffer, 1)-c.send.Buffered()))
 }
 
 // SetRate sets the own limit, in bytes per second; zero or less is none.

@@ -26,10 +26,7 @@
 //	timer.go      the deadlines, in one place
 //	path.go       what is known of one pair of addresses: all that another path would begin without
 //	mtu.go        the size of a full packet
-//	sendpipe.go   bytes on their way out
-//	recvpipe.go   bytes on their way in, and the window offered for them
-//	chunks.go     the memory under both
-//	span.go       sets of numbers
+//	stream.go     the stream, whose bytes are in internal/stream, and the ends of its directions
 //	close.go      the ends of a connection
 //	info.go       numbers for people
 package engine

@@ -3,6 +3,7 @@ package engine
 import (
 	"slices"
 
+	"example.com/ebb/internal/stream"
 	"example.com/ebb/wire"
 )
 
@@ -12,26 +13,23 @@ const minDataPacket = 64
 // handleData takes bytes of the peer's stream.
 func (c *Conn) handleData(offset uint64, data []byte, fin bool, e *packetEffect) error {
 	end := offset + uint64(len(data))
-	if end > c.recv.limit {
+	if end > c.recv.Limit() {
 		return &Error{Kind: KindProtocol, Code: wire.CodeFlowControl, Reason: "bytes beyond the window"}
 	}
-	if c.recv.hasFinal && (end > c.recv.final || fin && end != c.recv.final) || fin && end < c.recv.highest() {
+	if !c.recv.Admits(end) || fin && !c.recv.End(end, false) {
 		return &Error{Kind: KindProtocol, Code: wire.CodeFinalSize, Reason: "the stream ended twice, at different offsets, or goes on behind its end"}
 	}
-	before := c.recv.highest() + c.recv.ready
-	if !c.recv.receive(offset, data) {
+	before := c.recv.Progress()
+	if !c.recv.Receive(offset, data) {
 		e.dropped = true
 		return nil
 	}
-	if fin {
-		c.recv.final, c.recv.hasFinal = end, true
-		e.urgent = true
-	}
-	news := c.recv.highest()+c.recv.ready != before
+	e.urgent = e.urgent || fin
+	news := c.recv.Progress() != before
 	if news && c.end.closed && !c.reset.wanted {
 		c.resetStream() // nobody will read this
 	}
-	if c.recv.discard && !c.end.closed {
+	if c.recv.Discards() && !c.end.closed {
 		c.renewWindow()
 	}
 	return nil
@@ -39,7 +37,7 @@ func (c *Conn) handleData(offset uint64, data []byte, fin bool, e *packetEffect)
 
 // appendData fills the packet with stream bytes.
 func (c *Conn) appendData(p *packet) {
-	offset, n, fin := c.send.sendable(p.room())
+	offset, n, fin := c.send.Sendable(p.room())
 	if n == 0 && !fin || p.room() < minDataPacket && n > p.room() {
 		return
 	}
@@ -55,12 +53,12 @@ func (c *Conn) appendData(p *packet) {
 	at := len(p.b)
 	p.b = slices.Grow(p.b, n)[:at+n]
 	if n > 0 {
-		c.send.chunks.read(offset, p.b[at:])
+		c.send.Read(offset, p.b[at:])
 	}
-	if offset < c.send.next {
+	if offset < c.send.Next() {
 		c.stats.BytesRetransmitted += uint64(n)
 	}
-	c.send.markSent(offset, n, fin)
+	c.send.MarkSent(offset, n, fin)
 	c.sent.carry(p.record, sentFrame{kind: wire.FrameData, offset: offset, length: uint32(n), fin: fin})
 	p.record.flags |= eliciting
 	c.stats.StreamBytesSent += uint64(n)
@@ -69,21 +67,21 @@ func (c *Conn) appendData(p *packet) {
 // ackData learns that the peer has the bytes of a frame. Frames that follow each other are most often one piece of the
 // stream, which is marked once: by flushData.
 func (c *Conn) ackData(f *sentFrame, r *ackResult) {
-	if f.offset != r.data.end || r.fin {
+	if f.offset != r.data.End || r.fin {
 		c.flushData(r)
-		r.data = span{f.offset, f.offset}
+		r.data = stream.Span{Start: f.offset, End: f.offset}
 	}
-	r.data.end += uint64(f.length)
+	r.data.End += uint64(f.length)
 	r.fin = f.fin
 }
 
 // flushData marks the bytes that ackData has gathered.
 func (c *Conn) flushData(r *ackResult) {
-	if r.fin || r.data.len() > 0 {
-		r.fresh += c.send.markAcked(r.data.start, int(r.data.len()), r.fin)
+	if r.fin || r.data.Len() > 0 {
+		r.fresh += c.send.MarkAcked(r.data.Start, int(r.data.Len()), r.fin)
 	}
-	r.data, r.fin = span{}, false
+	r.data, r.fin = stream.Span{}, false
 }
 
 // loseData queues the bytes of a frame to be sent again.
-func (c *Conn) loseData(f *sentFrame) { c.send.markLost(f.offset, int(f.length), f.fin) }
+func (c *Conn) loseData(f *sentFrame) { c.send.MarkLost(f.offset, int(f.length), f.fin) }

@@ -14,10 +14,9 @@ const resetRoom = 24
 
 // handle takes an abnormal end of the peer's stream. The bytes up to it are still delivered.
 func (resetFrame) handle(c *Conn, _ time.Duration, f wire.Frame) (bool, error) {
-	if f.Final < c.recv.highest() || c.recv.hasFinal && f.Final != c.recv.final {
+	if !c.recv.End(f.Final, true) {
 		return false, &Error{Kind: KindProtocol, Code: wire.CodeFinalSize, Reason: "the stream was reset at an impossible offset"}
 	}
-	c.recv.final, c.recv.hasFinal, c.recv.reset = f.Final, true, true
 	return true, nil
 }
 
@@ -25,7 +24,7 @@ func (resetFrame) append(c *Conn, _ time.Duration, b []byte, room int) ([]byte, 
 	if room < resetRoom {
 		return b, true
 	}
-	return wire.AppendReset(b, c.reset.code, c.send.end), false
+	return wire.AppendReset(b, c.reset.code, c.send.End()), false
 }
 
 func (resetFrame) acked(c *Conn) { c.reset.acked = true }
@@ -34,12 +33,6 @@ func (resetFrame) lost(c *Conn) {
 	if !c.reset.acked {
 		c.due.add(wire.FrameReset)
 	}
-}
-
-// streamSignal is what is said of a stream until it is acknowledged: that it was reset, or that nobody reads it.
-type streamSignal struct {
-	wanted, acked bool
-	code          wire.Code
 }
 
 // resetStream makes our end an abnormal one: the peer learns that it wrote to

@@ -13,11 +13,11 @@ type stopFrame struct{}
 const stopRoom = 16
 
 func (stopFrame) handle(c *Conn, _ time.Duration, f wire.Frame) (bool, error) {
-	if !c.send.stopped || f.Code == wire.CodeReset {
-		c.end.stopCode = f.Code
+	if !c.send.Stopped() || f.Code == wire.CodeReset {
+		c.stopCode = f.Code
 	}
-	if !c.send.done() {
-		c.send.stop()
+	if !c.send.Done() {
+		c.send.Stop()
 	}
 	return false, nil
 }

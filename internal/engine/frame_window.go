@@ -13,7 +13,7 @@ type windowFrame struct{}
 const windowRoom = 16
 
 func (windowFrame) handle(c *Conn, _ time.Duration, f wire.Frame) (bool, error) {
-	c.send.limit = max(c.send.limit, f.Limit)
+	c.send.Admit(f.Limit)
 	return false, nil
 }
 
@@ -22,15 +22,15 @@ func (windowFrame) append(c *Conn, now time.Duration, b []byte, room int) ([]byt
 		return b, true
 	}
 	if c.opening == nil {
-		c.recv.renew(now, c.path.rtt.smoothed)
+		c.recv.Renew(now, c.path.rtt.smoothed)
 	}
-	return wire.AppendWindow(b, c.recv.limit), false
+	return wire.AppendWindow(b, c.recv.Limit()), false
 }
 
 func (windowFrame) acked(*Conn) {}
 
 func (windowFrame) lost(c *Conn) {
-	if c.recv.bounded() {
+	if c.recv.Bounded() {
 		c.due.add(wire.FrameWindow)
 	}
 }

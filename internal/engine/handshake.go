@@ -65,7 +65,7 @@ func (c *Conn) appendHandshake(now time.Duration, dst []byte) []byte {
 		dst = wire.AppendCookie(dst, c.hs.cookie)
 	}
 	p := wire.Parameters{
-		InitialWindow: c.recv.limit, MaxAckDelay: c.acks.delay,
+		InitialWindow: c.recv.Limit(), MaxAckDelay: c.acks.delay,
 		MaxDatagramSize: uint64(c.path.mtu.max), IdleTimeout: max(0, c.params.IdleTimeout),
 	}
 	dst = wire.AppendParameters(dst, &p)
@@ -161,7 +161,7 @@ func (c *Conn) handshakeParameters(t wire.PacketType, payload []byte) (p wire.Pa
 // setPeer takes what the handshake says of the peer.
 func (c *Conn) setPeer(p wire.Parameters, id wire.ID) {
 	c.peerAckDelay, c.peerID = p.MaxAckDelay, id
-	c.send.limit = p.InitialWindow
+	c.send.Admit(p.InitialWindow)
 	c.sendSeed = wire.Seed(wire.Version, id, c.params.Local)
 	c.recvSeed = wire.Seed(wire.Version, c.params.Local, id)
 	if p.MaxDatagramSize < uint64(c.path.mtu.max) {

@@ -8,6 +8,7 @@ import (
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/stream"
 	"example.com/ebb/wire"
 )
 
@@ -172,7 +173,7 @@ func TestScatteredBytesCostBoundedMemory(t *testing.T) {
 	if f.server.Removed {
 		t.Fatalf("ended: %v", f.server.Conn.Err())
 	}
-	if n := f.w.server.Chunks(); n > int(window/engine.ChunkSize)+1 {
+	if n := f.w.server.Chunks(); n > int(window/stream.ChunkSize)+1 {
 		t.Errorf("%d chunks for a window of %d bytes", n, window)
 	}
 	st := f.server.Conn.Info().Stats

@@ -59,15 +59,14 @@ type Info struct {
 
 // Info reports the connection's numbers.
 func (c *Conn) Info() Info {
-	held := c.recv.ahead.size() + c.recv.ready - c.recv.read
 	return Info{
 		State: c.state.String(), Established: c.Established(), Stats: c.stats, Congestion: c.path.cc.Stats(),
 		SmoothedRTT: c.path.rtt.smoothed, RTTVariance: c.path.rtt.variance, MinRTT: c.path.rtt.min, LatestRTT: c.path.rtt.latest,
 		Window: c.path.cc.Window(), InFlight: c.sent.inFlight, Rate: c.path.rate, RateLimit: c.rateLimit, Limit: c.limit,
-		ReceiverRate: c.perRoundTrip(c.send.credit() + c.send.next - c.send.base), CongestionRate: c.perRoundTrip(uint64(c.path.cc.Window())),
+		ReceiverRate: c.perRoundTrip(c.send.Credit() + c.send.Next() - c.send.Base()), CongestionRate: c.perRoundTrip(uint64(c.path.cc.Window())),
 		ControlRate: c.path.cc.PacingRate(c.path.rtt.smoothed), BudgetRate: c.budget.rate,
-		PacketSize: c.path.mtu.size, ECN: c.path.ecn.phase == ecnCapable, SendBuffered: c.send.buffered(), SendBuffer: c.sendLimit(),
-		ReceiveBuffered: int(held), ReceiveWindow: int(c.recv.window), PeerWindow: int(c.send.credit()),
+		PacketSize: c.path.mtu.size, ECN: c.path.ecn.phase == ecnCapable, SendBuffered: c.send.Buffered(), SendBuffer: c.sendLimit(),
+		ReceiveBuffered: c.recv.Held(), ReceiveWindow: int(c.recv.Window()), PeerWindow: int(c.send.Credit()),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
+	"example.com/ebb/internal/stream"
 	"example.com/ebb/wire"
 )
 
@@ -49,10 +50,10 @@ type ackResult struct {
 	newest   *sentPacket // the newest packet newly acknowledged; nil: none
 	number   uint64      // of it
 	spurious congestion.LossEvent
-	data     span   // stream bytes that are delivered, and not marked yet
-	fin      bool   // with the end of the stream behind them
-	fresh    uint64 // stream bytes newly delivered
-	invented bool   // it names a number that was never sent
+	data     stream.Span // stream bytes that are delivered, and not marked yet
+	fin      bool        // with the end of the stream behind them
+	fresh    uint64      // stream bytes newly delivered
+	invented bool        // it names a number that was never sent
 }
 
 // handleAck processes an ACK of the data space.
@@ -61,7 +62,7 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 		c.stats.BadAcks++
 		return protocolError("ACK of a packet that was never sent")
 	}
-	prior, oldest, lost := c.sent.inFlight, c.send.base, c.stats.PacketsLost
+	prior, oldest, lost := c.sent.inFlight, c.send.Base(), c.stats.PacketsLost
 	var r ackResult
 	for s := range f.Ranges() {
 		c.ackRange(now, s, &r)
@@ -104,7 +105,7 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 		c.path.cc.OnAck(now, e)
 	}
 	if c.path.prr.active {
-		safe := c.send.base > oldest && c.stats.PacketsLost == lost
+		safe := c.send.Base() > oldest && c.stats.PacketsLost == lost
 		c.path.prr.deliver(r.bytes, c.sent.inFlight, c.path.cc.Window(), c.path.mtu.size, safe)
 	}
 	c.sent.trim(now - 2*c.path.rtt.pto(c.peerAckDelay))
@@ -119,13 +120,13 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 func (c *Conn) ackRange(now time.Duration, s wire.Range, r *ackResult) {
 	from, end := max(s.First, c.sent.base), s.Last+1
 	for from < end {
-		gap := c.sent.acked.nextMissing(from, end)
-		for n := gap.start; n < gap.end; n++ {
+		gap := c.sent.acked.NextMissing(from, end)
+		for n := gap.Start; n < gap.End; n++ {
 			c.ackPacket(now, n, r)
 		}
-		c.sent.acked.add(gap.start, gap.end)
-		c.sent.resolved.add(gap.start, gap.end)
-		from = gap.end
+		c.sent.acked.Add(gap.Start, gap.End)
+		c.sent.resolved.Add(gap.Start, gap.End)
+		from = gap.End
 	}
 }
 
@@ -252,9 +253,9 @@ func (c *Conn) detectLosses(now time.Duration, prior, credit int) {
 	var lost congestion.LossEvent
 	from, end := c.sent.base, c.sent.largestAcked
 	for from < end {
-		gap := c.sent.resolved.nextMissing(from, end)
-		n := gap.start
-		for ; n < gap.end; n++ {
+		gap := c.sent.resolved.NextMissing(from, end)
+		n := gap.Start
+		for ; n < gap.End; n++ {
 			p := c.sent.at(n)
 			counted := !c.loss.reordered && c.sent.largestAcked-n >= packetThreshold
 			if !counted && p.sentAt+delay > now {
@@ -263,11 +264,11 @@ func (c *Conn) detectLosses(now time.Duration, prior, credit int) {
 			}
 			c.losePacket(n, p, &lost)
 		}
-		c.sent.resolved.add(gap.start, n)
-		if n < gap.end {
+		c.sent.resolved.Add(gap.Start, n)
+		if n < gap.End {
 			break
 		}
-		from = gap.end
+		from = gap.End
 	}
 	if lost.Packets > 0 {
 		c.reportLoss(now, lost, prior, credit)
@@ -346,9 +347,9 @@ func (c *Conn) persistentCongestion() bool {
 	period := persistentPTOs * c.path.rtt.pto(c.peerAckDelay)
 	from, end := max(c.sent.base, c.loss.persistent), c.sent.largestAcked
 	for from < end {
-		gap := c.sent.acked.nextMissing(from, end)
+		gap := c.sent.acked.NextMissing(from, end)
 		first := Never
-		for n := gap.start; n < gap.end; n++ {
+		for n := gap.Start; n < gap.End; n++ {
 			p := c.sent.at(n)
 			if !p.has(isLost) {
 				break
@@ -363,7 +364,7 @@ func (c *Conn) persistentCongestion() bool {
 				return true
 			}
 		}
-		from = gap.end
+		from = gap.End
 	}
 	return false
 }
@@ -418,13 +419,13 @@ func (c *Conn) lossTimer(now time.Duration) {
 func (c *Conn) requeueOldest() {
 	from := c.sent.base
 	for from < c.sent.next {
-		gap := c.sent.resolved.nextMissing(from, c.sent.next)
-		for n := gap.start; n < gap.end; n++ {
+		gap := c.sent.resolved.NextMissing(from, c.sent.next)
+		for n := gap.Start; n < gap.End; n++ {
 			if c.requeueData(c.sent.at(n)) {
 				return
 			}
 		}
-		from = gap.end
+		from = gap.End
 	}
 }
 

@@ -1,6 +1,10 @@
 package engine
 
-import "time"
+import (
+	"time"
+
+	"example.com/ebb/internal/stream"
+)
 
 // packetFlags is what a packet was and what became of it.
 type packetFlags uint16
@@ -45,8 +49,8 @@ type sentState struct {
 
 	// acked and settled are spans of numbers at or above base: acknowledged;
 	// and acknowledged or declared lost.
-	acked    spanSet
-	resolved spanSet
+	acked    stream.SpanSet
+	resolved stream.SpanSet
 
 	largestAcked uint64
 	anyAcked     bool
@@ -126,9 +130,12 @@ func (s *sentState) trim(keepSince time.Duration) {
 		s.base++
 		s.frames.base = p.first + uint32(p.frames)
 	}
-	s.acked.remove(0, s.base)
-	s.resolved.remove(0, s.base)
+	s.acked.Remove(0, s.base)
+	s.resolved.Remove(0, s.base)
 }
 
+// keepRecords is the largest table that is kept when it holds nothing.
+const keepRecords = 64
+
 // slack reports whether the ring has grown and holds nothing.
-func (s *sentState) slack() bool { return s.base == s.next && len(s.ring) > keepSlots }
+func (s *sentState) slack() bool { return s.base == s.next && len(s.ring) > keepRecords }

@@ -43,6 +43,6 @@ func (s *sentState) skipNumber(now time.Duration) {
 	number := s.next
 	s.reserve(now).flags = neverSent | isLost
 	s.push()
-	s.resolved.add(number, number+1)
+	s.resolved.Add(number, number+1)
 	s.skip.next(number)
 }

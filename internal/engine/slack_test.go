@@ -13,7 +13,7 @@ func TestRecordsOutliveTheirUse(t *testing.T) {
 	var cc episodes
 	c := New(0, Params{Client: true, Controller: &cc, MaxDatagram: 1200})
 	c.establish(0)
-	const packets = 10 * keepSlots
+	const packets = 10 * keepRecords
 	for range packets {
 		p := c.sent.reserve(0)
 		p.size, p.flags = 1200, eliciting

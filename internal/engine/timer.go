@@ -93,10 +93,6 @@ func (c *Conn) shrink() {
 	if c.sent.base == c.sent.next {
 		c.sent.ring, c.sent.frames.ring = nil, nil
 	}
-	if c.send.base == c.send.end {
-		c.send.chunks.ring = nil
-	}
-	if c.recv.read == c.recv.highest() {
-		c.recv.chunks.ring = nil
-	}
+	c.send.Shrink()
+	c.recv.Shrink()
 }

@@ -22,7 +22,7 @@ type windowBudget struct {
 func (c *Conn) SetReceiveRate(now time.Duration, rate int64) {
 	switch {
 	case rate > 0 && c.opening == nil:
-		c.opening = &windowBudget{bucket: pacing.NewBucket(0, rate), due: Never, mark: c.recv.limit}
+		c.opening = &windowBudget{bucket: pacing.NewBucket(0, rate), due: Never, mark: c.recv.Limit()}
 	case rate > 0:
 		c.opening.bucket.SetRate(now, rate)
 	case c.opening != nil:
@@ -33,7 +33,7 @@ func (c *Conn) SetReceiveRate(now time.Duration, rate int64) {
 
 // renewWindow has a new window offered if one is worth telling. With a budget that is GrantWindow's part.
 func (c *Conn) renewWindow() {
-	if c.opening == nil && c.recv.renewable() {
+	if c.opening == nil && c.recv.Renewable() {
 		c.due.add(wire.FrameWindow)
 	}
 }
@@ -49,9 +49,9 @@ func (c *Conn) WindowWanted(now time.Duration) int {
 		return 0
 	}
 	b.due = Never
-	open := int64(c.recv.read+c.recv.window) - int64(c.recv.limit)
-	step := b.step(c.recv.window)
-	if !c.recv.bounded() || open < step {
+	open := c.recv.Closed()
+	step := b.step(c.recv.Window())
+	if !c.recv.Bounded() || open < step {
 		return 0
 	}
 	there := int64(b.bucket.Available(now))
@@ -72,17 +72,17 @@ func (b *windowBudget) step(window uint64) int64 {
 // offered, and WindowWanted is worth asking again after the wait.
 func (c *Conn) GrantWindow(now time.Duration, n int, wait time.Duration) (granted int) {
 	b := c.opening
-	if int64(n) < b.step(c.recv.window) {
+	if int64(n) < b.step(c.recv.Window()) {
 		b.throttled = true
 		b.due = now + max(wait, 1)
 		return 0
 	}
 	b.bucket.Spend(now, n)
-	c.recv.limit += uint64(n)
+	c.recv.Offer(n)
 	c.due.add(wire.FrameWindow)
-	if c.recv.limit-b.mark >= c.recv.window/2 {
-		c.recv.grow(now, c.path.rtt.smoothed, !b.throttled)
-		b.mark, b.throttled = c.recv.limit, false
+	if c.recv.Limit()-b.mark >= c.recv.Window()/2 {
+		c.recv.Grow(now, c.path.rtt.smoothed, !b.throttled)
+		b.mark, b.throttled = c.recv.Limit(), false
 	}
 	return n
 }

@@ -10,6 +10,7 @@ import (
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/router"
 	"example.com/ebb/internal/shaper"
+	"example.com/ebb/internal/stream"
 	"example.com/ebb/pool"
 	"example.com/ebb/wire"
 )
@@ -528,13 +529,13 @@ func (f *Flow) expire(at time.Duration) {
 	f.Flush()
 }
 
-// chunkHeap is an engine.Allocator that counts.
+// chunkHeap is a stream.Allocator that counts.
 type chunkHeap struct {
 	free [][]byte
 	lent int
 }
 
-// Chunk implements engine.Allocator.
+// Chunk implements stream.Allocator.
 func (h *chunkHeap) Chunk() []byte {
 	h.lent++
 	if n := len(h.free); n > 0 {
@@ -542,10 +543,10 @@ func (h *chunkHeap) Chunk() []byte {
 		h.free = h.free[:n-1]
 		return b
 	}
-	return make([]byte, engine.ChunkSize)
+	return make([]byte, stream.ChunkSize)
 }
 
-// Free implements engine.Allocator.
+// Free implements stream.Allocator.
 func (h *chunkHeap) Free(b []byte) {
 	h.lent--
 	h.free = append(h.free, b)

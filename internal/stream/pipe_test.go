@@ -1,9 +1,10 @@
-package engine
+package stream
 
 import (
 	"bytes"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // heap is an Allocator that counts and soils what comes back.
@@ -17,8 +18,8 @@ func (h *heap) Free(b []byte) {
 	}
 }
 
-func newRecvPipe(h *heap, window uint64) *recvPipe {
-	return &recvPipe{chunks: chunkWindow{alloc: h}, window: window, maxWindow: window, limit: window}
+func newRecv(h *heap, window uint64) *Recv {
+	return &Recv{chunks: chunkWindow{alloc: h}, window: window, maxWindow: window, limit: window}
 }
 
 // TestReceiveAnyOrder: bytes that come in any order, overlapping and repeated, are
@@ -31,7 +32,7 @@ func TestReceiveAnyOrder(t *testing.T) {
 		want[i] = byte(r.Uint32())
 	}
 	var h heap
-	p := newRecvPipe(&h, 1<<30)
+	p := newRecv(&h, 1<<30)
 	var got []byte
 	buf := make([]byte, 7000)
 	leased := 0
@@ -50,12 +51,12 @@ func TestReceiveAnyOrder(t *testing.T) {
 		near := max(int(p.ready)-2999, 0) + r.IntN(spread)
 		start := min(near, len(want)-1)
 		end := min(start+1+r.IntN(3000), len(want))
-		if !p.receive(uint64(start), want[start:end]) {
+		if !p.Receive(uint64(start), want[start:end]) {
 			t.Fatal("no room for a gap")
 		}
 		if r.IntN(4) == 0 {
 			reclaim()
-			n := p.take(buf)
+			n := p.Take(buf)
 			got = append(got, buf[:n]...)
 			if n == 0 || p.read == p.ready && r.IntN(2) == 0 {
 				p.lease = &Lease{Buf: buf[:1+r.IntN(len(buf))]}
@@ -63,7 +64,7 @@ func TestReceiveAnyOrder(t *testing.T) {
 		}
 	}
 	reclaim()
-	for n := p.take(buf); n > 0; n = p.take(buf) {
+	for n := p.Take(buf); n > 0; n = p.Take(buf) {
 		got = append(got, buf[:n]...)
 	}
 	if !bytes.Equal(got, want) {
@@ -80,17 +81,17 @@ func TestReceiveAnyOrder(t *testing.T) {
 // TestGapsAreBounded: single bytes with holes between them buy a bounded number of
 // spans; what fits no more is refused, and what closes a hole is not.
 func TestGapsAreBounded(t *testing.T) {
-	p := newRecvPipe(new(heap), 1<<20)
+	p := newRecv(new(heap), 1<<20)
 	refused := 0
 	for i := range uint64(2 * maxGaps) {
-		if !p.receive(2*i+2, []byte{1}) {
+		if !p.Receive(2*i+2, []byte{1}) {
 			refused++
 		}
 	}
 	if len(p.ahead) != maxGaps || refused != maxGaps {
 		t.Errorf("%d spans, %d refused; want %d of each", len(p.ahead), refused, maxGaps)
 	}
-	if !p.receive(0, []byte{1, 2, 3, 4}) || p.ready != 5 {
+	if !p.Receive(0, []byte{1, 2, 3, 4}) || p.ready != 5 {
 		t.Errorf("the bytes that close holes were refused: ready %d", p.ready)
 	}
 }
@@ -98,23 +99,24 @@ func TestGapsAreBounded(t *testing.T) {
 // TestWindowGrowsWhenItBinds: a window emptied within two round trips doubles up to
 // its bound, and one emptied slowly does not.
 func TestWindowGrowsWhenItBinds(t *testing.T) {
-	p := newRecvPipe(new(heap), 64<<10)
+	p := newRecv(new(heap), 64<<10)
 	p.maxWindow = 256 << 10
+	const ms = time.Millisecond
 	now := 10 * ms
 	for range 5 {
 		p.read, p.ready = p.limit, p.limit
-		if !p.renewable() {
+		if !p.Renewable() {
 			t.Fatal("an empty window is not renewed")
 		}
 		now += 10 * ms
-		p.renew(now, 20*ms)
+		p.Renew(now, 20*ms)
 	}
 	if p.window != p.maxWindow {
 		t.Errorf("the window is %d after five fast turns", p.window)
 	}
 	p.window = 64 << 10
 	p.read, p.ready = p.limit, p.limit
-	p.renew(now+100*ms, 20*ms)
+	p.Renew(now+100*ms, 20*ms)
 	if p.window != 64<<10 {
 		t.Errorf("the window grew to %d although the application is slow", p.window)
 	}
@@ -126,7 +128,7 @@ func TestSendPipeAgainstModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for range 50 {
 		var h heap
-		p := sendPipe{chunks: chunkWindow{alloc: &h}, limit: 1 << 20}
+		p := Send{chunks: chunkWindow{alloc: &h}, limit: 1 << 20}
 		type flight struct {
 			offset uint64
 			n      int
@@ -135,17 +137,17 @@ func TestSendPipeAgainstModel(t *testing.T) {
 		var out, lost []flight
 		total := r.IntN(100_000)
 		written := 0
-		for steps := 0; !p.done(); steps++ {
+		for steps := 0; !p.Done(); steps++ {
 			if steps > 100_000 {
 				t.Fatalf("stuck: %+v", p)
 			}
 			if n := min(r.IntN(5000), total-written); n > 0 {
-				p.write(make([]byte, n))
+				p.Write(make([]byte, n))
 				written += n
 			}
 			p.fin = written == total
-			if offset, n, fin := p.sendable(1 + r.IntN(1400)); n > 0 || fin {
-				p.markSent(offset, n, fin)
+			if offset, n, fin := p.Sendable(1 + r.IntN(1400)); n > 0 || fin {
+				p.MarkSent(offset, n, fin)
 				out = append(out, flight{offset, n, fin})
 			}
 			if len(out) > 0 && r.IntN(2) == 0 {
@@ -153,15 +155,15 @@ func TestSendPipeAgainstModel(t *testing.T) {
 				f := out[i]
 				out = append(out[:i], out[i+1:]...)
 				if r.IntN(3) == 0 {
-					p.markLost(f.offset, f.n, f.fin)
+					p.MarkLost(f.offset, f.n, f.fin)
 					lost = append(lost, f)
 				} else {
-					p.markAcked(f.offset, f.n, f.fin)
+					p.MarkAcked(f.offset, f.n, f.fin)
 				}
 			}
 			if len(lost) > 0 && r.IntN(9) == 0 { // it was late, not lost
 				f := lost[r.IntN(len(lost))]
-				p.markAcked(f.offset, f.n, f.fin)
+				p.MarkAcked(f.offset, f.n, f.fin)
 			}
 		}
 		if p.base != uint64(total) || h.lent != 0 {

@@ -1,4 +1,4 @@
-package engine
+package stream
 
 import (
 	"math/rand/v2"
@@ -10,7 +10,7 @@ func TestSpanSetAgainstModel(t *testing.T) {
 	const size = 200
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
-		var s spanSet
+		var s SpanSet
 		var model [size + 1]bool
 		for range 60 {
 			start := uint64(r.IntN(size))
@@ -18,9 +18,9 @@ func TestSpanSetAgainstModel(t *testing.T) {
 			end = min(end, size)
 			adding := r.IntN(3) > 0
 			if adding {
-				s.add(start, end)
+				s.Add(start, end)
 			} else {
-				s.remove(start, end)
+				s.Remove(start, end)
 			}
 			for n := start; n < end; n++ {
 				model[n] = adding
@@ -30,22 +30,22 @@ func TestSpanSetAgainstModel(t *testing.T) {
 	}
 }
 
-func compare(t *testing.T, s spanSet, model []bool) {
+func compare(t *testing.T, s SpanSet, model []bool) {
 	t.Helper()
 	var count uint64
 	for n, in := range model {
-		if s.contains(uint64(n)) != in {
+		if s.Contains(uint64(n)) != in {
 			t.Fatalf("%v: contains(%d) is %v", s, n, !in)
 		}
 		if in {
 			count++
 		}
 	}
-	if s.size() != count {
-		t.Fatalf("%v: size %d, want %d", s, s.size(), count)
+	if s.Size() != count {
+		t.Fatalf("%v: size %d, want %d", s, s.Size(), count)
 	}
 	for i, x := range s {
-		if x.start >= x.end || i > 0 && s[i-1].end >= x.start {
+		if x.Start >= x.End || i > 0 && s[i-1].End >= x.Start {
 			t.Fatalf("%v is not ascending, disjoint and apart", s)
 		}
 	}
@@ -54,7 +54,7 @@ func compare(t *testing.T, s spanSet, model []bool) {
 	}
 }
 
-func checkMissing(t *testing.T, s spanSet, model []bool, from uint64) {
+func checkMissing(t *testing.T, s SpanSet, model []bool, from uint64) {
 	t.Helper()
 	end := min(from+31, uint64(len(model)))
 	want := from
@@ -65,11 +65,11 @@ func checkMissing(t *testing.T, s spanSet, model []bool, from uint64) {
 	for stop < end && !model[stop] {
 		stop++
 	}
-	got := s.nextMissing(from, end)
-	if got.len() == 0 && want == end {
+	got := s.NextMissing(from, end)
+	if got.Len() == 0 && want == end {
 		return
 	}
-	if got != (span{want, stop}) {
+	if got != (Span{want, stop}) {
 		t.Fatalf("%v: missing in [%d,%d) is %v, want [%d,%d)", s, from, end, got, want, stop)
 	}
 }

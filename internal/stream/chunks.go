@@ -1,4 +1,4 @@
-package engine
+package stream
 
 import "example.com/ebb/internal/prefetch"
 
