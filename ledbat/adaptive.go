@@ -7,23 +7,23 @@ import (
 )
 
 const (
-	maxTarget = 5 * time.Millisecond // of queue
+	maxTarget = 5 * time.Millisecond // of queue; T0, A6
 	minTarget = time.Millisecond
 	// targetShare is how many base delays of queue are allowed where that is less
 	// than maxTarget: a path inside a machine needs no 5 ms.
 	targetShare = 4
-	// bufferShare is the part of a short buffer that the target may take. What a packet
-	// takes comes on top of it, and grows as others make the flow slower: with half, a
-	// flow beside CUBIC held on to a quarter of the link.
+	// bufferShare is the part of a short buffer that the target may take (A6). The time
+	// of a packet comes on top, and grows as others make the flow slower: with half of
+	// the buffer, a flow beside CUBIC kept a quarter of the link.
 	bufferShare = 4
 
-	growthShare = 8 // of a packet: the most that congestion avoidance grows in a round trip
-	probeShare  = 4 // of what is acknowledged: the growth of a probe
+	growthShare = 8 // of a packet: the most that congestion avoidance grows in a round trip, A5
+	probeShare  = 4 // of what is acknowledged: the growth of a probe, A9
 
-	quietShare  = 4           // of the target: a queue of less is none
-	quietRounds = 4           // without a queue before a probe
-	quietTime   = time.Second // likewise
-	maxWait     = 32 * time.Second
+	noQueueShare = 4                // of the target: a queue of less counts as none, A9
+	probeRounds  = 4                // without a queue before a probe, A9
+	minProbeWait = time.Second      // likewise, in time
+	maxProbeWait = 32 * time.Second // the same after probes that ended with loss
 
 	// forgetPath is the silence after which nothing is known of the path: as long
 	// as the base history of RFC 6817 section 2.5.
@@ -44,14 +44,14 @@ type adaptive struct {
 	initial int64         // the window to begin with
 	heard   time.Duration // when something was last sent or acknowledged
 	before  time.Duration // the largest queue of the round before
-	clear   bool          // there was none at times in it
+	clear   bool          // at some time in it there was no queue
 
 	stage           stage
 	began           bool // holding follows a slow start
 	byLoss          bool // holding follows a loss
 	queueStreak     queueStreak
 	idle            idleRounds
-	throttledRounds int  // rounds in a row in which a bandwidth limit held the sender
+	throttledRounds int  // rounds in a row in which a bandwidth limit throttled the sender
 	resumed         bool // the first flight after an idle time is on its way
 
 	baseProbe baseProbe
@@ -66,7 +66,7 @@ const (
 	probing                 // a slower one, from a window that leaves no queue
 	holding                 // one round after either, to see what the path delivers
 	steady                  // congestion avoidance
-	draining                // half of the window, to look for the base delay
+	draining                // half of the window, to see the base delay
 	recovering              // slow start after a timeout, to ssthresh
 )
 
@@ -82,11 +82,11 @@ type queueStreak struct {
 	since   time.Duration
 }
 
-// idleRounds counts rounds in a row without one.
+// idleRounds counts rounds in a row in which the bottleneck had no queue.
 type idleRounds struct {
 	rounds int
 	since  time.Duration
-	wait   time.Duration // how long it must be quiet, after a probe that ended with loss
+	wait   time.Duration // how long there must be no queue, after a probe that ended with loss
 }
 
 func newAdaptive(config Config) *adaptive {
@@ -139,7 +139,7 @@ func (c *adaptive) OnTimeout(now time.Duration) {
 	c.onTimeout()
 }
 
-// Window is half of what is kept while the queue drains.
+// Window is the window, and half of it in a drain (A12).
 func (c *adaptive) Window() int {
 	if c.stage == draining {
 		return int(max(c.window/2, c.minWindow))
@@ -147,7 +147,7 @@ func (c *adaptive) Window() int {
 	return int(c.window)
 }
 
-// PacingRate is twice the window per smoothed round trip while it doubles, and
+// PacingRate is twice the window per smoothed round trip while it doubles (A3), and
 // 1.25 times otherwise.
 func (c *adaptive) PacingRate(srtt time.Duration) int64 {
 	switch c.stage {
@@ -166,17 +166,17 @@ func (c *adaptive) Stats() congestion.Stats {
 	return s
 }
 
-// maxTarget is the most queue to have on this path, but for a packet.
+// maxTarget is T0: the most queue to have on this path, without the time of a packet (A6).
 func (c *adaptive) maxTarget() time.Duration {
 	return min(max(targetShare*c.delay.base, minTarget), maxTarget)
 }
 
-// target is the queue to have, with a round trip as given: a part that is the same
-// for every flow of a path, of what a short buffer holds a quarter, but 0.5 ms, and the time that
-// one packet takes at the flow's own rate.
+// target is T, the queue to have, with a round trip as given: a part that is the same
+// for every flow of a path, a quarter of a short buffer at most (but at least 0.5 ms), and
+// the time that one packet takes at the flow's own rate (A6).
 func (c *adaptive) target(rtt time.Duration) time.Duration {
 	packet := time.Duration(scale(c.datagramSize, int64(rtt), c.window))
-	// Up to half of the target a range is what bursts of one's own make.
+	// A8: up to half of the target a range is what the flow's own bursts make.
 	noise := min(max(0, 2*c.jitter.least-c.maxTarget()), 2*maxTarget)
 	short := max(c.buffer.size/bufferShare, minBufferDelay/2)
 	return min(c.maxTarget()+noise, short) + min(packet, maxBufferDelay)
@@ -188,14 +188,14 @@ func (c *adaptive) sample(e *congestion.AckEvent) {
 	c.base = c.delay.base
 	queue := c.delay.queue
 	c.round.sample(&c.delay, e.RTT)
-	if queue <= c.maxTarget()/8 {
+	if queue <= c.maxTarget()/8 { // A12: the base is in sight
 		c.baseProbe.found(c.now, c.window)
 	}
 	if c.stage == draining && c.baseProbe.began(e.LargestAcked) ||
 		int64(e.Delivery.TxInFlight) <= max(c.window/2, c.minWindow) {
 		c.baseProbe.seen.add(queue, e.RTT, e.OneWay, e.HasOneWay)
 	}
-	if queue > c.exitAt() {
+	if queue > c.exitAt() { // A3
 		if c.queueStreak.samples == 0 {
 			c.queueStreak.since = c.now
 		}
@@ -208,8 +208,7 @@ func (c *adaptive) sample(e *congestion.AckEvent) {
 // trackRound ends the round if this ACK does.
 func (c *adaptive) trackRound(e *congestion.AckEvent) {
 	if c.round.throttled > 0 && !e.Throttled && c.throttledRounds >= flightRounds {
-		// A limit was lifted: what is measured from here on is another
-		// matter.
+		// A limit was lifted: measure from here on.
 		c.startRound()
 		return
 	}
@@ -233,7 +232,7 @@ func (c *adaptive) endRound() {
 	r := c.round
 	c.flights.add(r.flight)
 	// In a slow start or a probe the queue goes from nothing to full in a round.
-	clear := c.stage == steady && r.samples > 0 && r.least <= c.maxTarget()/quietShare
+	clear := c.stage == steady && r.samples > 0 && r.least <= c.maxTarget()/noQueueShare
 	c.buffer.add(c.now, max(r.most, c.before), clear && c.clear, r.acked, r.lostCount)
 	c.buffer.age(c.now)
 	c.before, c.clear = r.most, clear
@@ -248,15 +247,15 @@ func (c *adaptive) endRound() {
 	case c.stage == steady:
 		c.avoid(&r)
 	case c.stage != draining && (r.appLimited() || r.wasThrottled() || c.resumed):
-		c.lookWithoutDrain()
+		c.probeWithoutDrain()
 	}
 	c.resumed = false
 	c.startRound()
 }
 
-// released says whether slow start should resume: a bandwidth limit held the sender
-// for so long that the window has followed what it left of the flight, it holds it
-// no more, and a round without it has left no queue.
+// released says whether slow start should resume: a bandwidth limit throttled the sender
+// for so long that the window could not grow beyond twice the little in flight, it does so
+// no more, and a round without the limit has left no queue.
 func (c *adaptive) released(r *round) bool {
 	if r.wasThrottled() {
 		c.throttledRounds++
@@ -267,7 +266,7 @@ func (c *adaptive) released(r *round) bool {
 		c.throttledRounds = 0
 	}
 	return c.throttledRounds == 0 && was >= flightRounds && (c.stage == steady || c.stage == probing) &&
-		r.samples > 0 && r.lost == 0 && r.least < c.target(r.rtt)/quietShare
+		r.samples > 0 && r.lost == 0 && r.least < c.target(r.rtt)/noQueueShare
 }
 
 func (c *adaptive) enter(s stage) {
@@ -276,9 +275,9 @@ func (c *adaptive) enter(s stage) {
 	c.idle.rounds = 0
 }
 
-// resume is the first packet after an idle time: the queue that the flow had is gone,
-// so that its first flight sees the path as a drain would. After a very long time the
-// path may be another.
+// resume deals with the first packet after an idle time. The flow's own queue is gone,
+// so its first flight sees the path as a drain would. After a very long time the path
+// may be another.
 func (c *adaptive) resume() {
 	if c.now-c.heard > forgetPath && c.delay.base > 0 {
 		c.delay, c.base = delaySignal{}, 0

@@ -18,18 +18,18 @@ type adaptiveCut struct {
 	stage    stage
 	window   int64
 	ssthresh int64
-	quiet    idleRounds
+	idle     idleRounds
 }
 
 func (c *adaptive) beginCut(unproven int) {
 	c.cut = adaptiveCut{
 		start: c.cut.end, end: c.nextNumber, at: c.now, unproven: unproven, undoable: unproven > 0,
-		stage: c.stage, window: c.window, ssthresh: c.ssthresh, quiet: c.idle,
+		stage: c.stage, window: c.window, ssthresh: c.ssthresh, idle: c.idle,
 	}
 }
 
-// OnLoss counts the losses of the round. Those of packets sent before the last cut
-// belong to what that has answered.
+// OnLoss counts the losses of the round, and ends a slow start or a probe with too many
+// (A3). Losses of packets sent before the last cut were answered by it.
 func (c *adaptive) OnLoss(now time.Duration, e congestion.LossEvent) {
 	c.advance(now, e.LargestSent)
 	if e.Packets <= 0 {
@@ -58,9 +58,9 @@ func (c *adaptive) OnLoss(now time.Duration, e congestion.LossEvent) {
 	}
 }
 
-// reduce answers a loss rate that is congestion, in parts of fullRate: by twice the
-// rate, half of the window at most, and to no less than a configured MinSSThresh, as
-// the window after a loss is ssthresh (RFC 5681 section 3.2).
+// reduce answers a loss rate that is congestion (A10). rate is in parts of fullRate. The
+// window falls by twice the rate, by half at most, and not below a configured MinSSThresh,
+// because the window after a loss is ssthresh (RFC 5681 section 3.2).
 func (c *adaptive) reduce(rate int64, packets int) {
 	c.beginCut(packets)
 	w := scale(c.window, fullRate-min(2*rate, fullRate/2), fullRate)
@@ -71,7 +71,7 @@ func (c *adaptive) reduce(rate int64, packets int) {
 }
 
 // onMark answers a mark as TCP does (RFC 3168 section 6.1.2): half of the window, once
-// for all packets in flight. A queue that marks is one that others have a claim to.
+// for all packets in flight (A11). A queue that marks is shared with others.
 func (c *adaptive) onMark(largest uint64) {
 	if largest < c.cut.end {
 		c.cut.undoable = false
@@ -85,8 +85,8 @@ func (c *adaptive) onMark(largest uint64) {
 	}
 }
 
-// OnSpuriousLoss takes losses back. When all of the last reduction have arrived, it is
-// undone, and a slow start or a probe that it ended goes on.
+// OnSpuriousLoss takes losses back. When all packets that the last cut answered have
+// arrived, it is undone, and a slow start or a probe that it ended goes on.
 func (c *adaptive) OnSpuriousLoss(now time.Duration, e congestion.LossEvent) {
 	c.advance(now, e.LargestSent)
 	if e.Packets <= 0 {
@@ -109,7 +109,7 @@ func (c *adaptive) OnSpuriousLoss(now time.Duration, e congestion.LossEvent) {
 	k.end = k.start // a loss from now on is answered again
 	c.setWindow(max(c.window, k.window))
 	c.setSSThresh(k.ssthresh)
-	c.idle.wait = k.quiet.wait
+	c.idle.wait = k.idle.wait
 	switch k.stage {
 	case starting, probing, recovering:
 		if c.stage != draining {
@@ -118,8 +118,8 @@ func (c *adaptive) OnSpuriousLoss(now time.Duration, e congestion.LossEvent) {
 	}
 }
 
-// onTimeout starts over with what is known: ssthresh is half of the window, the
-// window at its least or at a quarter of a configured floor.
+// onTimeout starts over with what is known (A15): ssthresh is half of the window, the
+// window is at its least or at a quarter of a configured floor.
 func (c *adaptive) onTimeout() {
 	c.timeouts++
 	before := c.window

@@ -191,7 +191,7 @@ func TestAForgedClockStarvesNobody(t *testing.T) {
 	}
 }
 
-// ACKs for what was never in flight, and ACKs held back for long, move the window within
+// ACKs for what was never in flight, and ACKs delayed for long, move the window within
 // its bounds: it never grows by more than was acknowledged, nor beyond twice the flight.
 func TestOptimisticAndLateACKs(t *testing.T) {
 	s, _ := newCourse(t, 40*ms, Config{})
@@ -214,6 +214,6 @@ func TestOptimisticAndLateACKs(t *testing.T) {
 		s.ack(i, mss, n*mss, 0, 20*time.Second)
 	}
 	if got := s.Window(); got > before+mss {
-		t.Errorf("window %d after %d: ACKs held back for 20 s made it grow", got, before)
+		t.Errorf("window %d after %d: ACKs delayed by 20 s made it grow", got, before)
 	}
 }

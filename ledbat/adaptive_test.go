@@ -14,10 +14,10 @@ func TestAdaptiveSlowStartDoublesAndAQueueEndsIt(t *testing.T) {
 	s.round(5*ms, 0)
 	s.wantStage(c, starting, "a queue of 5 ms, the target")
 	window := c.window
-	for i := range 2 * crowdSamples {
-		s.now += crowdTime / 4
+	for i := range 2 * streakSamples {
+		s.now += streakTime / 4
 		s.ack(s.sent-1, 0, 10*mss, 0, 6*ms)
-		if got, want := c.stage == holding, i+1 >= crowdSamples; got != want {
+		if got, want := c.stage == holding, i+1 >= streakSamples; got != want {
 			t.Fatalf("%d samples of 6 ms: %v", i+1, c.stage)
 		}
 		if c.stage == holding {
@@ -138,7 +138,7 @@ func TestTheBaseRisesAfterThreeDrainsInVain(t *testing.T) {
 		t.Errorf("base %v, want 100ms", c.delay.base)
 	}
 	if d := s.now - rose; d > 9*time.Second {
-		t.Errorf("after %v: squeezed windows look every 2 s", d)
+		t.Errorf("after %v: a squeezed window probes for the base every 2 s", d)
 	}
 	s.round(60*ms, 0)
 	if c.delay.queue != 0 {
@@ -163,7 +163,7 @@ func TestAProbeNeedsASecondOfQuiet(t *testing.T) {
 	s.round(4*ms, 0)
 	from := s.now
 	s.rounds(0, func() bool { return c.stage == probing })
-	if d := s.now - from; d < quietTime || d > quietTime+3*40*ms {
+	if d := s.now - from; d < minProbeWait || d > minProbeWait+3*40*ms {
 		t.Errorf("after %v, want 1 s", d)
 	}
 	before := c.window
@@ -172,7 +172,7 @@ func TestAProbeNeedsASecondOfQuiet(t *testing.T) {
 	s.now += ms
 	s.round(3*ms, 0) // above half of the target, all at one time
 	s.wantStage(c, probing, "a moment of queue")
-	for range crowdSamples {
+	for range streakSamples {
 		s.now += ms
 		s.ack(s.sent-1, 0, 10*mss, 0, 3*ms)
 	}
@@ -328,9 +328,9 @@ func TestHeldACKs(t *testing.T) {
 	}
 	held(0, 30*ms)
 	held(0, 30*ms)
-	s.wantStage(c, starting, "held ACKs")
+	s.wantStage(c, starting, "delayed ACKs")
 	if got := c.ackHoldTime(); got < 25*ms || got > 30*ms {
-		t.Errorf("ACKs held for %v, want about 30ms", got)
+		t.Errorf("ACKs delayed by %v, want about 30ms", got)
 	}
 	if got := c.delay.queue; got != 0 {
 		t.Errorf("queue %v, want none", got)

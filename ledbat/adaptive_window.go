@@ -7,21 +7,21 @@ import (
 )
 
 const (
-	// crowdSamples is how many samples in a row must show a queue to end a slow
-	// start: the first flight alone is a queue of ten packets for a moment, and
-	// an ACK comes for two.
-	crowdSamples = 8
-	// crowdTime is how long they must at least take, so that what a stalled machine
-	// does at once is not taken for a queue.
-	crowdTime = time.Millisecond
+	// streakSamples is how many samples in a row must show a queue to end a slow
+	// start (A3): the first flight alone is a queue of ten packets for a moment, and
+	// an ACK comes for two packets.
+	streakSamples = 8
+	// streakTime is how long these samples must take at least (A3), so that what a
+	// stalled machine does at once is not taken for a queue.
+	streakTime = time.Millisecond
 
 	// A slow start or a probe ends with a round that has lost more than both of
-	// these.
+	// these (A3).
 	exitLosses    = 4  // packets
 	exitLossShare = 10 // one of so many bytes
 )
 
-// exitAt is the queue that ends a slow start or a probe.
+// exitAt is the queue that ends a slow start (A3) or a probe (A9).
 func (c *adaptive) exitAt() time.Duration {
 	most := min(c.maxTarget(), c.buffer.size)
 	if c.stage == probing {
@@ -30,9 +30,9 @@ func (c *adaptive) exitAt() time.Duration {
 	return most
 }
 
-// ackHoldTime is how long ACKs are held back to come together, if that is worth notice: a flow
-// meets its own queue only from one clump of them to the next, and fills the path only with
-// a window that covers the wait.
+// ackHoldTime is H (A16): how long ACKs are delayed to come together, or 0 if that is
+// little. With such ACKs a flow sees its own queue only from one group to the next, and
+// fills the path only with a window that covers the wait.
 func (c *adaptive) ackHoldTime() time.Duration {
 	if h := c.delay.ackHolding.spread(); h > reverseMargin {
 		return h
@@ -40,9 +40,9 @@ func (c *adaptive) ackHoldTime() time.Duration {
 	return 0
 }
 
-// grow is a slow start or a probe, until there is a queue.
+// grow is a slow start (A3) or a probe (A9), until there is a queue.
 func (c *adaptive) grow(e *congestion.AckEvent) {
-	if c.queueStreak.samples >= crowdSamples && c.now-c.queueStreak.since >= max(crowdTime, c.ackHoldTime()) {
+	if c.queueStreak.samples >= streakSamples && c.now-c.queueStreak.since >= max(streakTime, c.ackHoldTime()) {
 		c.hold(false)
 		return
 	}
@@ -55,8 +55,8 @@ func (c *adaptive) grow(e *congestion.AckEvent) {
 	case starting:
 		c.growBy(int64(e.Bytes))
 	case recovering:
-		// No cap by the flight holds up to ssthresh: a sender that is short of
-		// data would stay at its least window for as long as it is short.
+		// A15: up to ssthresh A14's cap does not apply. With it, a sender with
+		// little data would stay at its least window for as long as that lasts.
 		c.setWindow(min(c.window+int64(e.Bytes), max(c.window, c.ssthresh)))
 		if c.window >= c.ssthresh {
 			c.recovered()
@@ -64,10 +64,10 @@ func (c *adaptive) grow(e *congestion.AckEvent) {
 	}
 }
 
-// recovered is the end of the slow start after a timeout. Where none has found what the
-// path holds, ssthresh is half of a window that says nothing about it, and slow start goes
-// on until there is a queue, as the first would have: unless the floor is configured, or
-// configured to be none, which makes ssthresh exact.
+// recovered is the end of the slow start after a timeout (A15). Where no slow start has found
+// a queue yet, ssthresh is half of a window that says nothing about the path. Then slow start
+// goes on until there is a queue, as the first would have. Where MinSSThresh is set, even to
+// none, ssthresh is exact.
 func (c *adaptive) recovered() {
 	if c.minSSThresh == 0 && c.exit.window == 0 {
 		c.enter(starting)
@@ -76,8 +76,8 @@ func (c *adaptive) recovered() {
 	c.enter(steady)
 }
 
-// growBy adds to the window what twice the flight of the last rounds allows. The cap
-// only withholds growth.
+// growBy adds to the window, up to twice the largest flight of the last rounds (A14). The
+// cap only withholds growth.
 func (c *adaptive) growBy(n int64) {
 	limit := 2 * max(c.flights.max, c.round.flight)
 	if c.window < limit {
@@ -85,7 +85,7 @@ func (c *adaptive) growBy(n int64) {
 	}
 }
 
-// hold keeps the window for a round, to see what the path delivers with it.
+// hold keeps the window for a round, to see what the path delivers with it (A4).
 func (c *adaptive) hold(byLoss bool) {
 	c.began = c.stage != probing
 	c.byLoss = byLoss
@@ -98,14 +98,14 @@ func (c *adaptive) hold(byLoss bool) {
 	c.startRound()
 }
 
-// waitLonger doubles how long it must be quiet before the next probe.
+// waitLonger doubles the time without a queue before the next probe (A9).
 func (c *adaptive) waitLonger() {
-	c.idle.wait = min(2*max(c.idle.wait, quietTime), maxWait)
+	c.idle.wait = min(2*max(c.idle.wait, minProbeWait), maxProbeWait)
 }
 
 // leaveHold sets the window to what the path has delivered in a round trip without our
-// queue, and to a part of the target more; a queue on the ACKs' path is part of the round trip. On a path shorter than its target it is
-// what was delivered in half of the target.
+// queue, and a part of the target more (A4). A queue on the ACKs' path is part of the round
+// trip. On a path shorter than half of T0 it is what was delivered in half of T0.
 func (c *adaptive) leaveHold(r *round) {
 	if r.rate > 0 {
 		delay := max(r.rtt-r.least, c.maxTarget()/2)
@@ -114,14 +114,14 @@ func (c *adaptive) leaveHold(r *round) {
 		}
 		delay += c.ackHoldTime()
 		if !c.byLoss {
-			// As much queue as is the most for a probe: a window that leaves none is too
+			// The queue with which A9 does not probe. A window that leaves none is too
 			// small wherever delays vary, and would be probed beyond again and again.
-			delay += c.target(r.rtt) / quietShare
+			delay += c.target(r.rtt) / noQueueShare
 		}
 		w := scale(r.rate, int64(delay), int64(time.Second))
 		if r.limited > 0 {
-			// The flight was not the window for some of the time, and the rate not
-			// the path's: the round trip tells more.
+			// For some of the time the sender had nothing to send, so the rate is not the
+			// path's. The round trip says more.
 			w = max(w, scale(c.window, int64(delay), int64(max(r.rtt, delay))))
 		}
 		c.setWindow(min(c.window, w))
@@ -134,12 +134,12 @@ func (c *adaptive) leaveHold(r *round) {
 		c.exit = exitPoint{window: c.window, base: c.base}
 	}
 	c.setSSThresh(c.window)
-	// What was the base in the first moments may have been a queue of others, so
-	// that the first look at it comes soon.
+	// What looked like the base in the first moments may have been a queue of others:
+	// the first drain comes soon.
 	c.baseProbe.at = c.now - c.stale()*17/20
 }
 
-// avoid is a round of congestion avoidance.
+// avoid is a round of congestion avoidance (A5).
 func (c *adaptive) avoid(r *round) {
 	worst, congested := c.loss.add(r.acked, r.lost)
 	if r.samples == 0 {
@@ -158,19 +158,19 @@ func (c *adaptive) avoid(r *round) {
 		c.reduce(worst, r.lostCount)
 		return
 	}
-	if c.quietEnough(r, target) {
+	if c.probeDue(r, target) {
 		c.enter(probing)
 		return
 	}
 	c.step(r, target)
 	if r.appLimited() || r.wasThrottled() || c.resumed {
-		c.lookWithoutDrain()
+		c.probeWithoutDrain()
 	} else if c.now-c.baseProbe.at > c.stale() {
 		c.beginDrain()
 	}
 }
 
-// step moves the window towards the target.
+// step moves the window towards the target (A5).
 func (c *adaptive) step(r *round, target time.Duration) {
 	rtt := int64(max(r.rtt+c.ackHoldTime(), 1))
 	if r.least <= target {
@@ -184,11 +184,11 @@ func (c *adaptive) step(r *round, target time.Duration) {
 	c.setWindow(c.window - min(down, c.window/2))
 }
 
-// quietEnough says whether there has been no queue for so long that the path has room
-// for more than steps would take in a reasonable time.
-func (c *adaptive) quietEnough(r *round, target time.Duration) bool {
+// probeDue says whether there has been no queue for so long that a probe should find out
+// how much more the path carries (A9). Steps of A5 would take too long.
+func (c *adaptive) probeDue(r *round, target time.Duration) bool {
 	q := &c.idle
-	if r.appLimited() || r.least >= target/quietShare {
+	if r.appLimited() || r.least >= target/noQueueShare {
 		q.rounds = 0
 		return false
 	}
@@ -196,5 +196,5 @@ func (c *adaptive) quietEnough(r *round, target time.Duration) bool {
 		q.since = r.began
 	}
 	q.rounds++
-	return q.rounds >= quietRounds && c.now-q.since >= max(quietTime, q.wait)
+	return q.rounds >= probeRounds && c.now-q.since >= max(minProbeWait, q.wait)
 }

@@ -3,26 +3,26 @@ package ledbat
 import "time"
 
 const (
-	// How old the base delay may be before it is looked for again. A window that
-	// is less than half of what it was with the base in sight has been squeezed,
+	// How long the base delay may be unseen before a drain (A12). A window that is
+	// less than half of what it was when the base was last seen has been squeezed,
 	// perhaps by a base that is no longer true.
 	staleTime     = 10 * time.Second
 	staleTrips    = 100
 	squeezedTime  = 2 * time.Second
 	squeezedTrips = 20
 
-	// maxFailedProbes is the number of looks in vain after which the base is what they
-	// found: one may have met a queue of somebody else.
+	// maxFailedProbes is the number of base probes that find a queue after which the base
+	// is what they found (A13). A single one may have met a queue of somebody else.
 	maxFailedProbes = 3
 )
 
-// baseProbe is the looking for the base delay.
+// baseProbe measures the base delay again: in a drain, or while little is in flight.
 type baseProbe struct {
-	at           time.Duration // when the base was last seen or looked for
+	at           time.Duration // when the base was last seen or probed
 	window       int64         // the window when it was last seen
 	seen         minima        // what samples with little in flight have shown since
-	failed       int           // looks in vain since
-	failedMinima minima        // and what they have shown
+	failed       int           // probes in a row that found a queue
+	failedMinima minima        // what these have shown
 	drains       int
 
 	since  time.Duration // when the drain began
@@ -48,10 +48,10 @@ func (s *baseProbe) sent(now, srtt time.Duration, number uint64) {
 	}
 }
 
-// over says whether the drain has shown what it can.
+// over says whether the drain is over: a packet that met the drained queue was acknowledged (A12).
 func (s *baseProbe) over(acked uint64) bool { return s.ending && acked >= s.end }
 
-// stale is the age at which the base is looked for.
+// stale is how long the base may be unseen before a drain (A12).
 func (c *adaptive) stale() time.Duration {
 	if c.window < c.baseProbe.window/2 {
 		return max(squeezedTime, squeezedTrips*c.srtt)
@@ -59,9 +59,9 @@ func (c *adaptive) stale() time.Duration {
 	return max(staleTime, staleTrips*c.srtt)
 }
 
-// beginDrain halves the window for somewhat more than a round trip. All flows of a
-// path that see the base by it count from then, so that they look again together, and
-// each finds what the others drain.
+// beginDrain halves the window for somewhat more than a round trip (A12). All flows of a
+// path that see the base by it count from then. So their next drains fall together, and
+// each sees the path without the queues of the others.
 func (c *adaptive) beginDrain() {
 	s := &c.baseProbe
 	s.drains++
@@ -76,29 +76,29 @@ func (c *adaptive) endDrain() {
 	c.startRound()
 }
 
-// lookWithoutDrain judges what was seen while the sender had little to send, which
+// probeWithoutDrain judges what was seen while the sender had little to send, which
 // is as good as a drain.
-func (c *adaptive) lookWithoutDrain() {
+func (c *adaptive) probeWithoutDrain() {
 	if c.baseProbe.seen.seen && c.now-c.baseProbe.at > c.stale() {
 		c.judge()
 	}
 }
 
-// judge decides what a look has shown. The base rises only after some in a row that
-// found a queue, to the least that they found.
+// judge decides what a base probe has shown. The base rises only after several in a row
+// that found a queue, to the least that they found (A13).
 func (c *adaptive) judge() {
 	s := &c.baseProbe
-	look := s.seen
+	probe := s.seen
 	s.seen, s.at = minima{}, c.now
-	if !look.seen {
+	if !probe.seen {
 		return
 	}
-	if look.queue <= c.maxTarget()/2 {
-		c.delay.refresh(look)
+	if probe.queue <= c.maxTarget()/2 {
+		c.delay.refresh(probe)
 		s.window, s.failed, s.failedMinima = c.window, 0, minima{}
 		return
 	}
-	s.failedMinima.merge(look)
+	s.failedMinima.merge(probe)
 	if s.failed++; s.failed < maxFailedProbes {
 		return
 	}

@@ -1,7 +1,7 @@
 // Package ledbat is the default congestion controller. It takes what bandwidth
-// others leave: it watches how much longer packets are on their way than they
-// have to be, and gives way while a queue is in it that is more than a little of
-// its own.
+// others leave. It measures how much longer packets are on their way than they
+// have to be: that is the queue. It gives way while the queue is more than the
+// little that it allows itself.
 //
 // There are three algorithms of one kind behind one Controller. Adaptive, the default, is
 // Ebb's own; PlusPlus is LEDBAT++ as drafted in draft-irtf-iccrg-ledbat-plus-plus;

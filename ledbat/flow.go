@@ -111,16 +111,16 @@ func (f *flow) setSSThresh(n int64) {
 }
 
 // usage is how much of the window is used: the most bytes in flight in this round trip
-// or the last. One look at the flight would not do: while ACKs come in a burst, or
-// the pacer waits, it is below the window of a sender that the window limits.
+// or the last. The flight at one moment says too little: while ACKs come in a burst, or
+// the pacer waits, it is below the window even of a sender that the window limits.
 type usage struct {
 	roundEnd       uint64 // the round trip ends when this number is acknowledged
 	flight         int64  // the most in this one
 	previousFlight int64  // and in the one before
 }
 
-// track looks at the flight that an ACK has found. Looking when ACKs come is enough:
-// between two of them the flight only grows.
+// track notes the flight before an ACK. That is enough: between two ACKs the flight only
+// grows.
 func (u *usage) track(e *congestion.AckEvent, next uint64) {
 	if e.LargestAcked >= u.roundEnd {
 		u.roundEnd = next

@@ -4,27 +4,26 @@ import "time"
 
 const (
 	fullRate       = 1 << 16            // a loss rate of 1
-	toleratedLoss  = fullRate * 4 / 100 // above it loss is congestion
-	lossGain       = 8                  // rounds that the mean loss rate looks back
-	bufferRounds   = 8                  // rounds with loss that show how long the buffer is
-	forgetBuffer   = 30 * time.Second   // without loss
+	toleratedLoss  = fullRate * 4 / 100 // above it loss is congestion, A10
+	lossGain       = 8                  // rounds in the mean loss rate, A10
+	bufferRounds   = 8                  // rounds with loss that show how long the buffer is, A7
+	forgetBuffer   = 30 * time.Second   // without loss, A7
 	maxBufferDelay = 60 * time.Millisecond
 	minBufferDelay = time.Millisecond
 	unknownBuffer  = maxDelay
 
-	ownLosses = 8               // packets that are enough to tell how many are lost with a queue, or without
+	ownLosses = 8               // lost packets that are enough to tell the path's own loss, A7
 	tallyTime = 3 * time.Second // after which what was counted before counts half
 )
 
-// lossRate tells loss from congestion. Loss that the path has of itself does not
-// depend on the window; loss of more than toleratedLoss is taken for congestion
-// all the same.
+// lossRate tells random loss from congestion. Random loss does not depend on the window;
+// loss of more than toleratedLoss is taken for congestion all the same (A10).
 type lossRate struct {
 	mean int64 // of fullRate, over about lossGain rounds
 }
 
 // add takes a round and returns its own rate and the larger of that and the mean.
-// congested says that it is too much.
+// congested says that the mean is too much.
 func (l *lossRate) add(acked, lost int64) (worst int64, congested bool) {
 	if acked+lost <= 0 {
 		return 0, false
@@ -34,10 +33,10 @@ func (l *lossRate) add(acked, lost int64) (worst int64, congested bool) {
 	return max(rate, l.mean), l.mean > toleratedLoss
 }
 
-// buffer estimates how much delay the path's buffer can hold: packets are lost
-// when it is full, so the largest queue seen lately in a round with loss is at
-// least that. A path that loses as often while there is no queue loses for other reasons, which
-// say nothing of its buffer: the queue in such rounds is our own, and a target made
+// buffer estimates B, the delay that the path's buffer can hold (A7). Packets are lost
+// when it is full, so the largest queue seen lately in a round with loss is at least
+// that. A path that loses as often while there is no queue loses for other reasons, which
+// say nothing about its buffer. The queue in such rounds is our own, and a target made
 // from it would shrink with it.
 type buffer struct {
 	most [bufferRounds]time.Duration // queues in rounds with loss
@@ -60,7 +59,7 @@ func (t *tally) rate() int64 { return scale(t.lost, 1e9, max(t.acked, 1)) }
 
 func newBuffer() buffer { return buffer{size: unknownBuffer} }
 
-// add takes a round: the largest queue about it, and whether it was clear of any at times.
+// add takes a round: the largest queue in it or before it, and whether at some time there was none.
 func (b *buffer) add(now, queue time.Duration, clear bool, acked int64, lost int) {
 	if now-b.halved > tallyTime {
 		b.halved = now
@@ -96,8 +95,8 @@ func (b *buffer) estimate() {
 	b.size = max(minBufferDelay, largest/2)
 }
 
-// ownLoss says whether the path loses without a queue at least half of what it does with one, as
-// far as that is known.
+// ownLoss says whether the path loses, without a queue, at least half of what it loses with
+// one, as far as that is known (A7).
 func (b *buffer) ownLoss() bool {
 	return b.clear.lost >= ownLosses && (b.queued.lost < ownLosses || 2*b.clear.rate() >= b.queued.rate())
 }

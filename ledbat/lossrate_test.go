@@ -123,7 +123,7 @@ func TestLossWithoutAQueueIsNotTheBuffers(t *testing.T) {
 		round(false, 1)
 	}
 	if b.size != 2*ms {
-		t.Errorf("size %v after 18 s without a look", b.size)
+		t.Errorf("size %v after 18 s without a queue", b.size)
 	}
 }
 

@@ -89,7 +89,7 @@ func (c *plusPlus) OnAck(now time.Duration, e congestion.AckEvent) {
 }
 
 // OnLoss reports packets declared lost together: the window is halved, at most
-// once for all packets that were in flight then (L9).
+// once for all packets that were in flight then.
 func (c *plusPlus) OnLoss(now time.Duration, e congestion.LossEvent) {
 	c.advance(now, e.LargestSent)
 	c.onLoss(e)

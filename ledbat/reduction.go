@@ -22,8 +22,8 @@ type cut struct {
 	reduced  bool
 }
 
-// onLoss answers a loss of packets sent since the last reduction. Others belong
-// to what that one has answered.
+// onLoss answers a loss of packets sent since the last reduction (L9). Others were
+// answered by that one.
 func (c *plusPlus) onLoss(e congestion.LossEvent) {
 	if e.Packets <= 0 {
 		return
@@ -40,7 +40,7 @@ func (c *plusPlus) onLoss(e congestion.LossEvent) {
 	c.reduce()
 }
 
-// onMark answers a mark as a loss (RFC 6817 section 1.3, RFC 3168). A mark is
+// onMark answers a mark as a loss (L9; RFC 6817 section 1.3, RFC 3168). A mark is
 // never found to be spurious.
 func (c *plusPlus) onMark(largest uint64) {
 	if largest < c.cut.end {
@@ -63,9 +63,9 @@ func (c *plusPlus) beginCut() {
 }
 
 // reduce halves the window, but not below a configured MinSSThresh (after a loss the window
-// is ssthresh, RFC 5681 section 3.2), and ends slow start. In a slowdown the window is not
-// what caused the loss: what the slowdown would go back to is halved, once. A
-// second loss on the way back ends the slowdown where it is.
+// is ssthresh, RFC 5681 section 3.2), and ends slow start (L9). In a slowdown the window is
+// not what caused the loss: the window that the slowdown would go back to is halved, once.
+// A second loss on the way back ends the slowdown where it is.
 func (c *plusPlus) reduce() {
 	c.setWindow(max(c.window/2, min(c.window, c.minSSThresh)))
 	if c.slowing() {
@@ -147,9 +147,9 @@ func (c *plusPlus) onTimeout() {
 	c.decreaseEnd = c.nextNumber
 }
 
-// windowBeforeTimeout is the window that a timeout now speaks against: in a
-// slowdown the one it had put aside, and if the losses that the timeout is made
-// of have been reported just now, the one they were answered from.
+// windowBeforeTimeout is the window that caused a timeout: in a slowdown the one that it
+// goes back to, and where the losses of which the timeout is made were reported just now,
+// the one before they were answered.
 func (c *plusPlus) windowBeforeTimeout() int64 {
 	p, window, resume := c.phase, c.window, c.resume
 	if c.cut.window > 0 && c.cut.at == c.now {

@@ -17,7 +17,7 @@ const (
 	// anything, and the delay filter takes positive ones.
 	zeroDelay = maxDelay / 2
 
-	partBits = 16 // what a byte of growth is counted in is 2^-16 bytes
+	partBits = 16 // growth is counted in units of 2^-16 bytes
 )
 
 // rfc6817 is LEDBAT: TARGET 60 ms, GAIN 1, ALLOWED_INCREASE 1, MIN_CWND 2.
@@ -89,7 +89,7 @@ func (c *rfc6817) OnAck(now time.Duration, e congestion.AckEvent) {
 	if e.CE > 0 && e.LargestAcked >= c.cut.end {
 		c.reduce(0)
 	} else if e.CE > 0 {
-		c.cut.unproven = 0 // a mark is never found to be none
+		c.cut.unproven = 0 // a mark is never found to be spurious
 	}
 	if e.LargestAcked < c.cut.end {
 		return
@@ -114,7 +114,7 @@ func (c *rfc6817) OnLoss(now time.Duration, e congestion.LossEvent) {
 	}
 }
 
-// OnSpuriousLoss undoes the last reduction when all that it answered have arrived.
+// OnSpuriousLoss undoes the last reduction when all packets that it answered have arrived.
 func (c *rfc6817) OnSpuriousLoss(now time.Duration, e congestion.LossEvent) {
 	c.advance(now, e.LargestSent)
 	k := &c.cut
@@ -230,8 +230,8 @@ func (c *rfc6817) reduce(packets int) {
 	c.slowStart, c.initial, c.part = false, false, 0
 }
 
-// expire is the CTO: without an ACK for so long the window falls to its least, once, and
-// the timeout doubles each time.
+// expire is the CTO (RFC 6817 section 2.4.2): when no ACK has come for that long, the window
+// falls to its least, once, and the timeout doubles each time.
 func (c *rfc6817) expire() {
 	t := &c.cto
 	if c.now-t.since < t.after {

@@ -8,13 +8,13 @@ import (
 
 const (
 	// minRound is the least length of a round. On a path shorter than that a
-	// round is several round trips, so that what a scheduler or a timer
-	// delays does not pass for a queue: that lasts.
+	// round is several round trips. So a delay by a scheduler or a timer does not
+	// pass for a queue, which lasts longer.
 	minRound = 5 * time.Millisecond
-	// flightRounds is how many rounds the largest flight is remembered for.
+	// flightRounds is how many rounds the largest flight is remembered for (A14).
 	flightRounds = 10
-	// jitterRounds is how many rounds must all show a jitter, with so many samples
-	// each.
+	// jitterRounds is how many rounds must all show a jitter, with jitterSamples
+	// samples each (A8).
 	jitterRounds  = 8
 	jitterSamples = 8
 )
@@ -36,7 +36,7 @@ type round struct {
 	lost      int64 // bytes, of packets sent since the last cut
 	lostCount int   // packets, likewise
 	limited   int64 // bytes acknowledged while the application had no more
-	throttled int64 // bytes acknowledged while a bandwidth limit held the sender
+	throttled int64 // bytes acknowledged while a bandwidth limit throttled the sender
 	rate      int64 // the best delivery rate, bytes per second
 
 	flight int64 // the most bytes in flight
@@ -63,8 +63,8 @@ func (r *round) ack(e *congestion.AckEvent, base time.Duration) {
 	case e.Throttled:
 		r.throttled += int64(e.Bytes)
 	}
-	// An interval well below the round trip was measured over ACKs that had
-	// been held back together.
+	// An interval well below the round trip was measured over ACKs that were
+	// delayed and came together.
 	d := &e.Delivery
 	if d.AppLimited || d.Interval <= 0 || d.Interval < base*9/10 || d.Delivered <= d.PriorDelivered {
 		return
@@ -72,15 +72,15 @@ func (r *round) ack(e *congestion.AckEvent, base time.Duration) {
 	r.rate = max(r.rate, scale(d.Delivered-d.PriorDelivered, int64(time.Second), int64(d.Interval)))
 }
 
-// appLimited says whether most of the round was sent without more to send.
+// appLimited says whether the application had no more to send for most of the round.
 func (r *round) appLimited() bool { return 2*r.limited > r.acked }
 
-// wasThrottled says whether a bandwidth limit wasThrottled the sender for most of the round.
+// wasThrottled says whether a bandwidth limit throttled the sender for most of the round.
 func (r *round) wasThrottled() bool { return 2*r.throttled > r.acked }
 
 // jitter is how much delays vary within a round whatever the queue does: the least
-// range of the last rounds. The queue of another flow varies too, but not in each of
-// so many rounds.
+// range of the last rounds (A8). The queue of another flow varies too, but not in each
+// of so many rounds.
 type jitter struct {
 	ranges [jitterRounds]time.Duration
 	next   int

@@ -4,13 +4,14 @@ import "time"
 
 const (
 	// reverseMargin is how much more of a queue the round trip must show than the
-	// one-way delay before the difference is put down to the ACKs' path. It covers what
-	// two clocks drift apart between two drains: 200 ppm in 10 s are 2 ms.
+	// one-way delay before the difference is put down to the ACKs' path (A1). It covers
+	// what two clocks drift apart between two drains: 200 ppm in 10 s are 2 ms.
 	reverseMargin = 5 * time.Millisecond
-	// heldMargin is how much of that must vary within a round to be worth notice.
-	heldMargin = time.Millisecond
+	// ackHoldingMargin is how much of that difference must vary within two rounds to
+	// count as ACKs that were delayed (A1).
+	ackHoldingMargin = time.Millisecond
 	// clockStep is how far below the base a one-way delay must be to say that a
-	// clock was set and not that the path became shorter.
+	// clock was set and not that the path became shorter (A2).
 	clockStep = 10 * time.Millisecond
 	// maxOneWay bounds one-way delays, whatever the peer says its clock shows.
 	maxOneWay = time.Duration(1) << 60
@@ -19,8 +20,8 @@ const (
 // delaySignal turns round trips and one-way delays into the queue on the way to
 // the peer. The round trip cannot be forged downwards but counts a queue on the
 // ACKs' path as well; the one-way delay does not, but contains the difference of
-// two clocks. So the one-way delay is used only where it tells of a queue on the
-// ACKs' path that is too large for a drift.
+// two clocks. So the one-way delay is used only where it shows a queue on the
+// ACKs' path that is too large for a drift (A1).
 type delaySignal struct {
 	base       time.Duration // the least round trip; 0 without a sample
 	baseOneWay time.Duration // the least one-way delay, if hasOneWay
@@ -31,9 +32,9 @@ type delaySignal struct {
 	ackHolding ackHolding
 }
 
-// ackHolding is by how much more the round trips of this round, and of the one before, exceed
-// their base than the one-way delays do. Clocks do not drift milliseconds apart within
-// a round: what varies in one is how long ACKs were ackHolding back.
+// ackHolding is by how much more the round trips of this round, and of the one before,
+// exceed their base than the one-way delays do. Clocks do not drift milliseconds apart
+// within a round: what varies in one is how long ACKs were delayed (A1).
 type ackHolding struct {
 	seen         bool
 	least, most  time.Duration
@@ -57,7 +58,7 @@ func (h *ackHolding) endRound() {
 	}
 }
 
-// constant is what two rounds have in common, which may be a drift.
+// constant is the part that two rounds have in common. It may be a drift.
 func (h *ackHolding) constant() time.Duration {
 	if h.seenBefore {
 		return min(h.least, h.leastBefore)
@@ -65,10 +66,10 @@ func (h *ackHolding) constant() time.Duration {
 	return h.least
 }
 
-// spread is how long the ACKs of two rounds were held back, at most.
+// spread is how long the ACKs of two rounds were delayed, at most.
 func (h *ackHolding) spread() time.Duration { return max(h.most-h.least, h.spreadBefore) }
 
-// add takes the samples of one packet.
+// add takes the samples of one packet (A1).
 func (d *delaySignal) add(rtt, oneWay time.Duration, hasOneWay bool) {
 	rtt = min(rtt, maxDelay)
 	if d.base == 0 || rtt < d.base {
@@ -83,9 +84,9 @@ func (d *delaySignal) add(rtt, oneWay time.Duration, hasOneWay bool) {
 	case !d.hasOneWay:
 		d.hasOneWay, d.baseOneWay = true, oneWay-d.queue
 	case d.baseOneWay-oneWay > clockStep:
-		// The base of the new clock: what the round trip shows is in the
-		// sample. Not for ordinary minima: a queue on the ACKs' path would
-		// spoil the base.
+		// A2: the base of the new clock. The queue that the round trip shows is
+		// in the sample. Ordinary minima are not corrected like this, because a
+		// queue on the ACKs' path would spoil the base.
 		d.baseOneWay = oneWay - d.queue
 	case oneWay < d.baseOneWay:
 		d.baseOneWay = oneWay
@@ -97,7 +98,7 @@ func (d *delaySignal) add(rtt, oneWay time.Duration, hasOneWay bool) {
 	if back <= reverseMargin {
 		queue += min(back, d.ackHolding.constant())
 	}
-	if d.queue-queue > heldMargin {
+	if d.queue-queue > ackHoldingMargin {
 		d.queue, d.reverse = queue, true
 	}
 }
@@ -131,14 +132,14 @@ func (m *minima) merge(o minima) {
 	}
 }
 
-// accept makes the minima the base: the only way in which it rises.
+// accept makes the minima the base. Nothing else raises it.
 func (d *delaySignal) accept(m minima) {
 	d.base = m.rtt
 	d.refresh(m)
 }
 
-// refresh sets the one-way base alone, so that clocks that drift do not lead away
-// from it.
+// refresh sets the one-way base alone, so that clocks that drift do not move it away
+// from the truth.
 func (d *delaySignal) refresh(m minima) {
 	d.baseOneWay, d.hasOneWay = m.oneWay, m.hasOneWay
 }

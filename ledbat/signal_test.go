@@ -30,7 +30,7 @@ func TestQueueIsTheRoundTripUnlessTheACKsWait(t *testing.T) {
 	}
 }
 
-// What varies within a round is no drift but ACKs that are held back; what varies by
+// What varies within a round is no drift but ACKs that are delayed; what varies by
 // less than a millisecond is not worth the difference of two clocks.
 func TestHeldACKsAreNoQueue(t *testing.T) {
 	for _, c := range []struct {
@@ -40,10 +40,10 @@ func TestHeldACKsAreNoQueue(t *testing.T) {
 		want        time.Duration
 		reverse     bool
 	}{
-		{"held by 4 ms", 0, 0, 4 * ms, 0, true},
-		{"held, and a queue", 0, 7 * ms, 4 * ms, 7 * ms, true},
-		{"held, a queue and a drift", -2 * ms, 7 * ms, 3 * ms, 7 * ms, true},
-		{"hardly held", 0, 3 * ms, ms, 4 * ms, false},
+		{"delayed by 4 ms", 0, 0, 4 * ms, 0, true},
+		{"delayed, and a queue", 0, 7 * ms, 4 * ms, 7 * ms, true},
+		{"delayed, a queue and a drift", -2 * ms, 7 * ms, 3 * ms, 7 * ms, true},
+		{"hardly delayed", 0, 3 * ms, ms, 4 * ms, false},
 		{"a drift", -2 * ms, 3 * ms, 0, 3 * ms, false},
 	} {
 		var d delaySignal
@@ -59,7 +59,7 @@ func TestHeldACKsAreNoQueue(t *testing.T) {
 		d.add(40*ms+c.queue, 20*ms+c.queue+c.constant, true)
 		d.ackHolding.endRound()
 		if got := d.ackHolding.spread(); got != c.held {
-			t.Errorf("%s: ACKs held by %v, want %v", c.name, got, c.held)
+			t.Errorf("%s: ACKs delayed by %v, want %v", c.name, got, c.held)
 		}
 	}
 }
@@ -114,7 +114,7 @@ func TestMinimaOfFailedLooks(t *testing.T) {
 	var all, m minima
 	all.merge(m)
 	if all.seen {
-		t.Error("a look that saw nothing counts")
+		t.Error("a probe that saw nothing counts")
 	}
 	m.add(9*ms, 49*ms, 29*ms, true)
 	m.add(8*ms, 50*ms, 31*ms, true)

@@ -18,7 +18,7 @@ const (
 type slowdown struct {
 	scheduled bool
 	at        time.Duration // when the next is due
-	earliest  time.Duration // no slowdown before, whatever was rescheduled since
+	earliest  time.Duration // no slowdown before this time, whatever was rescheduled since
 	begun     int
 	beganAt   time.Duration
 	holdUntil time.Duration
@@ -28,16 +28,16 @@ type slowdown struct {
 // slowing says whether a slowdown is under way.
 func (c *plusPlus) slowing() bool { return c.phase == hold || c.phase == ramp }
 
-// scheduleSlowdown sets the first slowdown after a slow start.
+// scheduleSlowdown sets the first slowdown after a slow start (L7).
 func (c *plusPlus) scheduleSlowdown() {
 	c.slowdown.scheduled = true
 	c.slowdown.at = max(c.now+slowdownDelay*c.srtt, c.slowdown.earliest)
 }
 
 // slowdownDue says whether a slowdown should begin. One that has nothing to give
-// up is skipped: the window is at its least, or the application or a bandwidth limit is
-// what limits the flow, so that its packets stand in no queue of its own. The caller then
-// goes on with congestion avoidance.
+// up is skipped: the window is at its least, or the application or a bandwidth limit
+// limits the flow, so that it has no queue of its own. The caller then goes on with
+// congestion avoidance.
 func (c *plusPlus) slowdownDue(limited bool) bool {
 	s := &c.slowdown
 	if !s.scheduled || c.now < s.at {
@@ -58,7 +58,7 @@ func (c *plusPlus) beginSlowdown() {
 	s.reduced = false
 	s.beganAt = c.now
 	s.holdUntil = c.now + slowdownHold*c.srtt
-	s.earliest = c.now + c.leastInterval() // in case this one does not end in its own way
+	s.earliest = c.now + c.leastInterval() // in case a loss or a timeout ends this one
 	c.resume = c.window
 	c.setSSThresh(c.window)
 	c.setWindow(0)

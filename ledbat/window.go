@@ -69,10 +69,9 @@ func (c *plusPlus) excessStep(excess time.Duration) int64 {
 
 // rampUp goes back to ssthresh. Up to the window there was before, the path is
 // known to carry it and the window doubles. What a floor asks for beyond that
-// is new ground: it is won as in the initial slow start, by GAIN and only while
-// there is no queue. A sender that is short of data gets back what it had all
-// the same: no cap by the flight holds here, or it would stay at the least
-// window for as long as it is short.
+// is new ground: there the window grows as in the initial slow start, by GAIN and only
+// while there is no queue. The flight is no cap here. With one, a sender with little
+// data would stay at the least window for as long as that lasts.
 func (c *plusPlus) rampUp(e *congestion.AckEvent) {
 	if e.LargestAcked < c.cut.end {
 		return
@@ -101,7 +100,7 @@ func (c *plusPlus) rampUp(e *congestion.AckEvent) {
 }
 
 // mayGrow says whether this ACK is evidence that a larger window would be used
-// and carried. It is not if the sender has nothing to send, nor if it is for
+// and carried. It is none if the sender has nothing to send, or if it is for
 // packets sent before the last reduction (RFC 9002 section 7.3.2).
 func (c *plusPlus) mayGrow(e *congestion.AckEvent) bool {
 	return !e.AppLimited && e.LargestAcked >= c.cut.end
@@ -120,9 +119,8 @@ func (c *plusPlus) share(n, d int64) int64 {
 
 // growTo adds step to the window, but not beyond a limit that follows from the
 // flight. The limit only ever withholds growth: it takes nothing from a window
-// that is above it already, as the clamp of RFC 6817 section 2.4.2 would, so
-// that a flow held back for a moment by its pacer or its receiver keeps what it
-// had.
+// that is above it already, as the clamp of RFC 6817 section 2.4.2 would. So a flow
+// that its pacer or its receiver stops for a moment keeps what it had.
 func (c *plusPlus) growTo(limit, step int64) {
 	if c.window < limit {
 		c.setWindow(min(c.window+step, limit))
