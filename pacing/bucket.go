@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// Unlimited is the rate of a bucket that limits nothing; so is any rate below
-// it.
+// Unlimited is the rate of a bucket that limits nothing. Any lower rate means the
+// same.
 const Unlimited int64 = 0
 
-// unit is the denominator of what a bucket has earned of its next byte: rates
+// unit is the denominator of the fraction of a byte that a bucket has earned: rates
 // are bytes per second and time is in nanoseconds.
 const unit = uint64(time.Second)
 
@@ -49,8 +49,8 @@ func NewBucket(capacity int, rate int64) Bucket {
 	return b
 }
 
-// SetRate changes the rate from now on, in bytes per second; what came before
-// is settled at the old one. A debt stays, and is repaid at the new rate.
+// SetRate changes the rate from now on, in bytes per second. Credit up to now
+// accrues at the old rate. A debt stays, and is repaid at the new rate.
 // Credit above a capacity that shrinks is lost, and one that grows is not
 // filled. An unlimited bucket has no debts: its successor starts full.
 func (b *Bucket) SetRate(now time.Duration, rate int64) {
@@ -113,7 +113,7 @@ func (b *Bucket) accrue(now time.Duration) {
 	if now <= b.accruedAt {
 		return
 	}
-	elapsed := uint64(now) - uint64(b.accruedAt) // exact even if settled is negative
+	elapsed := uint64(now) - uint64(b.accruedAt) // exact even if accruedAt is negative
 	b.accruedAt = now
 	if b.rate == Unlimited || b.credit >= b.capacity {
 		return
@@ -139,7 +139,8 @@ func (b *Bucket) fill() {
 	b.earned = 0
 }
 
-// wait is the shortest time after which a settled bucket holds the credit.
+// wait is the shortest time after which there is so much credit. accrue was called
+// before.
 func (b *Bucket) wait(credit int64) time.Duration {
 	if b.rate == Unlimited || b.credit >= credit {
 		return 0

@@ -27,7 +27,7 @@ type budget struct {
 	limits    atomic.Pointer[limits]
 	members   tally // all
 	throttled tally // those that it holds back
-	others    meter // what those send that it does not
+	others    meter // what those send that it does not hold back
 	common    reservoir
 }
 

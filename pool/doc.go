@@ -10,9 +10,9 @@
 //
 // Rate and Share are that formula, and SetStrict makes a pool follow it to the letter. Otherwise a
 // pool is work-conserving: it divides the total max-min fairly by weight. A member counts as soon
-// as the pool holds it back, and no longer than that. What the others use, because their
-// application, their peer, their path or a limit of their own holds them to less than their share,
-// is metered, and the rest is divided among those that want more:
+// as the pool throttles it, and no longer than that. The others use less than their share, because of
+// their application, their peer, their path or a limit of their own. What they use is metered, and
+// the rest is divided among those that want more:
 //
 //	rest  = total - what the others use
 //	share = minimum + weight · (rest - throttled · minimum) / weights of the throttled
@@ -23,10 +23,10 @@
 // # The total
 //
 // Rates alone do not keep a total: buckets that were full when their owners woke, and rates
-// that are about to be lowered, add up. So all members also draw on one common bucket, and in any
-// time T they send at most total·T + 4·max(10 KB, 2 ms of the total) together, control packets,
-// which nothing delays, included as long as they are few. Where minimum × members is more than the total, the
-// minimum is honoured and the total exceeded.
+// that are about to be lowered, add up. So all members also draw on one common bucket. In any
+// time T they send at most total·T + 4·max(10 KB, 2 ms of the total) together. That includes control
+// packets, which nothing delays, as long as they are few. Where minimum × members is more than the
+// total, the minimum is honoured and the total exceeded.
 //
 // # Time
 //

@@ -56,7 +56,7 @@ type State uint8
 const (
 	Idle      State = iota // it has nothing to send, and nothing on the way
 	Limited                // something else holds it back
-	Throttled              // the budget does
+	Throttled              // the budget holds it back
 	Busy                   // it is not done, and what holds it back is not known yet
 )
 
@@ -66,7 +66,7 @@ type Side struct {
 	member      *Member
 	weight      int64
 	throttled   atomic.Bool   // it is among the budget's throttled members
-	throttledAt time.Duration // when that was last so
+	throttledAt time.Duration // when it was last found to be
 	metered     ownMeter      // its part of budget.others
 }
 
@@ -79,7 +79,7 @@ func (s *Side) join(m *Member, b *budget, weight int64) {
 // it were. It is Unlimited if the budget has no total, and never 0.
 func (s *Side) Rate(now time.Duration) int64 { return s.budget.rate(now, s) }
 
-// Take takes up to n bytes, less than 2^32, of the budget's common bucket, and returns how many it got. Settle
+// Take takes up to n bytes, less than 2^32, of the budget's common bucket, and returns how many it got. Report
 // must follow.
 func (s *Side) Take(now time.Duration, n int) int {
 	l := s.budget.limits.Load()
@@ -90,8 +90,8 @@ func (s *Side) Take(now time.Duration, n int) int {
 	return s.budget.common.take(now, f, n, s.overdraft(f))
 }
 
-// Report reports what became of what Take took: used bytes have left, which may be more. interval is
-// how long a side stays among the throttled that was not found so again: its update interval.
+// Report says what became of the bytes that Take took: used bytes have left, which may be more. A side
+// stays among the throttled for interval, its update interval, after it was last reported so.
 func (s *Side) Report(now time.Duration, taken, used int, state State, interval time.Duration) {
 	l := s.budget.limits.Load()
 	if !l.limited() {
@@ -124,8 +124,8 @@ func (s *Side) Wait(now time.Duration, n int) time.Duration {
 	return s.budget.common.until(now, f, n, s.overdraft(f))
 }
 
-// overdraft is what the side may go into debt: who needs less than its share does not wait behind those that
-// want more.
+// overdraft is how far the side may go into debt. With it, a member that needs less than its share does not
+// wait behind those that want more.
 func (s *Side) overdraft(f flow) time.Duration {
 	if s.throttled.Load() {
 		return 0
@@ -133,7 +133,8 @@ func (s *Side) overdraft(f flow) time.Duration {
 	return f.overdraft()
 }
 
-// throttle counts the side among the throttled. Close may come in between, and then finds it there.
+// throttle counts the side among the throttled. Close may run at the same time: the check at the end makes sure
+// that a closed member does not stay counted.
 func (s *Side) throttle() {
 	if s.throttled.Load() {
 		return

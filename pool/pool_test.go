@@ -32,8 +32,8 @@ func join(t testing.TB, p *Pool, weight int) *Member {
 	return m
 }
 
-// held joins n members that the pool holds back.
-func held(t testing.TB, p *Pool, n int) []*Member {
+// joinThrottled joins n members that the pool holds back.
+func joinThrottled(t testing.TB, p *Pool, n int) []*Member {
 	t.Helper()
 	members := make([]*Member, n)
 	for i := range members {
@@ -58,7 +58,7 @@ func TestShareIsTheDocumentedFormula(t *testing.T) {
 			continue
 		}
 		p := newTestPool(t, c.total, c.min)
-		members := held(t, p, int(c.n))
+		members := joinThrottled(t, p, int(c.n))
 		if got := p.Rate(); got != c.want {
 			t.Errorf("total %d, min %d, %d members: Rate = %d, want %d", c.total, c.min, c.n, got, c.want)
 		}
@@ -122,13 +122,13 @@ func TestLimitsAreChecked(t *testing.T) {
 
 func TestAMemberLeavesOnce(t *testing.T) {
 	p := newTestPool(t, 10*mb, mb)
-	members := held(t, p, 3)
+	members := joinThrottled(t, p, 3)
 	for range 3 {
 		members[0].Close()
 	}
 	members[0].send.Report(0, 0, 0, Throttled, 50*ms) // its connection's last words
 	if p.Members() != 2 || p.Throttled() != 2 {
-		t.Errorf("3 joined and one left: %d members, %d held", p.Members(), p.Throttled())
+		t.Errorf("3 joined and one left: %d members, %d throttled", p.Members(), p.Throttled())
 	}
 	if got := members[1].Rate(0); got != 5*mb {
 		t.Errorf("share of each of two: %d", got)
@@ -157,7 +157,7 @@ func TestNamedPoolsAreTheProcesss(t *testing.T) {
 	}
 }
 
-// TestMembersComeAndGo is ten thousand members on many goroutines, each of which joins, is held, is
+// TestMembersComeAndGo is ten thousand members on many goroutines, each of which joins, is throttled, is
 // let go and leaves at random. At moments when all stand still the shares are added up.
 func TestMembersComeAndGo(t *testing.T) {
 	const workers, each, rounds, total, min = 50, 200, 20, 1_000 * mb, 50_000
@@ -186,7 +186,7 @@ func TestMembersComeAndGo(t *testing.T) {
 			t.Fatalf("round %d: %d members, want %d", round, p.Members(), n)
 		}
 		if bound := max(total, min*int64(n)); sum > bound || sum < total-int64(n) {
-			t.Fatalf("round %d: the shares of %d members, %d held, add up to %d, total %d", round, n, p.Throttled(), sum, total)
+			t.Fatalf("round %d: the shares of %d members, %d throttled, add up to %d, total %d", round, n, p.Throttled(), sum, total)
 		}
 	}
 	for _, mine := range members {
@@ -195,7 +195,7 @@ func TestMembersComeAndGo(t *testing.T) {
 		}
 	}
 	if p.Members() != 0 || p.Throttled() != 0 {
-		t.Errorf("all have left: %d members, %d held", p.Members(), p.Throttled())
+		t.Errorf("all have left: %d members, %d throttled", p.Members(), p.Throttled())
 	}
 }
 
@@ -228,7 +228,7 @@ func churn(t *testing.T, p *Pool, mine []*Member, r *rand.Rand, now time.Duratio
 }
 
 func TestReadingARateAllocatesNothing(t *testing.T) {
-	m := held(t, newTestPool(t, 100*mb, mb), 10)[0]
+	m := joinThrottled(t, newTestPool(t, 100*mb, mb), 10)[0]
 	now := time.Duration(0)
 	if n := testing.AllocsPerRun(1000, func() {
 		now += ms
@@ -241,7 +241,7 @@ func TestReadingARateAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkRate(b *testing.B) {
-	m := held(b, newTestPool(b, 100*mb, mb), 10)[0]
+	m := joinThrottled(b, newTestPool(b, 100*mb, mb), 10)[0]
 	b.ReportAllocs()
 	for now := time.Duration(0); b.Loop(); now += 1000 {
 		m.Rate(now)
@@ -249,7 +249,7 @@ func BenchmarkRate(b *testing.B) {
 }
 
 func BenchmarkTakeAndSettle(b *testing.B) {
-	m := held(b, newTestPool(b, 100*mb, mb), 10)[0]
+	m := joinThrottled(b, newTestPool(b, 100*mb, mb), 10)[0]
 	b.ReportAllocs()
 	for now := time.Duration(0); b.Loop(); now += 100_000 {
 		m.send.Report(now, m.send.Take(now, 10_000), 10_000, Throttled, 50*ms)

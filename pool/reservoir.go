@@ -13,9 +13,9 @@ import (
 // full when that is a burst's time ago, empty at now, and in debt above.
 type reservoir struct{ earnedAt atomic.Int64 } // ns
 
-// bursts is the reservoir's capacity in those of a connection at the total's rate. One would do if all
-// timers fired in time. A third is the overdraft of those below their share, and what is left up to the four
-// that the package promises is for control packets.
+// bursts is the reservoir's capacity, in bursts of one connection at the total's rate. One would do if all
+// timers fired in time. Members below their share may overdraw by one more. The package promises four in all:
+// the last is for control packets.
 const bursts = 2
 
 // flow is a rate in bytes per second, at least 1 and at most MaxTotal, and the time in which it

@@ -1,6 +1,6 @@
 package pool
 
-// Unlimited is the total, and the rate, of a pool that holds nobody back; so is any negative one.
+// Unlimited is the total, and the rate, of a pool that limits nobody. Any negative value means the same.
 const Unlimited int64 = -1
 
 // Share is the documented formula: max(total/n, min), in bytes per second, of an integer division. n below

@@ -90,7 +90,7 @@ bytes. The two take turns; figures are medians over the rounds.`,
 		{Name: "TCP", Listen: listenTCP, Dial: dialTCP},
 		{Name: "Ebb", Listen: t.listen, Dial: t.dial},
 	})
-	t.settle()
+	t.drainEnds()
 	if err != nil {
 		return fmt.Errorf("measuring over loopback failed: %w", err)
 	}

@@ -26,7 +26,7 @@ func rateOf(n uint64, d time.Duration) string {
 }
 
 // describeInfo is what a person asks about first when a transfer is slow: what
-// holds it back, and what each limit would admit.
+// limits it, and what each limit would admit.
 func describeInfo(i ebb.ConnInfo, sending, receiving string) string {
 	return fmt.Sprintf("%s, sending %s, receiving %s, limited by %s%s; round trip %v, least %v; "+
 		"%s %s, window %d bytes, ssthresh at least %d, queue %v, %d timeouts; "+
@@ -38,7 +38,7 @@ func describeInfo(i ebb.ConnInfo, sending, receiving string) string {
 		i.PacketsSent, i.PacketSize, i.PacketsLost, i.BytesRetransmitted, i.StreamBytesSent, i.PacketsReceived)
 }
 
-// describeLimits is the rate that each limit there is admits, in parentheses.
+// describeLimits is the rate that each existing limit admits, in parentheses.
 func describeLimits(l ebb.LimitRates) string {
 	var limits []string
 	for _, each := range []struct {

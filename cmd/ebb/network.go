@@ -29,8 +29,8 @@ type opener func(settings.Settings) (transport, error)
 // has confirmed already: only their ends are on the way.
 const drainTime = 5 * time.Second
 
-// settle drains t for a short time.
-func (t transport) settle() {
+// drainEnds waits a short time for the ends of closed connections.
+func (t transport) drainEnds() {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	t.drain(ctx)

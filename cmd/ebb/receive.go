@@ -75,7 +75,7 @@ Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.`,
 	server.receiver.Root = root
 	server.receiver.Timeout = senderTimeout
 	err = server.serve(ctx, ln)
-	server.transport.settle()
+	server.transport.drainEnds()
 	return err
 }
 

@@ -48,7 +48,7 @@ seconds, rate, SHA-256.`,
 	if err != nil {
 		return err
 	}
-	defer t.settle()
+	defer t.drainEnds()
 	defer conn.Close()
 	d := newDisplay(c, files)
 	stop := func() {}

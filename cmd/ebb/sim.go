@@ -72,7 +72,7 @@ func sim(ctx context.Context, c console, _ opener, args []string) error {
 func (f *simFlags) parse(args []string) error {
 	fs := newFlagSet("sim", "[SCENARIO]...",
 		`Runs the scenarios that congestion control is judged by, all or those named, in
-virtual time, and holds what it measures against their bars. Equal command lines
+virtual time, and compares what it measures with their bars. Equal command lines
 give equal figures on every machine. The status is 1 if a bar is missed.`,
 		`  ebb sim --list
   ebb sim 4 5 --seeds 3

@@ -41,7 +41,7 @@ type lossBased struct {
 // usage is how much of the window was used in a round.
 type usage struct {
 	flight int64 // the most in flight, in packets
-	full   bool  // the window held the sender back
+	full   bool  // the window limited the sender
 }
 
 func newLossBased(p congestion.Params) lossBased {

@@ -21,7 +21,7 @@ type setUp struct {
 	flows []flow
 }
 
-// setUps are what the models are held against: each kind alone and twice, in a deep buffer and a
+// setUps are the paths on which models and kernel are compared: each kind alone and twice, in a deep buffer and a
 // faster link, and alone in a shallow one.
 func (b bench) setUps() []setUp {
 	deep := path{mbit: 10, rtt: 40 * time.Millisecond, queue: 256_000}
@@ -102,7 +102,7 @@ func compare(s setUp, model, kernel measures) []comparison {
 	return all
 }
 
-// Calibrate holds the models of package competitor against the kernel's TCP on the same paths:
+// Calibrate compares the models of package competitor with the kernel's TCP on the same paths:
 // rate, loss and queue, the mean over the rounds on both sides. It prints both columns with their
 // ratio, which is to be within 10 %. Scenarios, if there are any, are words that the names of the
 // set-ups must contain.

@@ -85,10 +85,10 @@ func (m *modelRun) dial(i int, from, to *simnet.Station) {
 	})
 }
 
-// see is asked about every packet before the link takes it: the fate of the one before is known
-// then.
+// see is called for every packet before the link takes it. By then the link has decided what
+// becomes of the packet before.
 func (m *modelRun) see(_ int, b []byte) bool {
-	m.settle()
+	m.countLast()
 	m.last = -1
 	// A short header: the receiver's ID stands behind the first byte.
 	if len(b) < 9 || b[0]&0xe0 == 0xa0 {
@@ -109,8 +109,8 @@ func (m *modelRun) see(_ int, b []byte) bool {
 	return false
 }
 
-// settle counts the last packet.
-func (m *modelRun) settle() {
+// countLast counts the last packet as passed or dropped.
+func (m *modelRun) countLast() {
 	dropped := m.link.Stats().Dropped + m.link.Stats().Lost
 	if m.last >= 0 {
 		v := &m.now[m.last]
@@ -127,7 +127,7 @@ func (m *modelRun) settle() {
 
 // tick ends an interval.
 func (m *modelRun) tick() {
-	m.settle()
+	m.countLast()
 	for i, f := range m.flows {
 		v := m.now[i]
 		if v.packets+v.drops == 0 && len(m.trace[f.port]) == 0 {

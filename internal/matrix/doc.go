@@ -3,7 +3,7 @@
 //
 // Every scenario runs engines over package simnet in virtual time, so a run is bit for bit the same
 // on every machine and takes as long as its packets. A scenario has cases; a case runs once a seed
-// and yields figures, of which the median and the worst over the seeds are held against its bars.
+// and yields figures. Their median and worst over the seeds are compared with its bars.
 //
 // To run one row with one mode and a few seeds:
 //

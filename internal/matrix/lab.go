@@ -16,8 +16,8 @@ const (
 	kb   = 1000 // bytes
 	mb   = 1000 * kb
 
-	queueStep = time.Millisecond      // between two looks at the queue
-	flowStep  = 10 * time.Millisecond // between two looks at the flows
+	queueStep = time.Millisecond      // between two samples of the queue
+	flowStep  = 10 * time.Millisecond // between two samples of the flows
 	settling  = 10 * time.Second      // excluded after the last flow began
 )
 
@@ -34,7 +34,7 @@ type path struct {
 // bdp is the path's bandwidth-delay product in bytes.
 func (p path) bdp() int { return int(float64(p.rate) / 8 * p.rtt.Seconds()) }
 
-// lab is a simulated path with the flows on it, all of which are looked at again and again.
+// lab is a simulated path with the flows on it. Queue and flows are sampled at regular times.
 type lab struct {
 	*simnet.Sim
 	name  string
@@ -74,15 +74,15 @@ func (e *Env) lab(name string, p path) *lab {
 		out.Rate, out.Queue = 0, 0
 	}
 	l.out, l.back = simnet.NewLink(out, e.Seed*2+1), simnet.NewLink(back, e.Seed*2+2)
-	l.look()
+	l.sample()
 	if e.keep {
 		e.labs = append(e.labs, l)
 	}
 	return l
 }
 
-// look notes the state of queue and flows, now and ever after.
-func (l *lab) look() {
+// sample records the state of queue and flows, now and after every queueStep.
+func (l *lab) sample() {
 	now := l.Now()
 	wait, passed := l.out.QueueDelay(now), l.out.Stats().Bytes-int64(l.out.Queued(now))
 	if l.aqm != nil {
@@ -92,13 +92,13 @@ func (l *lab) look() {
 	if now%flowStep == 0 {
 		l.passed = append(l.passed, passed)
 		for _, f := range l.flows {
-			f.look()
+			f.sample()
 		}
 	}
-	l.After(queueStep, l.look)
+	l.After(queueStep, l.sample)
 }
 
-// dropped is how many packets found no room at the bottleneck, or were dropped by who manages it.
+// dropped is how many packets found no room at the bottleneck, or were dropped by its AQM.
 func (l *lab) dropped() float64 {
 	if l.aqm != nil {
 		return float64(l.aqm.Stats().Dropped)
@@ -118,7 +118,7 @@ func (l *lab) change(at time.Duration, f func(*simnet.LinkConfig)) {
 	})
 }
 
-// flow is a connection, looked at from outside: one side sends, the other reads.
+// flow is a connection seen from outside: one side sends, the other reads.
 type flow struct {
 	name    string
 	lab     *lab
@@ -213,7 +213,8 @@ func (f *flow) drain() {
 	}
 }
 
-func (f *flow) look() {
+// sample records the state of the flow.
+func (f *flow) sample() {
 	f.delivered = append(f.delivered, f.read)
 	window := 0
 	if f.cc != nil && !f.stopped {

@@ -18,7 +18,7 @@ func extraRows() []Scenario {
 		{Row: "edge", Title: "paths at the edge of what there is", Cases: edgeCases()},
 		{Row: "published", Title: "10 Mbit/s, 40 ms: paths for which others have published figures", Cases: publishedCases()},
 		{Row: "relay", Title: "100 Mbit/s, 20 ms, 1 BDP, 30 s: alone, with loss", Cases: relayCases()},
-		{Row: "lossless", Title: "50 Mbit/s, a queue without end: any round trip, ACKs held back", Cases: losslessCases()},
+		{Row: "lossless", Title: "50 Mbit/s, a queue without end: any round trip, ACKs ackDelay back", Cases: losslessCases()},
 		{Row: "spiral", Title: "10 Mbit/s, 256 KB: 2.3 MB after eight timeouts, on a path with loss bursts", Cases: spiralCases()},
 	}
 }
@@ -76,7 +76,7 @@ func appCases() []Case {
 	}
 }
 
-// idleThenBusy is what a flow does with what it knew before it fell silent.
+// idleThenBusy is a flow that falls silent, and what it still knows of the path when it sends again.
 func idleThenBusy(e *Env) []Figure {
 	p := path{rate: 10 * mbit, rtt: 40 * ms, buffer: 256 * kb}
 	l := e.lab("idle, then busy", p)
@@ -141,8 +141,8 @@ func many(e *Env, n int, length time.Duration) []Figure {
 	}
 }
 
-// skewedPair is two flows whose receivers' clocks drift apart: who trusts one-way delays alone sees a
-// queue that is not there.
+// skewedPair is two flows whose receivers' clocks drift apart. A controller that trusts one-way delays alone
+// sees a queue that is not there.
 func skewedPair(e *Env) []Figure {
 	l := e.lab("skewed pair", path{rate: 20 * mbit, rtt: 40 * ms, buffer: 500 * kb})
 	length := e.lasting(5*minute, minute)
@@ -214,34 +214,34 @@ func relayCases() []Case {
 	return cases
 }
 
-// losslessCases hold the ACKs back by letting them leave together, as a receiver does that is
-// scheduled, or that acknowledges, only so often. It has declared that delay. Nothing is lost, so nothing
-// may be repeated.
+// losslessCases delay ACKs so that they leave together, as those of a receiver that is scheduled, or
+// acknowledges, only so often. The receiver has declared that delay. Nothing is lost, so nothing may be
+// repeated.
 func losslessCases() []Case {
 	var cases []Case
 	for _, rtt := range []time.Duration{100 * time.Microsecond, ms, 10 * ms, 100 * ms, 300 * ms, second} {
-		for _, held := range []time.Duration{0, 10 * ms, 100 * ms} {
+		for _, ackDelay := range []time.Duration{0, 10 * ms, 100 * ms} {
 			cases = append(cases, Case{
-				Name:    fmt.Sprintf("%g ms, ACKs every %g ms", rtt.Seconds()*1000, held.Seconds()*1000),
+				Name:    fmt.Sprintf("%g ms, ACKs every %g ms", rtt.Seconds()*1000, ackDelay.Seconds()*1000),
 				Bars:    []Bar{atMost("timeouts", 0), atMost("retransmitted, %", 0), atLeast("link after 20 RTT, %", 90)},
-				Measure: func(e *Env) []Figure { return lossless(e, rtt, held) },
+				Measure: func(e *Env) []Figure { return lossless(e, rtt, ackDelay) },
 			})
 		}
 	}
 	return cases
 }
 
-func lossless(e *Env, rtt, held time.Duration) []Figure {
-	p := path{rate: 50 * mbit, rtt: rtt, back: func(c *simnet.LinkConfig) { c.Aggregate = held }}
+func lossless(e *Env, rtt, ackDelay time.Duration) []Figure {
+	p := path{rate: 50 * mbit, rtt: rtt, back: func(c *simnet.LinkConfig) { c.Aggregate = ackDelay }}
 	l, w := e.lab("lossless", p), &timeoutWatch{}
 	f := l.bulk("ours", w.watch(e.Subject), 0)
-	if held > 0 { // who holds ACKs back has declared for how long
-		f.to.Adjust = func(p *engine.Params) { p.MaxAckDelay = held }
+	if ackDelay > 0 { // the receiver declares how long it delays ACKs
+		f.to.Adjust = func(p *engine.Params) { p.MaxAckDelay = ackDelay }
 	}
-	round := rtt + held // what a sender sees of it
+	round := rtt + ackDelay // what a sender sees of it
 	from := max(20*round, flowStep).Truncate(flowStep)
 	length := from + max(second, 20*round) // as long again: a drain in it is a tenth of that
-	l.RunUntil(length, func() bool { w.look(f); return false })
+	l.RunUntil(length, func() bool { w.update(f); return false })
 	return []Figure{
 		{"timeouts", float64(w.timeouts)},
 		{"retransmitted, %", f.retransmitted()},

@@ -45,7 +45,7 @@ func (e *Env) sized(name string, p path, n int, out func(*simnet.LinkConfig)) (f
 	w = &timeoutWatch{}
 	f = l.transfer("ours", w.watch(e.Subject), 0, n)
 	l.RunUntil(10*minute, func() bool {
-		w.look(f)
+		w.update(f)
 		return f.over > 0
 	})
 	return f, w
@@ -61,8 +61,8 @@ func (e *Env) transferSize() int {
 
 func tailDrop(e *Env, p path) []Figure {
 	const tail = 24
-	// The number of the last packet with data, from a run in which nothing is dropped. Up to the first
-	// drop a second run is the same, packet for packet.
+	// The number of the last packet with data comes from a run in which nothing is dropped. A second run is
+	// the same, packet for packet, up to the first drop.
 	last := 0
 	clean, _ := e.sized("clean", p, e.transferSize(), func(c *simnet.LinkConfig) {
 		c.Drop = func(n int, b []byte) bool {
@@ -95,7 +95,7 @@ func gilbert(e *Env, p path) []Figure {
 }
 
 // timeoutWatch counts what a retransmission timeout would have been in TCP: persistent congestion,
-// or a second probe timeout in a row. It hides in front of the controller to learn of ACKs.
+// or a second probe timeout in a row. It stands in front of the controller to see the ACKs.
 type timeoutWatch struct {
 	congestion.Controller
 	timeouts int
@@ -106,8 +106,8 @@ type timeoutWatch struct {
 	row            uint64 // timeouts in the present row that were counted
 }
 
-// watch is a factory whose first controller, that of the side that dials, is watched. The other side
-// has one of its own: one for both would take the delays of two directions for those of one.
+// watch is a factory that watches the first controller it makes, that of the side that dials. The other
+// side has a controller of its own: one for both would mix the delays of two directions.
 func (w *timeoutWatch) watch(f congestion.Factory) congestion.Factory {
 	return func(p congestion.Params) congestion.Controller {
 		c := f(p)
@@ -125,8 +125,8 @@ func (w *timeoutWatch) OnAck(now time.Duration, e congestion.AckEvent) {
 	w.Controller.OnAck(now, e)
 }
 
-// look is called after every event.
-func (w *timeoutWatch) look(f *flow) {
+// update is called after every event.
+func (w *timeoutWatch) update(f *flow) {
 	if f.sender == nil {
 		return
 	}

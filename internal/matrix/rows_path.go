@@ -49,8 +49,8 @@ func baseSteps(e *Env) []Figure {
 	}
 }
 
-// regains is how long after a step the receiver has had a share of the link, in percent, for 200 ms
-// that began after the step's first second of consequences: the 60 ms behind a delay's step are empty.
+// regains is how long after a step the receiver has had a share of the link, in percent, for 200 ms.
+// Nothing arrives in the 60 ms after a rise of the delay.
 func (f *flow) regains(at time.Duration, share float64) time.Duration {
 	return f.reaches(at, share/100*float64(f.lab.path.rate), 200*ms)
 }

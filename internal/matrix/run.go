@@ -15,7 +15,7 @@ type Plan struct {
 	Subject congestion.Factory // the controller that is judged
 	Seeds   int                // at least 1
 	First   uint64             // seed
-	Quick   bool               // shortened, for every day
+	Quick   bool               // shortened runs, for every day
 	Workers int                // runs at a time; 0: as many as processors
 	// Picture, if not nil, is given what the first seed of every case has shown. Calls come one at
 	// a time, in no order.
@@ -132,7 +132,7 @@ func (r *runner) run(i, s int) {
 	}
 }
 
-// judge puts the figures of all seeds together and holds them against the bars.
+// judge puts the figures of all seeds together and compares them with the bars.
 func judge(c *Case, runs [][]Figure) Result {
 	r := Result{Row: c.Row, Case: c.Name, Seeds: len(runs)}
 	for k, f := range runs[0] {

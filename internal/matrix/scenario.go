@@ -72,7 +72,7 @@ func atMost(figure string, bound float64) Bar { return Bar{figure, true, bound, 
 type Env struct {
 	Subject congestion.Factory // the controller that is judged
 	Seed    uint64
-	Quick   bool // shortened, for every day
+	Quick   bool // a shortened run, for every day
 
 	labs []*lab // for pictures; nil unless they are wanted
 	keep bool

@@ -1,7 +1,7 @@
 package prefetch
 
-// write asks for the n bytes from p on, of which there is at least one. A processor without the
-// instruction takes it for none.
+// write asks for the n bytes from p on; n is at least 1. A processor without the instruction treats
+// it as a no-op.
 //
 //go:noescape
 func write(p *byte, n int)

@@ -8,8 +8,8 @@ import (
 )
 
 // AQMConfig is a bottleneck that manages its queue: CoDel (RFC 8289), or
-// FQ-CoDel (RFC 8290), which gives every flow a queue of its own and serves them
-// in turn.
+// FQ-CoDel (RFC 8290), which gives every flow a queue of its own and serves the
+// queues round robin.
 type AQMConfig struct {
 	// Rate is the speed, in bytes per second of payload and DefaultOverhead;
 	// above 0.
@@ -31,7 +31,7 @@ type AQMConfig struct {
 // AQMStats counts since the beginning.
 type AQMStats struct {
 	Queued  int   // datagrams that came and fitted
-	Dropped int   // by CoDel, and what found no room
+	Dropped int   // by CoDel, or for want of room
 	Marked  int   // with Congestion Experienced
 	Bytes   int64 // that have left, overhead included
 }

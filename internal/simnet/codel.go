@@ -15,7 +15,7 @@ type codel struct {
 	lastCount  int // the count with which it began
 }
 
-// maxPacket is what a queue may hold without being one, in bytes.
+// maxPacket is up to how many bytes a queue does not count as one.
 const maxPacket = 1500
 
 // dequeue takes the next datagram that is not dropped, or nil.

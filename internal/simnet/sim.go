@@ -151,7 +151,7 @@ type Station struct {
 	// ReportEvery is how often the host of a dead process reports to one peer that the port is unreachable,
 	// after six at once. Linux does so once a second. 0 or less: always.
 	ReportEvery time.Duration
-	// Pool, if not nil, is what the connections share from now on, with their weight.
+	// Pool, if not nil, is the budget that the connections share from now on, with their weight.
 	Pool   *pool.Pool
 	Weight int
 
@@ -224,7 +224,7 @@ func (st *Station) Restart() {
 	st.router = router.New[*Flow](st.config)
 }
 
-// Router is what answers for the station.
+// Router is the station's router.
 func (st *Station) Router() *router.Router[*Flow] { return st.router }
 
 // Chunks is the number of chunks of memory that the connections hold now.
@@ -416,7 +416,7 @@ func (f *Flow) Remote() netip.AddrPort { return f.remote }
 // over says that nothing more comes from the flow: it is removed, or its process has ended.
 func (f *Flow) over() bool { return f.Removed || f.life != f.station.process.life }
 
-// Flush lets the application look, sends what is to be sent and sets the timer.
+// Flush calls OnChange, sends what is due and sets the timer.
 func (f *Flow) Flush() {
 	if f.busy || f.over() {
 		return

@@ -14,7 +14,7 @@ var ErrInterrupted = errors.New("udp: receive interrupted")
 
 // IsTemporary reports whether a socket goes on after an error of Read or
 // Write: a full buffer or queue, a host or network out of reach for now, a
-// datagram too big for its way, a firewall's no, or what ICMP said of an
+// datagram too big for its path, a firewall's refusal, or what ICMP said of an
 // earlier datagram. The transport treats them as loss.
 func IsTemporary(err error) bool {
 	if errors.Is(err, ErrWouldBlock) {

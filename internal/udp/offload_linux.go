@@ -17,7 +17,7 @@ const (
 )
 
 // sendsTrains reports whether the kernel cuts trains up: Linux 4.18 and later
-// do. Whether the way out does shows only on a send.
+// do. Whether the outgoing interface does shows only on a send.
 func sendsTrains(raw syscall.RawConn) (ok bool) {
 	err := raw.Control(func(fd uintptr) {
 		_, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT)

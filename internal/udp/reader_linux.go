@@ -20,9 +20,9 @@ type reader struct {
 }
 
 // receive lets the receiver deal with each batch within the callback of RawConn.Read. The
-// runtime forgets an event only when such a Read begins, so that what arrives
-// after the read that emptied the socket ends the wait that follows: one system call a
-// batch, none to ask if there is something, and no buffers during the wait.
+// runtime forgets a readiness event only when such a Read begins. So whatever arrives after
+// the read that emptied the socket ends the wait that follows. That makes one system call a
+// batch, none to ask whether there is something, and no buffers during the wait.
 func (l *batchLink) receive(r Receiver) error {
 	l.receiver, l.reader.errno = r, 0
 	err := l.socket.raw.Read(l.drain)

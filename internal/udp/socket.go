@@ -59,7 +59,7 @@ type Socket struct {
 	gso      atomic.Bool // trains go to the kernel whole
 	counters counters
 	closed   atomic.Bool
-	shut     atomic.Bool // by Shut: whoever leaves Receive closes pc
+	shut     atomic.Bool // by Shut: the Receive that returns closes pc
 
 	readMu  sync.Mutex // held over a Receive
 	writeMu sync.Mutex // held over a write, not over a wait
@@ -74,7 +74,7 @@ type Socket struct {
 type marking struct {
 	own   uint8 // of datagrams that ask for none
 	asked uint8 // by the last message
-	row   int   // how many in a row have asked for that and it is not the socket's own
+	row   int   // how many messages in a row have asked for it, while own is another
 }
 
 // A link moves messages, complete and valid ones, by one way or another.
@@ -169,10 +169,10 @@ func New(pc net.PacketConn, opt Options) (*Socket, error) {
 // A Receiver deals with what a socket receives.
 type Receiver interface {
 	// Lend returns messages to read into, at least one. Where the socket can, it asks only
-	// when something has come, so that a silent one holds no buffers.
+	// when something has arrived, so that a silent one needs no buffers.
 	Lend() []Message
-	// Take gets the first n of the messages that were lent last, filled, and has them all
-	// back. n is 0 if there was nothing after all. It reports whether to go on.
+	// Take returns all messages that were lent last. The first n are filled; n is 0 if there
+	// was nothing after all. It reports whether to go on.
 	Take(n int) bool
 }
 
@@ -205,7 +205,7 @@ func (s *Socket) Receive(r Receiver) error {
 // Interruptible reports whether Interrupt may be called.
 func (s *Socket) Interruptible() bool { return s.raw != nil }
 
-// Interrupt ends the Receive that is on, or else the next, unless that is ended by something else first.
+// Interrupt ends the current Receive, or else the next one, unless something else ends that first.
 func (s *Socket) Interrupt() { s.pc.SetReadDeadline(past) }
 
 // past is a deadline that ends a wait.
@@ -322,8 +322,8 @@ func (s *Socket) Close() error {
 	return s.pc.Close()
 }
 
-// Shut is Close for whoever cannot wait, a Receiver for one: a Receive that is on closes the
-// socket on its way out.
+// Shut is Close for callers that cannot wait, such as a Receiver: if a Receive is running, it closes
+// the socket when it returns.
 func (s *Socket) Shut() {
 	if s.closed.Swap(true) {
 		return
