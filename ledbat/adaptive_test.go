@@ -24,7 +24,7 @@ func TestAdaptiveSlowStartDoublesAndAQueueEndsIt(t *testing.T) {
 			break
 		}
 	}
-	s.wantWindow(int(window), 0, "held")
+	s.wantWindow(int(window), 0, "in hold")
 	if got := c.PacingRate(40 * ms); got != paced(window, 40*ms, steadyPace) {
 		t.Errorf("paced at %d in hold", got)
 	}
@@ -317,7 +317,7 @@ func TestACKDivisionGainsNothing(t *testing.T) {
 func TestHeldACKs(t *testing.T) {
 	s, c := newCourse(t, 40*ms, Config{})
 	s.rounds(0, func() bool { return c.window > 200_000 })
-	held := func(q, back time.Duration) {
+	delayed := func(q, back time.Duration) {
 		s.back = back
 		n, first := s.send(), s.sent
 		s.now += s.base + q + back
@@ -326,8 +326,8 @@ func TestHeldACKs(t *testing.T) {
 			s.ack(first-uint64(n)+uint64(i), mss, (n-i)*mss, i*mss, q)
 		}
 	}
-	held(0, 30*ms)
-	held(0, 30*ms)
+	delayed(0, 30*ms)
+	delayed(0, 30*ms)
 	s.wantStage(c, starting, "delayed ACKs")
 	if got := c.ackHoldTime(); got < 25*ms || got > 30*ms {
 		t.Errorf("ACKs delayed by %v, want about 30ms", got)
@@ -335,9 +335,9 @@ func TestHeldACKs(t *testing.T) {
 	if got := c.delay.queue; got != 0 {
 		t.Errorf("queue %v, want none", got)
 	}
-	held(12*ms, 30*ms)
+	delayed(12*ms, 30*ms)
 	s.wantStage(c, starting, "a clump with a queue")
-	held(12*ms, 30*ms)
+	delayed(12*ms, 30*ms)
 	s.wantStage(c, holding, "a queue from one clump to the next")
 }
 

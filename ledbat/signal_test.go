@@ -34,11 +34,11 @@ func TestQueueIsTheRoundTripUnlessTheACKsWait(t *testing.T) {
 // less than a millisecond is not worth the difference of two clocks.
 func TestHeldACKsAreNoQueue(t *testing.T) {
 	for _, c := range []struct {
-		name        string
-		constant    time.Duration // by which the clocks differ since the base was seen
-		queue, held time.Duration
-		want        time.Duration
-		reverse     bool
+		name            string
+		constant        time.Duration // by which the clocks differ since the base was seen
+		queue, ackDelay time.Duration
+		want            time.Duration
+		reverse         bool
 	}{
 		{"delayed by 4 ms", 0, 0, 4 * ms, 0, true},
 		{"delayed, and a queue", 0, 7 * ms, 4 * ms, 7 * ms, true},
@@ -49,17 +49,17 @@ func TestHeldACKsAreNoQueue(t *testing.T) {
 		var d delaySignal
 		d.add(40*ms, 20*ms, true)
 		d.ackHolding = ackHolding{}
-		for _, held := range []time.Duration{0, c.held} {
+		for _, ackDelay := range []time.Duration{0, c.ackDelay} {
 			d.ackHolding.endRound() // in the one before, or in this: two rounds count
-			d.add(40*ms+c.queue+held, 20*ms+c.queue+c.constant, true)
+			d.add(40*ms+c.queue+ackDelay, 20*ms+c.queue+c.constant, true)
 		}
 		if d.queue != c.want || d.reverse != c.reverse || d.ackHolding.spread() != 0 {
 			t.Errorf("%s: queue %v, reverse %v, spread %v, want %v, %v", c.name, d.queue, d.reverse, d.ackHolding.spread(), c.want, c.reverse)
 		}
 		d.add(40*ms+c.queue, 20*ms+c.queue+c.constant, true)
 		d.ackHolding.endRound()
-		if got := d.ackHolding.spread(); got != c.held {
-			t.Errorf("%s: ACKs delayed by %v, want %v", c.name, got, c.held)
+		if got := d.ackHolding.spread(); got != c.ackDelay {
+			t.Errorf("%s: ACKs delayed by %v, want %v", c.name, got, c.ackDelay)
 		}
 	}
 }

@@ -48,12 +48,12 @@ func TestThrottlingIsNotCongestion(t *testing.T) {
 			start(f)
 			threshold := f.Conn.Info().Congestion.SSThresh
 			w.Run(time.Minute)
-			held := f.Conn.Info()
-			if got := held.Congestion.SSThresh; got != threshold {
+			info := f.Conn.Info()
+			if got := info.Congestion.SSThresh; got != threshold {
 				t.Errorf("throttling has moved ssthresh from %d to %d", threshold, got)
 			}
-			if held.Limit.String() != by || held.Stats.PacketsLost != 0 || held.Congestion.Slowdowns != 0 || held.Congestion.Timeouts != 0 {
-				t.Errorf("throttled: limited by %v, %d lost, %+v", held.Limit, held.Stats.PacketsLost, held.Congestion)
+			if info.Limit.String() != by || info.Stats.PacketsLost != 0 || info.Congestion.Slowdowns != 0 || info.Congestion.Timeouts != 0 {
+				t.Errorf("throttled: limited by %v, %d lost, %+v", info.Limit, info.Stats.PacketsLost, info.Congestion)
 			}
 			if by == "pool" {
 				if err := p.SetLimits(pool.Unlimited, 0); err != nil {
