@@ -13,8 +13,10 @@ const (
 	// reportedRanges is how many of them an ACK repeats at most.
 	reportedRanges = 64
 	// elicitAbove is the number of ranges above which the receiver asks for an
-	// acknowledgement of its ACKs, to be able to forget.
+	// acknowledgement of its ACKs, to be able to forget (RFC 9000 section 13.2.4).
 	elicitAbove = 16
+	// maxAckPings is how many packets may wait for an acknowledgement when it asks for one more.
+	maxAckPings = 8
 
 	// defaultAckDelay is how long the acknowledgement of a single packet waits for company: a
 	// second packet, or data of ours. It is long beside a timer's cost, so that an exchange of

@@ -131,7 +131,7 @@ func (c *Conn) finish(err error) {
 		c.err = err
 	}
 	c.send.Stop()
-	c.sent.ring, c.sent.frames.ring = nil, nil
+	c.sent.release()
 	if c.readClosed {
 		c.recv.Drop()
 	}

@@ -53,7 +53,7 @@ func (e *ecnState) mark(p *sentPacket) {
 	}
 	p.flags |= isMarked
 	e.sent++
-	if e.phase == ecnTesting {
+	if e.phase == ecnTesting && p.has(eliciting) {
 		if e.tested++; e.tested >= ecnTests {
 			e.phase = ecnUnknown
 		}

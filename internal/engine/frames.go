@@ -63,11 +63,23 @@ func (s *frameSet) add(t wire.FrameType)     { *s |= 1 << t }
 func (s *frameSet) remove(t wire.FrameType)  { *s &^= 1 << t }
 func (s frameSet) has(t wire.FrameType) bool { return s&(1<<t) != 0 }
 
-// appendControl appends the ACK, if one is owed, and the control frames that are due. PING comes later, and only
-// if nothing else has made the packet ack-eliciting.
-func (c *Conn) appendControl(now time.Duration, p *packet) {
+// controlRoom is how many bytes of packets may be in flight beyond the window for control frames to be sent. They are
+// few and small, and no window holds them back, unless the peer asks for them and never acknowledges any.
+const controlRoom = 16 << 10
+
+// controlAllowed reports whether control frames are due and may leave.
+func (c *Conn) controlAllowed() bool {
+	return c.due != 0 && c.sent.inFlight < c.path.cc.Window()+controlRoom
+}
+
+// appendControl appends the ACK, if one is owed, and, if they may leave, the control frames that are due. PING comes
+// later, and only if nothing else has made the packet ack-eliciting.
+func (c *Conn) appendControl(now time.Duration, p *packet, allowed bool) {
 	if c.acks.owed > 0 || c.acks.due <= now {
 		c.appendAck(now, p)
+	}
+	if !allowed {
+		return
 	}
 	for due := c.due &^ (1 << wire.FramePing); due != 0; due &= due - 1 {
 		t := wire.FrameType(bits.TrailingZeros32(uint32(due)))
@@ -91,28 +103,4 @@ type sentFrame struct {
 	length uint32 // DATA: its bytes
 	kind   wire.FrameType
 	fin    bool // DATA: the end of the stream is behind it
-}
-
-// frameRing is the frames of the packets that have a record, in the order in which they were sent. A position counts
-// up and wraps.
-type frameRing struct {
-	ring []sentFrame // length a power of two
-	base uint32
-	next uint32
-}
-
-func (r *frameRing) at(position uint32) *sentFrame {
-	return &r.ring[position&uint32(len(r.ring)-1)]
-}
-
-func (r *frameRing) push(f sentFrame) {
-	if r.next-r.base == uint32(len(r.ring)) {
-		bigger := frameRing{ring: make([]sentFrame, max(2, 2*len(r.ring))), base: r.base, next: r.next}
-		for i := r.base; i != r.next; i++ {
-			*bigger.at(i) = *r.at(i)
-		}
-		*r = bigger
-	}
-	*r.at(r.next) = f
-	r.next++
 }

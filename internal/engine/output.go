@@ -69,17 +69,16 @@ func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
 	}
 	c.path.mtu.finish(now)
 	data := c.maySend(now)
-	if !data && c.loss.probes == 0 && c.acks.due > now && c.due == 0 {
+	control := c.controlAllowed()
+	if !data && c.loss.probes == 0 && c.acks.due > now && !control {
 		return dst
 	}
 	p := c.beginPacket(now, dst, c.path.mtu.size)
-	if c.acks.owed > 0 || c.acks.due <= now || c.due != 0 {
-		c.appendControl(now, &p)
-	}
+	c.appendControl(now, &p, control)
 	if data || c.loss.probes > 0 {
 		c.appendData(&p)
 	}
-	if c.pingWanted(now, &p) {
+	if c.pingWanted(now, &p, control) {
 		p.b = wire.AppendPing(p.b)
 		p.record.flags |= eliciting
 		c.due.remove(wire.FramePing)
@@ -89,15 +88,15 @@ func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
 
 // pingWanted reports whether the packet must be made eliciting: it is a probe, or
 // asks for news of our own ACKs.
-func (c *Conn) pingWanted(now time.Duration, p *packet) bool {
+func (c *Conn) pingWanted(now time.Duration, p *packet, allowed bool) bool {
 	if p.record.has(eliciting) {
 		c.due.remove(wire.FramePing)
 		return false
 	}
-	if c.due.has(wire.FramePing) || c.loss.probes > 0 {
+	if allowed && c.due.has(wire.FramePing) || c.loss.probes > 0 {
 		return true
 	}
-	if p.acks && len(c.acks.ranges) > elicitAbove && now-c.sent.ackPings >= c.path.rtt.smoothed {
+	if p.acks && len(c.acks.ranges) > elicitAbove && now-c.sent.ackPings >= c.path.rtt.smoothed && c.sent.outstanding < maxAckPings {
 		c.sent.ackPings = now
 		return true
 	}
@@ -160,11 +159,11 @@ func (c *Conn) noteSent(now time.Duration, r *sentPacket, size int) {
 	c.path.ecn.mark(r)
 	number := c.sent.next
 	if !r.has(eliciting) {
-		c.sent.push()
+		c.sent.push(r)
 		return
 	}
 	c.noteEliciting(now, r)
-	c.sent.push()
+	c.sent.push(r)
 	c.path.prr.sent(size)
 	c.path.cc.OnSend(now, congestion.SendEvent{Number: number, Bytes: size, InFlight: c.sent.inFlight, AppLimited: !c.hasWork()})
 }

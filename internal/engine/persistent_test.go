@@ -45,7 +45,7 @@ func TestPersistentCongestionExample(t *testing.T) {
 				for number < len(at) && at[number]*time.Second <= until {
 					p := c.sent.reserve(at[number] * time.Second)
 					p.size, p.flags = 1200, eliciting
-					c.sent.push()
+					c.sent.push(p)
 					number++
 				}
 			}

@@ -47,8 +47,8 @@ type deliveryState struct {
 // ackResult gathers what one ACK frame newly says.
 type ackResult struct {
 	bytes    int
-	newest   *sentPacket // the newest packet newly acknowledged; nil: none
-	number   uint64      // of it
+	news     bool        // it acknowledges a number for the first time
+	newest   *sentPacket // the newest packet newly acknowledged; nil: none that has a record
 	spurious congestion.LossEvent
 	data     stream.Span // stream bytes that are delivered, and not marked yet
 	fin      bool        // with the end of the stream behind them
@@ -72,21 +72,21 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 		c.stats.BadAcks++
 		return protocolError("ACK of a packet number that was left out")
 	}
-	if r.newest == nil {
+	newest := !c.sent.anyAcked || f.Largest > c.sent.largestAcked
+	if !newest && !r.news {
 		return nil
 	}
-	c.loss.ptoCount = 0
-	c.loss.probes = 0
-	newest := !c.sent.anyAcked || f.Largest > c.sent.largestAcked
 	if newest {
 		c.sent.largestAcked, c.sent.anyAcked = f.Largest, true
 	}
+	c.loss.ptoCount = 0
+	c.loss.probes = 0
 	c.path.prr.exitIfAcked(c.sent.largestAcked)
 	e := congestion.AckEvent{
 		Bytes: r.bytes, LargestAcked: c.sent.largestAcked, LargestSent: c.sent.next - 1,
 		PriorInFlight: prior, AppLimited: c.appLimited, Throttled: c.limit.throttled(),
 	}
-	if r.number == f.Largest && r.newest.has(eliciting) {
+	if r.newest != nil && r.newest.number == f.Largest {
 		c.sampleDelay(now, f, &r, &e)
 	}
 	if newest {
@@ -118,20 +118,25 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 
 // ackRange marks one range of an ACK.
 func (c *Conn) ackRange(now time.Duration, s wire.Range, r *ackResult) {
-	from, end := max(s.First, c.sent.base), s.Last+1
+	from, end := max(s.First, c.sent.base()), s.Last+1
 	for from < end {
 		gap := c.sent.acked.NextMissing(from, end)
-		for n := gap.Start; n < gap.End; n++ {
-			c.ackPacket(now, n, r)
+		for i := c.sent.from(gap.Start); i != c.sent.records.next; i++ {
+			p := c.sent.records.at(i)
+			if p.number >= gap.End {
+				break
+			}
+			c.ackPacket(now, p, r)
 		}
+		r.news = r.news || gap.Len() > 0
 		c.sent.acked.Add(gap.Start, gap.End)
 		c.sent.resolved.Add(gap.Start, gap.End)
 		from = gap.End
 	}
 }
 
-func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
-	p := c.sent.at(n)
+func (c *Conn) ackPacket(now time.Duration, p *sentPacket, r *ackResult) {
+	n := p.number
 	if p.has(neverSent) {
 		r.invented = true
 		return
@@ -162,8 +167,8 @@ func (c *Conn) ackPacket(now time.Duration, n uint64, r *ackResult) {
 		c.path.delivery.delivered += int64(p.size)
 		c.path.delivery.deliveredAt = now
 	}
-	if r.newest == nil || n > r.number {
-		r.newest, r.number = p, n
+	if r.newest == nil || n > r.newest.number {
+		r.newest = p
 	}
 	for i := range uint32(p.frames) {
 		switch f := c.sent.frames.at(p.first + i); f.kind {
@@ -191,15 +196,15 @@ func (c *Conn) sampleDelay(now time.Duration, f *wire.Ack, r *ackResult, e *cong
 	e.HasOneWay = true
 }
 
-// sampleRate computes the delivery rate over the life of the newest packet.
+// sampleRate computes the delivery rate over the life of the newest packet, if it has a record.
 func (c *Conn) sampleRate(now time.Duration, p *sentPacket) congestion.Delivery {
+	if p == nil {
+		return congestion.Delivery{Delivered: c.path.delivery.delivered}
+	}
 	d := congestion.Delivery{
 		Delivered: c.path.delivery.delivered, PriorDelivered: p.delivered,
 		TxInFlight: int(p.inFlight), Lost: c.path.delivery.lost - p.lostBefore,
 		AppLimited: p.has(whileLimited),
-	}
-	if !p.has(eliciting) {
-		return d
 	}
 	c.path.delivery.firstSentAt = p.sentAt
 	d.Interval = max(p.sentAt-p.firstSentAt, now-p.deliveredAt)
@@ -251,23 +256,23 @@ func (c *Conn) detectLosses(now time.Duration, prior, credit int) {
 	}
 	delay := c.lossDelay()
 	var lost congestion.LossEvent
-	from, end := c.sent.base, c.sent.largestAcked
-	for from < end {
+	from, end := c.sent.base(), c.sent.largestAcked
+	for from < end && c.loss.due == Never {
 		gap := c.sent.resolved.NextMissing(from, end)
-		n := gap.Start
-		for ; n < gap.End; n++ {
-			p := c.sent.at(n)
-			counted := !c.loss.reordered && c.sent.largestAcked-n >= packetThreshold
-			if !counted && p.sentAt+delay > now {
-				c.loss.due = min(c.loss.due, p.sentAt+delay)
-				break // later packets were sent later
+		for i := c.sent.from(gap.Start); i != c.sent.records.next; i++ {
+			p := c.sent.records.at(i)
+			if p.number >= gap.End {
+				break
 			}
-			c.losePacket(n, p, &lost)
+			counted := !c.loss.reordered && c.sent.largestAcked-p.number >= packetThreshold
+			if !counted && p.sentAt+delay > now {
+				c.loss.due = p.sentAt + delay
+				gap.End = p.number // later packets were sent later
+				break
+			}
+			c.losePacket(p, &lost)
 		}
-		c.sent.resolved.Add(gap.Start, n)
-		if n < gap.End {
-			break
-		}
+		c.sent.resolved.Add(gap.Start, gap.End)
 		from = gap.End
 	}
 	if lost.Packets > 0 {
@@ -276,7 +281,8 @@ func (c *Conn) detectLosses(now time.Duration, prior, credit int) {
 }
 
 // losePacket queues again what a lost packet carried.
-func (c *Conn) losePacket(n uint64, p *sentPacket, lost *congestion.LossEvent) {
+func (c *Conn) losePacket(p *sentPacket, lost *congestion.LossEvent) {
+	n := p.number
 	c.sent.removeFromFlight(p)
 	p.flags |= isLost
 	for i := range uint32(p.frames) {
@@ -298,7 +304,7 @@ func (c *Conn) losePacket(n uint64, p *sentPacket, lost *congestion.LossEvent) {
 	if p.size > basePacket {
 		c.loss.large = true
 	}
-	c.path.vanish.lose(n, p, c.sent.at(c.sent.largestAcked), c.sent.next)
+	c.path.vanish.lose(p, c.sent.find(c.sent.largestAcked), c.sent.next)
 	if p.has(eliciting) {
 		if lost.Packets == 0 {
 			lost.Smallest = n
@@ -345,13 +351,13 @@ func (c *Conn) persistentCongestion() bool {
 		return false
 	}
 	period := persistentPTOs * c.path.rtt.pto(c.peerAckDelay)
-	from, end := max(c.sent.base, c.loss.persistent), c.sent.largestAcked
+	from, end := max(c.sent.base(), c.loss.persistent), c.sent.largestAcked
 	for from < end {
 		gap := c.sent.acked.NextMissing(from, end)
 		first := Never
-		for n := gap.Start; n < gap.End; n++ {
-			p := c.sent.at(n)
-			if !p.has(isLost) {
+		for i := c.sent.from(gap.Start); i != c.sent.records.next; i++ {
+			p := c.sent.records.at(i)
+			if p.number >= gap.End || !p.has(isLost) {
 				break
 			}
 			if !p.has(eliciting) || p.has(isProbe) {
@@ -417,15 +423,11 @@ func (c *Conn) lossTimer(now time.Duration) {
 // requeueOldest queues the oldest data in flight again, without declaring it
 // lost.
 func (c *Conn) requeueOldest() {
-	from := c.sent.base
-	for from < c.sent.next {
-		gap := c.sent.resolved.NextMissing(from, c.sent.next)
-		for n := gap.Start; n < gap.End; n++ {
-			if c.requeueData(c.sent.at(n)) {
-				return
-			}
+	r := &c.sent.records
+	for i := r.base; i != r.next; i++ {
+		if p := r.at(i); !p.has(isAcked|isLost) && c.requeueData(p) {
+			return
 		}
-		from = gap.End
 	}
 }
 

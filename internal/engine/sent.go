@@ -20,9 +20,10 @@ const (
 	whileLimited // sent while the application had no more: a poor rate sample
 )
 
-// sentPacket is the record of a packet until it is acknowledged or lost: 56 bytes, and 16 for each frame. The
-// bytes it carried are in the sendPipe; a retransmission reads them again.
+// sentPacket is the record of a packet until it is acknowledged or lost: 64 bytes, and 16 for each frame. The
+// bytes it carried are in the stream; a retransmission reads them again.
 type sentPacket struct {
+	number uint64
 	sentAt time.Duration
 	size   uint32
 	flags  packetFlags
@@ -39,75 +40,100 @@ type sentPacket struct {
 
 func (p *sentPacket) has(f packetFlags) bool { return p.flags&f != 0 }
 
-// sentState is the numbers sent in the data space and their records, in a ring
-// that covers [base, next).
+// sentState is the numbers sent in the data space, and the records of those packets of which it matters what became of
+// them. A packet that elicits no ACK leaves none: nothing in it is sent again, and a peer that never acknowledges
+// could make us keep any number (RFC 9000 section 13.2.4).
 type sentState struct {
-	ring   []sentPacket // length a power of two
-	base   uint64
-	next   uint64
-	frames frameRing // of the packets in ring
+	next    uint64 // the first number not used
+	records ring[sentPacket]
+	frames  ring[sentFrame] // of the packets in records
 
-	// acked and settled are spans of numbers at or above base: acknowledged;
+	// acked and resolved are spans of numbers at or above base: acknowledged;
 	// and acknowledged or declared lost.
 	acked    stream.SpanSet
 	resolved stream.SpanSet
 
 	largestAcked uint64
 	anyAcked     bool
-	inFlight     int // bytes: always the sum over eliciting packets that are not settled
+	inFlight     int // bytes: always the sum over eliciting packets that are not resolved
 	outstanding  int // packets, likewise
 	elicitedAt   time.Duration
 	ackPings     time.Duration // when an ACK was last made eliciting
 	skip         skipState
 }
 
-// at returns the record of number n, which must be covered.
-func (s *sentState) at(n uint64) *sentPacket {
-	if n < s.base || n >= s.next {
-		panic("BUG: packet number without a record")
+// base is the number below which everything is resolved and forgotten.
+func (s *sentState) base() uint64 {
+	if s.records.empty() {
+		return s.next
 	}
-	return &s.ring[n&uint64(len(s.ring)-1)]
+	return s.records.at(s.records.base).number
+}
+
+// from is the position of the first record with the number n or a larger one. Most often no number between the
+// oldest record and n is without one, and it is found at once.
+func (s *sentState) from(n uint64) uint32 {
+	r := &s.records
+	if r.empty() || n <= r.at(r.base).number {
+		return r.base
+	}
+	low, high := uint64(0), min(n-r.at(r.base).number, uint64(r.len()))
+	if high < uint64(r.len()) && r.at(r.base+uint32(high)).number == n {
+		return r.base + uint32(high)
+	}
+	for low < high { // numbers grow by one at least, so that none at or above high is smaller than n
+		middle := (low + high) / 2
+		if r.at(r.base+uint32(middle)).number < n {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return r.base + uint32(low)
+}
+
+// find returns the record of a number, or nil.
+func (s *sentState) find(n uint64) *sentPacket {
+	if i := s.from(n); i != s.records.next && s.records.at(i).number == n {
+		return s.records.at(i)
+	}
+	return nil
 }
 
 // reserve returns the record of the next number, for a packet to be sent now. It counts once it
 // is pushed.
 func (s *sentState) reserve(now time.Duration) *sentPacket {
-	if s.next-s.base == uint64(len(s.ring)) {
-		s.grow(max(2, 2*len(s.ring)))
-	}
-	p := &s.ring[s.next&uint64(len(s.ring)-1)]
-	*p = sentPacket{sentAt: now, first: s.frames.next}
+	p := s.records.slot()
+	*p = sentPacket{number: s.next, sentAt: now, first: s.frames.next}
 	return p
 }
 
 // carry lists a frame in the record that reserve has returned.
 func (s *sentState) carry(p *sentPacket, f sentFrame) {
-	s.frames.push(f)
+	*s.frames.slot() = f
+	s.frames.next++
 	p.frames++
 }
 
-// push takes the record that reserve has returned, filled in, into those that are covered.
-func (s *sentState) push() {
+// push notes that the packet of the record that reserve has returned leaves.
+func (s *sentState) push(p *sentPacket) {
 	s.next++
-	if p := s.at(s.next - 1); p.has(eliciting) {
+	switch {
+	case p.has(eliciting):
 		s.inFlight += int(p.size)
 		s.outstanding++
 		s.elicitedAt = p.sentAt
+	case !p.has(neverSent):
+		s.frames.next = p.first
+		return
 	}
-}
-
-func (s *sentState) grow(size int) {
-	ring := make([]sentPacket, size)
-	for n := s.base; n < s.next; n++ {
-		ring[n&uint64(size-1)] = *s.at(n)
-	}
-	s.ring = ring
+	s.records.next++
 }
 
 // noteTrain notes that the packets from first on left as one train.
 func (s *sentState) noteTrain(first uint64) {
-	for n := first; n < s.next; n++ {
-		s.at(n).flags |= inTrain
+	for i := s.from(first); i != s.records.next; i++ {
+		s.records.at(i).flags |= inTrain
 	}
 }
 
@@ -119,23 +145,59 @@ func (s *sentState) removeFromFlight(p *sentPacket) {
 	}
 }
 
-// trim forgets settled packets from the lower end. Lost ones stay until
+// trim forgets resolved packets from the lower end. Lost ones stay until
 // keepSince, so that a late ACK shows a loss that was none.
 func (s *sentState) trim(keepSince time.Duration) {
-	for s.base < s.next {
-		p := s.at(s.base)
+	for !s.records.empty() {
+		p := s.records.at(s.records.base)
 		if !p.has(isAcked) && !(p.has(isLost) && p.sentAt < keepSince) {
 			break
 		}
-		s.base++
+		s.records.base++
 		s.frames.base = p.first + uint32(p.frames)
 	}
-	s.acked.Remove(0, s.base)
-	s.resolved.Remove(0, s.base)
+	base := s.base()
+	s.acked.Remove(0, base)
+	s.resolved.Remove(0, base)
 }
 
 // keepRecords is the largest table that is kept when it holds nothing.
 const keepRecords = 64
 
-// slack reports whether the ring has grown and holds nothing.
-func (s *sentState) slack() bool { return s.base == s.next && len(s.ring) > keepRecords }
+// slack reports whether the table of records has grown and holds nothing.
+func (s *sentState) slack() bool { return s.records.empty() && len(s.records.slots) > keepRecords }
+
+// shrink lets go of tables that hold nothing.
+func (s *sentState) shrink() {
+	if s.records.empty() {
+		s.release()
+	}
+}
+
+// release lets go of all records.
+func (s *sentState) release() {
+	s.records.slots, s.records.base = nil, s.records.next
+	s.frames.slots, s.frames.base = nil, s.frames.next
+}
+
+// ring is a queue of values, each at a position that counts up and wraps: those in [base, next).
+type ring[T any] struct {
+	slots      []T // length a power of two
+	base, next uint32
+}
+
+func (r *ring[T]) len() uint32    { return r.next - r.base }
+func (r *ring[T]) empty() bool    { return r.next == r.base }
+func (r *ring[T]) at(i uint32) *T { return &r.slots[i&uint32(len(r.slots)-1)] }
+
+// slot is the place of the value at next, which the caller fills before it counts next up.
+func (r *ring[T]) slot() *T {
+	if r.len() == uint32(len(r.slots)) {
+		bigger := ring[T]{slots: make([]T, max(2, 2*len(r.slots))), base: r.base, next: r.next}
+		for i := r.base; i != r.next; i++ {
+			*bigger.at(i) = *r.at(i)
+		}
+		*r = bigger
+	}
+	return r.at(r.next)
+}

@@ -41,8 +41,9 @@ func (s *sentState) skipNumber(now time.Duration) {
 		return
 	}
 	number := s.next
-	s.reserve(now).flags = neverSent | isLost
-	s.push()
+	p := s.reserve(now)
+	p.flags = neverSent | isLost
+	s.push(p)
 	s.resolved.Add(number, number+1)
 	s.skip.next(number)
 }

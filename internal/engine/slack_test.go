@@ -17,7 +17,7 @@ func TestRecordsOutliveTheirUse(t *testing.T) {
 	for range packets {
 		p := c.sent.reserve(0)
 		p.size, p.flags = 1200, eliciting
-		c.sent.push()
+		c.sent.push(p)
 	}
 	f := parseAck(t, []wire.Range{{First: 0, Last: packets - 1}})
 	now := 10 * time.Millisecond
@@ -25,18 +25,18 @@ func TestRecordsOutliveTheirUse(t *testing.T) {
 	if err := c.handleAck(now, &f); err != nil {
 		t.Fatal(err)
 	}
-	if c.sent.base != packets || len(c.sent.ring) < packets {
-		t.Fatalf("%d packets acknowledged, a table of %d", c.sent.base, len(c.sent.ring))
+	if c.sent.base() != packets || len(c.sent.records.slots) < packets {
+		t.Fatalf("%d packets acknowledged, a table of %d", c.sent.base(), len(c.sent.records.slots))
 	}
 	if at := c.NextTimeout(); at != now+keepSlack {
 		t.Fatalf("the next timeout is at %v", at)
 	}
 	c.Advance(now + keepSlack - 1)
-	if c.sent.ring == nil {
+	if c.sent.records.slots == nil {
 		t.Fatal("the table went early")
 	}
 	c.Advance(now + keepSlack)
-	if c.sent.ring != nil || c.NextTimeout() != Never {
-		t.Errorf("after %v of silence a table of %d, the next timeout at %v", keepSlack, len(c.sent.ring), c.NextTimeout())
+	if c.sent.records.slots != nil || c.NextTimeout() != Never {
+		t.Errorf("after %v of silence a table of %d, the next timeout at %v", keepSlack, len(c.sent.records.slots), c.NextTimeout())
 	}
 }

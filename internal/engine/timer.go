@@ -90,9 +90,7 @@ func (c *Conn) slackUntil() time.Duration {
 
 // shrink lets go of tables that have grown in busier times.
 func (c *Conn) shrink() {
-	if c.sent.base == c.sent.next {
-		c.sent.ring, c.sent.frames.ring = nil, nil
-	}
+	c.sent.shrink()
 	c.send.Shrink()
 	c.recv.Shrink()
 }

@@ -28,10 +28,11 @@ func (v *vanishState) deliver(p *sentPacket) {
 	}
 }
 
-// lose notes the loss of packet n. newest is the newest packet acknowledged so far, and next
+// lose notes the loss of a packet. newest is the newest packet acknowledged so far, nil if it has
+// no record, as one that was sent alone, and next
 // the first number not used.
-func (v *vanishState) lose(n uint64, p, newest *sentPacket, next uint64) {
-	if !p.has(inTrain) || p.size > basePacket || n < v.from || newest.has(inTrain) {
+func (v *vanishState) lose(p, newest *sentPacket, next uint64) {
+	if !p.has(inTrain) || p.size > basePacket || p.number < v.from || newest != nil && newest.has(inTrain) {
 		return
 	}
 	v.from = next
