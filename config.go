@@ -90,7 +90,11 @@ type Config struct {
 	MaxDatagramSize int
 
 	// Backlog is how many established connections may wait for Accept before
-	// the listener ignores new ones. 0: 1024. Negative: no bound.
+	// the listener ignores new ones. A dial that was answered when the queue turns out to be full
+	// goes on trying; after HandshakeTimeout the listener resets it. One that ends while
+	// it waits, without an orderly end or bytes to read, leaves the queue. Each holds at most the
+	// window that it offers before anything is read, 64 KiB or ReceiveBuffer, and some 8 KiB beside:
+	// a full queue may cost 72 MiB by default. 0: 1024. Negative: no bound.
 	Backlog int
 	// RetryThreshold is the number of unproven connections from which a dialler
 	// has to prove its address, at the cost of a round trip, before the

@@ -192,6 +192,9 @@ func (e *Endpoint) dial(ctx context.Context, network string, remote netip.AddrPo
 	}
 	e.mu.Lock()
 	gaveUp := c.dial.resolve(nil)
+	if gaveUp {
+		e.router.GiveUp(c.id)
+	}
 	got := c.dial.conn
 	e.mu.Unlock()
 	switch {

@@ -111,9 +111,11 @@ func startEndpoint(socks []*udp.Socket, network string, cfg Config, private bool
 		connected: first.Remote().IsValid(),
 		private:   private,
 		done:      make(chan struct{}),
-		router:    router.New[*Conn](router.Config{Seed: seed, RetryAfter: cfg.RetryThreshold, Backlog: cfg.Backlog}),
-		random:    random,
-		conns:     make(map[*Conn]struct{}),
+		router: router.New[*Conn](router.Config{
+			Seed: seed, RetryAfter: cfg.RetryThreshold, Backlog: cfg.Backlog, Window: engine.FirstWindow(cfg.ReceiveBuffer),
+		}),
+		random: random,
+		conns:  make(map[*Conn]struct{}),
 	}
 	e.sinceStart = e.epoch.Sub(started)
 	e.receiveBatches = receiveBatchesFor(first.Info().GRO, e.largest)
@@ -277,19 +279,18 @@ func (e *Endpoint) report(c *Conn, n news) {
 // it crossed, or the listener. It is aborted if there is neither.
 func (e *Endpoint) admit(c *Conn) {
 	e.mu.Lock()
-	lost, crossed := e.router.Establish(e.now(), c.id)
-	if crossed && lost.dial.resolve(c) {
-		e.mu.Unlock()
-		lost.Abort()
-		return
-	}
-	l := e.listener
-	if l != nil {
-		l.queue = append(l.queue, c)
-		l.accept.wake()
+	fate, lost := e.router.Establish(e.now(), c.id)
+	switch fate {
+	case router.Queued:
+		e.listener.accept.wake()
+	case router.Replaces:
+		lost.dial.resolve(c)
 	}
 	e.mu.Unlock()
-	if l == nil {
+	switch fate {
+	case router.Replaces:
+		lost.Abort()
+	case router.Unwanted:
 		c.Abort()
 	}
 }

@@ -114,9 +114,11 @@ func (c *Conn) Info() ConnInfo {
 type EndpointInfo struct {
 	Connections int // alive, those that are still delivering after Close included
 	HalfOpen    int // of these: made to us, address not proved yet
-	Queued      int // of these: waiting for Accept
+	Queued      int // waiting for Accept, those included that have ended in order or with bytes to read
 	Tombstones  int // connections that ended and are remembered for a while
 	Blocked     int // connections that their socket has no room for at the moment
+
+	QueuedBytes int64 // what those that wait for Accept may hold of what they receive
 
 	Delivered uint64 // datagrams handed to a connection
 	Opened    uint64 // datagrams that opened one
@@ -169,7 +171,7 @@ func (e *Endpoint) Info() EndpointInfo {
 		dropped[r.String()] = g.Dropped[r]
 	}
 	return EndpointInfo{
-		Connections: g.Connections, HalfOpen: g.HalfOpen, Queued: g.Queued,
+		Connections: g.Connections, HalfOpen: g.HalfOpen, Queued: g.Queued, QueuedBytes: g.QueuedBytes,
 		Tombstones: g.Tombstones, Blocked: blocked,
 		Delivered: g.Delivered, Opened: g.Opened, Foreign: g.Foreign,
 		Retries: g.Retries, Refusals: g.Refusals, Unknowns: g.Unknowns,

@@ -76,7 +76,6 @@ type Listener struct {
 
 	// Guarded by endpoint.mu.
 	accept serializer
-	queue  []*Conn
 	closed bool
 }
 
@@ -106,11 +105,8 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 			return nil, l.opError("accept", net.ErrClosed)
 		case l.accept.expired:
 			return nil, l.opError("accept", os.ErrDeadlineExceeded)
-		case len(l.queue) > 0:
-			c := l.queue[0]
-			l.queue[0] = nil
-			l.queue = l.queue[1:]
-			e.router.Accepted(c.id)
+		}
+		if c, ok := e.router.Next(); ok {
 			return c, nil
 		}
 		l.accept.await()
@@ -141,8 +137,10 @@ func (l *Listener) Close() error {
 	l.closed = true
 	e.listener = nil
 	e.router.SetListening(false)
-	waiting := l.queue
-	l.queue = nil
+	var waiting []*Conn
+	for c, ok := e.router.Next(); ok; c, ok = e.router.Next() {
+		waiting = append(waiting, c)
+	}
 	l.accept.wake()
 	e.mu.Unlock()
 	for _, c := range waiting {

@@ -265,6 +265,7 @@ type FinalState struct {
 	Code       wire.Code
 	NextNumber uint64        // first number not used
 	Hold       time.Duration // how long late packets may come
+	Unread     int           // bytes that it holds, if they can still be read
 }
 
 // minFinalHold is the least time for which the end of a connection is remembered: if
@@ -274,6 +275,13 @@ const minFinalHold = 10 * time.Second
 
 // FinalState says what to answer to packets that come after the end.
 func (c *Conn) FinalState() FinalState {
-	hold := max(3*c.path.rtt.pto(c.peerAckDelay), minFinalHold)
-	return FinalState{Code: c.end.code, NextNumber: c.sent.next, Hold: hold}
+	f := FinalState{Code: c.end.code, NextNumber: c.sent.next}
+	f.Hold = max(3*c.path.rtt.pto(c.peerAckDelay), minFinalHold)
+	if c.recv.Ready() {
+		f.Unread = c.recv.Held()
+	}
+	if f.Code == wire.CodeNone && !c.opened {
+		f.Code = wire.CodeReset // what the peer may have sent was not taken
+	}
+	return f
 }

@@ -161,6 +161,11 @@ func New(now time.Duration, p Params) *Conn {
 	return c
 }
 
+// FirstWindow is how many bytes a connection with a receive buffer may be sent before any of them is read.
+func FirstWindow(receiveBuffer int) int {
+	return min(stream.InitialWindow, max(receiveBuffer, wireMinInitial))
+}
+
 // Established reports whether the handshake is done: a dial may return, an
 // accept may hand the connection out.
 func (c *Conn) Established() bool { return c.state >= stateEstablished && c.opened }

@@ -107,9 +107,12 @@ func TestAnswersAreLimited(t *testing.T) {
 func TestHalfOpenBounds(t *testing.T) {
 	s := newScene(t, Config{Listening: true, RetryAfter: -1, MaxHalfOpen: 3, Backlog: 2})
 	var ids []wire.ID
+	var first *client
 	for i := range wire.ID(3) {
-		id, _ := s.opens(alice, 100+i)
-		ids = append(ids, id)
+		id, c := s.opens(alice, 100+i)
+		if ids = append(ids, id); first == nil {
+			first = c
+		}
 	}
 	s.drops(alice, initial(1, 200, nil), HalfOpenFull)
 	s.Establish(s.now, ids[0])
@@ -120,12 +123,13 @@ func TestHalfOpenBounds(t *testing.T) {
 		t.Fatalf("counters %+v", got)
 	}
 	s.drops(alice, initial(1, 201, nil), BacklogFull)
-	s.Accepted(ids[0])
-	s.Accepted(ids[0])
+	if c, ok := s.Next(); !ok || c != first {
+		t.Fatalf("Next = %v, %v", c, ok)
+	}
 	s.opens(alice, 201)
 
-	s.Remove(s.now, ids[1], FinalState{}) // queued
-	s.Remove(s.now, id, FinalState{})     // half-open
+	s.Remove(s.now, ids[1], FinalState{Code: wire.CodeReset}) // queued
+	s.Remove(s.now, id, FinalState{})                         // half-open
 	s.Remove(s.now, id, FinalState{})
 	if got := s.Counters(); got.HalfOpen != 2 || got.Queued != 0 || got.Connections != 3 {
 		t.Errorf("counters %+v", got)

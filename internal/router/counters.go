@@ -13,7 +13,7 @@ const (
 	Crossed                    // two dials crossed, and this one lost
 	BadCookie                  // the cookie is old, or another's
 	HalfOpenFull               // too many half-open connections
-	BacklogFull                // too many connections wait for Accept
+	BacklogFull                // too many connections wait for Accept: what would add one
 	Limited                    // its answer would be one too many
 	Reasons                    // how many there are
 )
@@ -43,8 +43,10 @@ func (r Reason) String() string {
 type Counters struct {
 	Connections int // in the tables now, whatever their state
 	HalfOpen    int // of these: server's side, address not proved yet
-	Queued      int // of these: waiting for Accept
 	Tombstones  int // remembered now
+
+	Queued      int   // waiting for Accept, those included that have ended meanwhile
+	QueuedBytes int64 // what these may hold, and those that have a place and are about to follow
 
 	Delivered uint64 // datagrams handed to a connection
 	Opened    uint64 // INITIALs that opened a connection

@@ -117,7 +117,7 @@ func TestCrossingOursIsLarger(t *testing.T) {
 	}
 	// Once ours is established, another of theirs is one like any other.
 	s.get(bob, long(wire.Accept, high, 1, wire.AppendPing(nil), 60), Deliver)
-	if _, ok := s.Establish(s.now, high); ok {
+	if fate, _ := s.Establish(s.now, high); fate != Unchanged {
 		t.Error("a dial completed a dial")
 	}
 	s.get(bob, initial(dstOf(low), low, nil), Reply)
@@ -131,14 +131,14 @@ func TestCrossingTheirsIsLarger(t *testing.T) {
 	local, _ := s.opens(bob, high)
 	// What they say to ours is of no interest any more.
 	s.drops(bob, long(wire.Refuse, low, dstOf(low), wire.AppendClose(nil, wire.CodeRefused, ""), 0), Crossed)
-	dial, ok := s.Establish(s.now, local)
-	if !ok || dial != loser {
-		t.Errorf("Establish = %v, %v", dial, ok)
+	fate, dial := s.Establish(s.now, local)
+	if fate != Replaces || dial != loser {
+		t.Errorf("Establish = %v, %v", fate, dial)
 	}
 	if got := s.Counters(); got.Queued != 0 || got.HalfOpen != 0 {
 		t.Errorf("counters %+v", got)
 	}
-	if _, ok := s.Establish(s.now, local); ok {
+	if fate, _ := s.Establish(s.now, local); fate != Unchanged {
 		t.Error("established twice")
 	}
 	s.get(bob, initial(dstOf(low+1), low+1, nil), Reply) // no dial is pending: refused
@@ -151,8 +151,8 @@ func TestCrossingSeveralOfOurs(t *testing.T) {
 	first, second := s.dials(bob, low+1), s.dials(bob, low)
 	for i, want := range []*client{second, first} {
 		local, _ := s.opens(bob, mid+wire.ID(i))
-		if dial, ok := s.Establish(s.now, local); !ok || dial != want {
-			t.Errorf("%d: Establish = %v, %v", i, dial, ok)
+		if fate, dial := s.Establish(s.now, local); fate != Replaces || dial != want {
+			t.Errorf("%d: Establish = %v, %v", i, fate, dial)
 		}
 	}
 	s.drops(bob, initial(1, mid+2, nil), Crossed) // those left are larger
@@ -163,7 +163,7 @@ func TestCrossingOursEnded(t *testing.T) {
 	s.dials(bob, low)
 	local, _ := s.opens(bob, high)
 	s.Remove(s.now, low, FinalState{Hold: time.Second})
-	if _, ok := s.Establish(s.now, local); ok {
+	if fate, _ := s.Establish(s.now, local); fate != Queued {
 		t.Error("completed a dial that is gone")
 	}
 	if got := s.Counters(); got.Queued != 1 {
@@ -188,7 +188,7 @@ func TestCrossingOursCameLater(t *testing.T) {
 	local, _ := s.opens(bob, high)
 	s.dials(bob, low)
 	s.opens(bob, mid)
-	if _, ok := s.Establish(s.now, local); ok {
+	if fate, _ := s.Establish(s.now, local); fate != Queued {
 		t.Error("completed a dial that it did not cross")
 	}
 	if got := s.Counters(); got.Queued != 1 {
@@ -215,7 +215,7 @@ func TestCrossingOurselves(t *testing.T) {
 	if v := s.get(bob, short(local, low, data(1)), Deliver); v.Conn != server {
 		t.Errorf("CONFIRM went to %v", v.Conn)
 	}
-	if _, ok := s.Establish(s.now, local); ok {
+	if fate, _ := s.Establish(s.now, local); fate != Queued {
 		t.Error("completed itself")
 	}
 }

@@ -45,10 +45,14 @@ func (r *Router[C]) Route(now time.Duration, remote netip.AddrPort, b, reply []b
 	if !ok {
 		return r.drop(Malformed)
 	}
-	if e := r.conns[id]; e != nil {
-		return r.deliver(e)
+	e := r.conns[id]
+	switch {
+	case e == nil:
+		return r.unknownID(now, id, b, reply)
+	case e.state == halfOpen && !r.confirm(e, remote, b):
+		return r.drop(BacklogFull)
 	}
-	return r.unknownID(now, id, b, reply)
+	return r.deliver(e)
 }
 
 func (r *Router[C]) routeLong(now time.Duration, remote netip.AddrPort, b, reply []byte) Verdict[C] {
@@ -133,7 +137,7 @@ func (r *Router[C]) initial(now time.Duration, remote netip.AddrPort, h wire.Hea
 		return r.refuse(now, h, reply)
 	case r.cfg.MaxHalfOpen >= 0 && r.count.HalfOpen >= r.cfg.MaxHalfOpen:
 		return r.drop(HalfOpenFull)
-	case !crossing && r.cfg.Backlog >= 0 && r.count.Queued >= r.cfg.Backlog:
+	case !crossing && r.queue.full():
 		return r.drop(BacklogFull)
 	}
 	proven := r.cfg.RetryAfter >= 0 && r.count.HalfOpen >= r.cfg.RetryAfter
@@ -209,6 +213,28 @@ func (r *Router[C]) unyield(remote netip.AddrPort) {
 	for _, d := range r.dials[remote] {
 		d.yielded = false
 	}
+}
+
+// confirm looks at a short packet for a half-open connection. If it completes the handshake, a place in the
+// accept queue is kept for the connection from now on, as others may be routed before the connection gets
+// it. It reports false if there is none: the packet is to be ignored, as TCP ignores the last ACK of a
+// handshake then. The peer repeats it, and may find room as long as the connection is half-open.
+func (r *Router[C]) confirm(e *entry[C], remote netip.AddrPort, b []byte) bool {
+	if remote != e.remote || !wire.Verify(b, wire.Seed(wire.Version, e.local, e.peer)) {
+		return true // it completes nothing
+	}
+	if _, _, _, _, err := wire.ParseShort(b); err != nil {
+		return true
+	}
+	if !r.listening || r.lostTo(e) != nil {
+		return true // it will not wait for Accept
+	}
+	if !r.queue.keep(e, r.cfg.Window) {
+		return false
+	}
+	r.count.HalfOpen--
+	e.state = confirmed
+	return true
 }
 
 // unknownID routes a short packet to an ID that no connection has.

@@ -34,9 +34,13 @@ type Config struct {
 	// MaxHalfOpen is the number of half-open connections at which an INITIAL
 	// is dropped, cookie or not. Negative: no bound.
 	MaxHalfOpen int
-	// Backlog is the number of established connections waiting for Accept at
-	// which an INITIAL is dropped, as a SYN is. Negative: no bound.
+	// Backlog is the number of established connections that may wait for Accept.
+	// When there are as many, an INITIAL is dropped, as a SYN is, and so is what
+	// would complete a handshake. Negative: no bound.
 	Backlog int
+	// Window is how many bytes a connection may receive and hold before it is
+	// accepted: the window that it offers first.
+	Window int
 	// MaxTombstones bounds the memory of connections that are gone: at the
 	// bound, a new tombstone replaces the oldest. Negative: none are kept.
 	MaxTombstones int
@@ -57,6 +61,7 @@ type Router[C comparable] struct {
 	conns   map[wire.ID]*entry[C]          // by our ID
 	pairs   map[pair]*entry[C]             // by address and the peer's ID
 	dials   map[netip.AddrPort][]*entry[C] // dials that wait for an answer
+	queue   acceptQueue[C]                 // those that wait for Accept
 	closed  closedTable                    // connections that are no more
 	replies [replyKinds]allowance          // by kind of answer
 	count   Counters
@@ -78,6 +83,9 @@ type entry[C comparable] struct {
 	state   state
 	yielded bool // of a dial: a crossing one of the peer's has a larger ID and was let in
 	crosses bool // of a server's connection: dials have yielded to it
+
+	prev, next *entry[C] // in the accept queue
+	bytes      int       // that its place in the queue may cost
 }
 
 // state is how far a connection has come.
@@ -86,8 +94,20 @@ type state uint8
 const (
 	dialling    state = iota // a dial, no answer yet
 	halfOpen                 // a server's connection: INITIAL came, no proof of the address yet
+	confirmed                // the proof has come and is on its way to the connection: a place in the queue is kept
 	queued                   // a server's connection that waits for Accept
 	established              // in the application's hands
+)
+
+// Fate is what becomes of a connection whose handshake is complete.
+type Fate uint8
+
+// The fates.
+const (
+	Unchanged Fate = iota // it was dialled, or its fate is known already
+	Queued                // it waits for Accept: Next returns it in its turn
+	Replaces              // it takes the place of a dial that it has crossed
+	Unwanted              // nobody listens: it has to be aborted
 )
 
 // New returns a router without connections.
@@ -105,6 +125,7 @@ func New[C comparable](cfg Config) *Router[C] {
 		conns:     make(map[wire.ID]*entry[C]),
 		pairs:     make(map[pair]*entry[C]),
 		dials:     make(map[netip.AddrPort][]*entry[C]),
+		queue:     acceptQueue[C]{places: cfg.Backlog},
 		closed:    newClosedTable(max(cfg.MaxTombstones, 0)),
 	}
 	for i := range r.replies {
@@ -147,39 +168,66 @@ func (r *Router[C]) Accept(local wire.ID, remote netip.AddrPort, client wire.ID,
 	r.count.HalfOpen++
 }
 
-// Establish reports that the handshake of a connection is complete. If dials have
-// yielded to it and still wait, the connection takes the place of the one with
-// the smallest ID, which is returned and no longer pending. Any other
-// connection of the server's side waits for Accepted. Repeating the call changes
-// nothing.
-func (r *Router[C]) Establish(now time.Duration, local wire.ID) (dial C, ok bool) {
+// Establish reports that the handshake of a connection is complete, and says what becomes of it. If dials have
+// yielded to it and still wait, it takes the place of the one with the smallest ID, which is
+// returned and no longer pending. Any other connection of the server's side waits for Accept. Repeating
+// the call changes nothing.
+func (r *Router[C]) Establish(now time.Duration, local wire.ID) (fate Fate, dial C) {
 	r.closed.sweep(now)
 	e := r.conns[local]
 	if e == nil {
-		return dial, false
+		return Unchanged, dial
 	}
 	switch e.state {
 	case dialling:
 		r.endDial(e)
-	case halfOpen:
-		r.count.HalfOpen--
-		if d := r.lostTo(e); d != nil {
-			e.state = established
-			r.endDial(d)
-			return d.conn, true
-		}
-		e.state = queued
-		r.count.Queued++
+	case halfOpen, confirmed:
+		return r.admit(e)
 	}
-	return dial, false
+	return Unchanged, dial
 }
 
-// Accepted reports that the application has taken an established connection out
-// of the queue.
-func (r *Router[C]) Accepted(local wire.ID) {
-	if e := r.conns[local]; e != nil && e.state == queued {
-		e.state = established
-		r.count.Queued--
+// admit decides about a server's connection that is complete.
+func (r *Router[C]) admit(e *entry[C]) (fate Fate, dial C) {
+	kept := e.state == confirmed
+	if !kept {
+		r.count.HalfOpen--
+		kept = r.queue.keep(e, r.cfg.Window)
+	}
+	e.state = established
+	d := r.lostTo(e)
+	if kept && (d != nil || !r.listening) {
+		r.queue.release(e)
+	}
+	switch {
+	case d != nil:
+		r.endDial(d)
+		return Replaces, d.conn
+	case !kept || !r.listening:
+		return Unwanted, dial
+	}
+	e.state = queued
+	r.queue.push(e)
+	return Queued, dial
+}
+
+// Next takes the connection that has waited longest out of the accept queue. It may
+// have ended: in order, or with bytes that can still be read.
+func (r *Router[C]) Next() (c C, ok bool) {
+	e := r.queue.first
+	if e == nil {
+		return c, false
+	}
+	r.queue.remove(e)
+	e.state = established
+	return e.conn, true
+}
+
+// GiveUp reports that nobody waits for a dial any more: no connection takes its
+// place.
+func (r *Router[C]) GiveUp(local wire.ID) {
+	if e := r.conns[local]; e != nil && e.state == dialling {
+		r.endDial(e)
 	}
 }
 
@@ -188,12 +236,15 @@ type FinalState struct {
 	Code       wire.Code     // what its CLOSE says to a peer that has not noticed
 	NextNumber uint64        // the first packet number it never used
 	Hold       time.Duration // how long its ID is remembered: three PTO
+	Unread     int           // bytes that it holds, if they can still be read
 }
 
 // Remove forgets a connection and leaves a tombstone: its ID for e.Hold, and,
 // if a client made it, address and client's ID for the life of a cookie. So
-// neither a late duplicate of its INITIAL nor its cookie brings it back.
-func (r *Router[C]) Remove(now time.Duration, local wire.ID, ep FinalState) {
+// neither a late duplicate of its INITIAL nor its cookie brings it back. One that waits
+// for Accept goes on waiting if it ended in order or has bytes to read; otherwise it leaves the
+// queue.
+func (r *Router[C]) Remove(now time.Duration, local wire.ID, final FinalState) {
 	e := r.conns[local]
 	if e == nil {
 		return
@@ -203,13 +254,14 @@ func (r *Router[C]) Remove(now time.Duration, local wire.ID, ep FinalState) {
 	switch e.state {
 	case dialling:
 		r.endDial(e)
-	case halfOpen:
-		r.count.HalfOpen--
-		if e.crosses {
-			r.unyield(e.remote)
-		}
+	case halfOpen, confirmed:
+		r.abandon(e)
 	case queued:
-		r.count.Queued--
+		if final.Code == wire.CodeNone || final.Unread > 0 {
+			r.queue.charge(e, final.Unread)
+		} else {
+			r.queue.remove(e)
+		}
 	}
 	if p := (pair{e.remote, e.peer}); e.peer != 0 && r.pairs[p] == e {
 		delete(r.pairs, p)
@@ -221,15 +273,28 @@ func (r *Router[C]) Remove(now time.Duration, local wire.ID, ep FinalState) {
 		remote: e.remote,
 		local:  local,
 		peer:   e.peer,
-		next:   uint32(ep.NextNumber),
-		code:   clampCode(ep.Code),
-	}, ep.Hold, spent)
+		next:   uint32(final.NextNumber),
+		code:   clampCode(final.Code),
+	}, final.Hold, spent)
+}
+
+// abandon ends a handshake that was not completed.
+func (r *Router[C]) abandon(e *entry[C]) {
+	if e.state == confirmed {
+		r.queue.release(e)
+	} else {
+		r.count.HalfOpen--
+	}
+	if e.crosses {
+		r.unyield(e.remote)
+	}
 }
 
 // Counters returns what the router has done so far.
 func (r *Router[C]) Counters() Counters {
 	c := r.count
 	c.Connections = len(r.conns)
+	c.Queued, c.QueuedBytes = r.queue.length, r.queue.bytes
 	c.Tombstones = r.closed.len()
 	c.Evicted = r.closed.evicted
 	return c

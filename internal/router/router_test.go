@@ -174,7 +174,7 @@ func TestConnectionIsFoundByItsID(t *testing.T) {
 	if v := s.get(bob, short(id2, 7, data(1)), Deliver); v.Conn != c2 || c2 == c {
 		t.Errorf("second: delivered to %v", v.Conn)
 	}
-	if got := s.Counters(); got.Connections != 2 || got.HalfOpen != 2 || got.Opened != 2 || got.Delivered != 4 {
+	if got := s.Counters(); got.Connections != 2 || got.HalfOpen != 0 || got.Opened != 2 || got.Delivered != 4 {
 		t.Errorf("counters %+v", got)
 	}
 }

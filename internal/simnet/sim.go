@@ -184,14 +184,13 @@ type Flow struct {
 	Instead *Flow
 	Removed bool // the connection is over, and a tombstone is in its place
 
-	station  *Station
-	life     int // of the station's process
-	shaper   shaper.Shaper
-	local    wire.ID
-	remote   netip.AddrPort
-	armed    time.Duration // true time of the timer that is set
-	accepted bool
-	busy     bool
+	station *Station
+	life    int // of the station's process
+	shaper  shaper.Shaper
+	local   wire.ID
+	remote  netip.AddrPort
+	armed   time.Duration // true time of the timer that is set
+	busy    bool
 }
 
 // NewStation adds a host that makes its controllers with factory.
@@ -257,7 +256,7 @@ func (st *Station) Dial(to *Station) *Flow { return st.DialAddr(to.Addr) }
 
 // DialAddr starts a connection to an address, such as a station behind a NAT has outside.
 func (st *Station) DialAddr(to netip.AddrPort) *Flow {
-	f := &Flow{station: st, life: st.process.life, local: st.router.NewID(), remote: to, armed: engine.Never, accepted: true}
+	f := &Flow{station: st, life: st.process.life, local: st.router.NewID(), remote: to, armed: engine.Never}
 	p := st.params(to)
 	p.Client, p.Local, p.Peer = true, f.local, st.router.NewID()
 	f.Conn = engine.New(st.clock(), p)
@@ -472,20 +471,16 @@ func (f *Flow) announce() {
 		return
 	}
 	st := f.station
-	dial, crossed := st.router.Establish(st.clock(), f.local)
-	if f.accepted {
-		return
-	}
-	f.accepted = true
-	switch {
-	case crossed:
+	fate, dial := st.router.Establish(st.clock(), f.local)
+	switch fate {
+	case router.Replaces:
 		dial.Instead = f
 		dial.Conn.Abort(st.clock())
 		dial.Flush()
-	case st.Accept != nil:
+	case router.Queued:
+		st.router.Next()
 		st.Accept(f)
-		st.router.Accepted(f.local)
-	default:
+	case router.Unwanted:
 		f.Conn.Abort(st.clock())
 	}
 }
