@@ -360,6 +360,33 @@ func TestUndeliverable(t *testing.T) {
 	})
 }
 
+// TestTombstonesGoInTime: what an idle endpoint remembers of its connections is gone when its time is over,
+// though nothing else happens.
+func TestTombstonesGoInTime(t *testing.T) {
+	inBubble(t, delayed, delayed, func(b *bubble) {
+		server, client := b.endpoint(b.server, serverPort, nil), b.endpoint(b.client, clientPort, nil)
+		l := serves(b.T, server)
+		const conns = 8
+		for range conns {
+			c, err := client.DialContext(b.Context(), serverAddr)
+			if err != nil {
+				b.Fatal(err)
+			}
+			s := accept(b.T, l)
+			c.Close()
+			s.Close()
+			time.Sleep(time.Second)
+		}
+		if c, s := client.Info().Tombstones, server.Info().Tombstones; c != conns || s != conns {
+			b.Errorf("%d and %d tombstones, want %d each", c, s, conns)
+		}
+		time.Sleep(11 * time.Second)
+		if c, s := client.Info().Tombstones, server.Info().Tombstones; c != 0 || s != 0 {
+			b.Errorf("%d and %d tombstones are left", c, s)
+		}
+	})
+}
+
 // slowSocket is a socket one of whose sends takes a while.
 type slowSocket struct {
 	net.PacketConn

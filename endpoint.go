@@ -49,6 +49,7 @@ type Endpoint struct {
 	random   *rand.ChaCha8
 	conns    map[*Conn]struct{} // those that have not ended
 	listener *Listener          // nil: nobody listens
+	sweeper  *time.Timer        // sweeps tombstones; nil: there are none
 	closing  bool               // nothing new begins
 	closed   bool               // the sockets are closed, or about to be
 }
@@ -199,6 +200,9 @@ func (e *Endpoint) Close() error {
 // setClosed takes note that the sockets are about to be closed. Endpoint.mu is held.
 func (e *Endpoint) setClosed() {
 	e.closed = true
+	if e.sweeper != nil {
+		e.sweeper.Stop()
+	}
 	for _, s := range e.sockets {
 		s.leadership.end()
 	}
@@ -307,8 +311,28 @@ func (e *Endpoint) forget(c *Conn) {
 	e.router.Remove(e.now(), c.id, final)
 	delete(e.conns, c)
 	c.dial.resolve(nil)
+	if e.sweeper == nil {
+		e.sweepLater()
+	}
 	e.mu.Unlock()
 	e.closeIfIdle()
+}
+
+// sweep forgets the connections that were remembered long enough.
+func (e *Endpoint) sweep() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.sweepLater()
+}
+
+// sweepLater sweeps when that is due, as long as there are tombstones. Endpoint.mu is held.
+func (e *Endpoint) sweepLater() {
+	now := e.now()
+	next, more := e.router.Sweep(now)
+	e.sweeper = nil
+	if more && !e.closed {
+		e.sweeper = time.AfterFunc(next-now, e.sweep)
+	}
 }
 
 // closeIfIdle closes the sockets of an endpoint that nobody can use any more.

@@ -28,7 +28,10 @@ const tick = 10 * time.Millisecond
 func ticksAt(t time.Duration) ticks { return ticks((t + tick - 1) / tick) }
 
 // after reports whether t lies behind now.
-func (t ticks) after(now time.Duration) bool { return int32(t-ticks(now/tick)) > 0 }
+func (t ticks) after(now time.Duration) bool { return t.from(now) > 0 }
+
+// from is how many ticks lie between now and t; negative if t has passed.
+func (t ticks) from(now time.Duration) int32 { return int32(t - ticks(now/tick)) }
 
 // closedTable keeps the last so many tombstones in the order of their making,
 // found by the ID and by the pair that they remember. Positions count up for
@@ -101,7 +104,7 @@ func (y *closedTable) holdsPair(now time.Duration, p pair) bool {
 }
 
 // sweep removes expired tombstones from the old end. One that is held longer
-// keeps those behind it; the capacity bounds them all.
+// keeps those behind it; the capacity bounds them all. The last one takes the table's memory with it.
 func (y *closedTable) sweep(now time.Duration) {
 	for y.first < y.next {
 		if t := y.at(y.first); t.idUntil.after(now) || t.pairUntil.after(now) {
@@ -109,6 +112,17 @@ func (y *closedTable) sweep(now time.Duration) {
 		}
 		y.pop()
 	}
+	if len(y.ring) > 0 {
+		evicted := y.evicted
+		*y = newClosedTable(y.capacity)
+		y.evicted = evicted
+	}
+}
+
+// due is when the oldest tombstone expires. There must be one.
+func (y *closedTable) due(now time.Duration) time.Duration {
+	t := y.at(y.first)
+	return now.Truncate(tick) + time.Duration(max(t.idUntil.from(now), t.pairUntil.from(now)))*tick
 }
 
 // pop removes the oldest tombstone.

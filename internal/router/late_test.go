@@ -95,12 +95,48 @@ func TestTombstonesAreCapped(t *testing.T) {
 	none.opens(alice, 1)
 }
 
+// TestSweepForgetsInTime: an idle router that is swept when it says so holds no tombstone, and no memory for any,
+// a sweepGap after the last one's time.
+func TestSweepForgetsInTime(t *testing.T) {
+	s := newScene(t, Config{Listening: true, RetryAfter: -1})
+	if _, more := s.Sweep(s.now); more {
+		t.Fatal("a router without tombstones is to be swept")
+	}
+	for i := range 500 {
+		id, _ := s.opens(alice, wire.ID(i+1))
+		s.Remove(s.now, id, FinalState{Hold: 10*time.Second + time.Duration(i%7)*time.Second})
+		s.now += 9 * time.Millisecond
+	}
+	over := s.now + 16*time.Second
+	sweeps := 0
+	next, more := s.Sweep(s.now)
+	for more {
+		if next < s.now+sweepGap {
+			t.Fatalf("at %v the next sweep is at %v", s.now, next)
+		}
+		s.now, sweeps = next, sweeps+1
+		next, more = s.Sweep(s.now)
+	}
+	if s.now > over+sweepGap || sweeps > 16 {
+		t.Errorf("%d sweeps until %v after the last one's time", sweeps, s.now-over)
+	}
+	if got := s.Counters().Tombstones; got != 0 || s.closed.ring != nil {
+		t.Errorf("%d tombstones, memory for %d", got, len(s.closed.ring))
+	}
+	s.opens(alice, 1) // whose pair was remembered
+}
+
 func TestTicksWrap(t *testing.T) {
 	const year = 365 * 24 * time.Hour
 	for _, now := range []time.Duration{0, 497*24*time.Hour + 2*time.Hour, (1<<32)*tick - time.Second, (1 << 32) * tick, 2 * year} {
 		at := ticksAt(now + 3*time.Second)
 		if !at.after(now) || !at.after(now+2990*time.Millisecond) || at.after(now+3*time.Second+tick) {
 			t.Errorf("3 s after %v", now)
+		}
+		var y closedTable
+		y.ring, y.next = []tombstone{{idUntil: at, pairUntil: ticksAt(now)}}, 1
+		if due := y.due(now); due < now+3*time.Second || due > now+3*time.Second+tick {
+			t.Errorf("at %v: due at %v", now, due)
 		}
 	}
 }

@@ -290,6 +290,20 @@ func (r *Router[C]) abandon(e *entry[C]) {
 	}
 }
 
+// sweepGap is the least time between two sweeps, so that tombstones whose time is over one after the other do not
+// wake the process for each.
+const sweepGap = time.Second
+
+// Sweep removes the tombstones whose time is over, and returns when it is worth calling again, or false: not
+// before the next Remove. Nothing but the memory of an idle endpoint depends on it.
+func (r *Router[C]) Sweep(now time.Duration) (next time.Duration, more bool) {
+	r.closed.sweep(now)
+	if r.closed.len() == 0 {
+		return 0, false
+	}
+	return max(r.closed.due(now), now+sweepGap), true
+}
+
 // Counters returns what the router has done so far.
 func (r *Router[C]) Counters() Counters {
 	c := r.count

@@ -164,6 +164,8 @@ type Station struct {
 	chunks *chunkHeap // of the process
 
 	process process
+
+	sweeping bool // an event is set that sweeps tombstones
 }
 
 type route struct {
@@ -490,8 +492,20 @@ func (f *Flow) remove(now time.Duration) {
 	f.Removed = true
 	f.shaper.Leave()
 	f.station.router.Remove(now, f.local, router.FinalState(e))
+	if !f.station.sweeping {
+		f.station.sweep()
+	}
 	if f.OnChange != nil {
 		f.OnChange()
+	}
+}
+
+// sweep forgets the connections that were remembered long enough, and does so again when that is due.
+func (st *Station) sweep() {
+	next, more := st.router.Sweep(st.clock())
+	st.sweeping = more
+	if more {
+		st.sim.At(st.Clock.whenFrom(st.sim.now, next), st.sweep)
 	}
 }
 
