@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -314,6 +315,43 @@ func TestCrossingDialsMeet(t *testing.T) {
 				reads(b.T, atX, "from y")
 				if atX.Info().Dialled == atY.Info().Dialled {
 					t.Errorf("%d listening, datagram %d lost: two connections", listening, lost)
+				}
+			})
+		}
+	}
+}
+
+// TestCrossingDialsThroughFirewalls: two peers behind firewalls that let in only what was asked for have their
+// connection two round trips after the second of them dials, however much later that is.
+func TestCrossingDialsThroughFirewalls(t *testing.T) {
+	nat := simnet.NATConfig{Filter: simnet.AddressAndPortDependent}
+	for _, later := range []time.Duration{0, 300 * time.Millisecond, 1500 * time.Millisecond, 4 * time.Second, 7500 * time.Millisecond} {
+		for range 10 { // whose ID is larger is a matter of chance
+			synctest.Test(t, func(t *testing.T) {
+				n := simnet.NewNetwork(1)
+				first, second := n.NAT(nat, "192.0.2.1"), n.NAT(nat, "198.51.100.1")
+				b := &bubble{T: t, Network: n, client: first.Host("10.0.0.1"), server: second.Host("10.0.0.2")}
+				n.Connect(b.client, b.server, delayed, delayed)
+				outside := func(host string) net.Addr { return net.UDPAddrFromAddrPort(netip.MustParseAddrPort(host + ":49152")) }
+				var conns [2]*ebb.Conn
+				var errs [2]error
+				var group sync.WaitGroup
+				x, y := b.endpoint(b.client, clientPort, nil), b.endpoint(b.server, serverPort, nil)
+				group.Go(func() { conns[0], errs[0] = x.DialContext(b.Context(), outside("198.51.100.1")) })
+				time.Sleep(later)
+				start := time.Now()
+				group.Go(func() { conns[1], errs[1] = y.DialContext(b.Context(), outside("192.0.2.1")) })
+				group.Wait()
+				if errs != [2]error{} {
+					t.Fatalf("%v later: %v", later, errs)
+				}
+				if took := time.Since(start); took > 4*oneWay+50*time.Millisecond {
+					t.Errorf("%v later: complete after %v, a round trip is %v", later, took, 2*oneWay)
+				}
+				write(t, conns[0], "from the first")
+				reads(t, conns[1], "from the first")
+				if conns[0].Info().Dialled == conns[1].Info().Dialled {
+					t.Error("two connections")
 				}
 			})
 		}

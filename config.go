@@ -71,7 +71,8 @@ type Config struct {
 	// for silence.
 	IdleTimeout time.Duration
 	// HandshakeTimeout bounds the handshake, of a dial and of what a listener
-	// was sent. 0: 10 s. Negative: only the dial's context bounds a dial.
+	// was sent. A dial that gives way to the peer's own has as long again. 0: 10 s.
+	// Negative: only the dial's context bounds a dial.
 	HandshakeTimeout time.Duration
 	// LingerTimeout is how long a closed connection goes on without any
 	// progress in delivering what was written to it. 0: 30 s. Negative:

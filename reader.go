@@ -167,6 +167,9 @@ func (e *Endpoint) route(s *socket, in *receiveBatch, ms []udp.Message) {
 			v := e.router.Route(now, m.Remote, seg, in.replies.buf)
 			switch v.Action {
 			case router.Open:
+				if v.Yields != nil {
+					in.arrivals = append(in.arrivals, arrival{conn: v.Yields, path: path, seg: seg})
+				}
 				v.Conn = e.open(s, path, v)
 				fallthrough
 			case router.Deliver:

@@ -19,6 +19,7 @@ type handshakeState struct {
 	sentAt    [8]time.Duration // of our last packets, by number
 	cookie    []byte           // from a RETRY
 	retried   bool
+	yielded   bool // a dial of the peer's is about to take our place
 	heard     bool // a server has had an INITIAL with parameters
 	counted   bool // largest is valid: the newest number received
 	largest   uint64
@@ -112,10 +113,29 @@ func (c *Conn) handleLong(now time.Duration, path Path, h wire.Header, payload [
 	}
 }
 
+// handleCrossing takes the INITIAL of a dial that crosses ours. The larger ID wins. If it is ours, it goes again at once:
+// the peer has sent something, so that its firewall lets ours in now. Otherwise the peer's connection is
+// about to take our place, and we wait as long as its handshake may take.
+func (c *Conn) handleCrossing(now time.Duration, theirs wire.ID) {
+	switch {
+	case c.state != stateHandshake:
+		c.stats.Unexpected++
+	case theirs < c.params.Local:
+		c.hs.due = true
+	case !c.hs.yielded && c.hs.deadline != Never:
+		c.hs.yielded = true // once: what looks like the peer's INITIALs may be forged
+		c.hs.deadline = now + c.hs.timeout
+	}
+}
+
 // handleInitial takes the client's packet. Once the handshake is done it is a
 // late duplicate.
 func (c *Conn) handleInitial(now time.Duration, h wire.Header, payload []byte, size int) {
-	if c.params.Client || c.state != stateHandshake || h.Src != c.peerID || h.Dst != c.hs.originalDst {
+	if c.params.Client {
+		c.handleCrossing(now, h.Src)
+		return
+	}
+	if c.state != stateHandshake || h.Src != c.peerID || h.Dst != c.hs.originalDst {
 		c.stats.Unexpected++
 		return
 	}

@@ -10,7 +10,7 @@ const (
 	Small                      // too short for an answer, or for an INITIAL
 	Stray                      // a long packet for nobody
 	Late                       // it belongs to a connection that is gone
-	Crossed                    // two dials crossed, and this one lost
+	Crossed                    // a dial of ours to the same host goes before
 	BadCookie                  // the cookie is old, or another's
 	HalfOpenFull               // too many half-open connections
 	BacklogFull                // too many connections wait for Accept: what would add one

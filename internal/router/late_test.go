@@ -1,6 +1,8 @@
 package router
 
 import (
+	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -146,8 +148,13 @@ const low, mid, high = wire.ID(10), wire.ID(20), wire.ID(30)
 
 func TestCrossingOursIsLarger(t *testing.T) {
 	s := newScene(t, Config{})
-	s.dials(bob, high)
-	s.drops(bob, initial(dstOf(low), low, nil), Crossed)
+	c := s.dials(bob, high)
+	for range 2 { // it is told, to go again at once
+		if v := s.get(bob, initial(dstOf(low), low, nil), Deliver); v.Conn != c {
+			t.Errorf("delivered to %v", v.Conn)
+		}
+	}
+	s.drops(netip.AddrPortFrom(bob.Addr(), bob.Port()+1), initial(dstOf(low), low, nil), Crossed) // the same host
 	if v := s.get(alice, initial(dstOf(low), low, nil), Reply); v.Reply == nil {
 		t.Error("another address is not refused")
 	}
@@ -164,7 +171,11 @@ func TestCrossingOursIsLarger(t *testing.T) {
 func TestCrossingTheirsIsLarger(t *testing.T) {
 	s := newScene(t, Config{})
 	loser := s.dials(bob, low)
-	local, _ := s.opens(bob, high)
+	v := s.get(bob, initial(dstOf(high), high, nil), Open)
+	if v.Yields != loser {
+		t.Errorf("%v yields", v.Yields)
+	}
+	local, _ := s.accepts(bob, v)
 	// What they say to ours is of no interest any more.
 	s.drops(bob, long(wire.Refuse, low, dstOf(low), wire.AppendClose(nil, wire.CodeRefused, ""), 0), Crossed)
 	fate, dial := s.Establish(s.now, local)
@@ -180,6 +191,36 @@ func TestCrossingTheirsIsLarger(t *testing.T) {
 	s.get(bob, initial(dstOf(low+1), low+1, nil), Reply) // no dial is pending: refused
 }
 
+// TestRefusalThatIsOlderThanACrossing: what a peer refused before it began to dial does not end our dial, and what
+// it refuses afterwards does.
+func TestRefusalThatIsOlderThanACrossing(t *testing.T) {
+	refusal := long(wire.Refuse, high, dstOf(high), wire.AppendClose(nil, wire.CodeRefused, ""), 0)
+	s := newScene(t, Config{})
+	c := s.dials(bob, high)
+	s.get(bob, initial(dstOf(low), low, nil), Deliver)
+	s.drops(bob, refusal, Crossed)
+	s.now += refusalDelay
+	if v := s.get(bob, refusal, Deliver); v.Conn != c {
+		t.Errorf("delivered to %v", v.Conn)
+	}
+}
+
+// TestAnswerEndsAWaitAtOnce: an INITIAL that comes in one batch with the answer to a dial does not cross it. If it
+// did, the peer would have a connection, and the dial an error.
+func TestAnswerEndsAWaitAtOnce(t *testing.T) {
+	for name, answer := range map[string][]byte{
+		"REFUSE": long(wire.Refuse, low, dstOf(low), wire.AppendClose(nil, wire.CodeRefused, ""), 0),
+		"ACCEPT": long(wire.Accept, low, 1, wire.AppendPing(nil), 60),
+	} {
+		s := newScene(t, Config{})
+		s.dials(bob, low)
+		s.get(bob, answer, Deliver)
+		if v := s.Route(s.now, bob, initial(dstOf(high), high, nil), nil); v.Action != Reply {
+			t.Errorf("behind %s: action %v, want a REFUSE", name, v.Action)
+		}
+	}
+}
+
 func TestCrossingSeveralOfOurs(t *testing.T) {
 	s := newScene(t, Config{})
 	s.dials(bob, high)
@@ -191,7 +232,11 @@ func TestCrossingSeveralOfOurs(t *testing.T) {
 			t.Errorf("%d: Establish = %v, %v", i, fate, dial)
 		}
 	}
-	s.drops(bob, initial(1, mid+2, nil), Crossed) // those left are larger
+	for i := range wire.ID(4) { // those left are larger, and go again in turn
+		if v := s.get(bob, initial(1, mid+2, nil), Deliver); v.Conn.name != fmt.Sprint(high+i%2) {
+			t.Errorf("%d: delivered to %v", i, v.Conn)
+		}
+	}
 }
 
 func TestCrossingOursEnded(t *testing.T) {

@@ -154,22 +154,20 @@ func (m *model) short() string {
 }
 
 func (m *model) establish() string {
-	c := m.pick(func(c *modelConn) bool { return c.place || c.pending || c.halfOpen && m.r.IntN(4) == 0 })
+	c := m.pick(func(c *modelConn) bool { return c.place || c.halfOpen && m.r.IntN(4) == 0 })
 	if c == nil {
 		return "nothing"
 	}
 	want := Unchanged
 	var lost *client
-	if !c.dialled {
-		room := c.place || !m.full()
-		switch d := m.lostTo(m.conns[c.local]); {
-		case d != nil:
-			want, lost = Replaces, d.conn
-		case m.listening && room:
-			want = Queued
-		default:
-			want = Unwanted
-		}
+	room := c.place || !m.full()
+	switch d := m.lostTo(m.conns[c.local]); {
+	case d != nil:
+		want, lost = Replaces, d.conn
+	case m.listening && room:
+		want = Queued
+	default:
+		want = Unwanted
 	}
 	fate, dial := m.Establish(m.now, c.local)
 	if fate != want || dial != lost {
@@ -232,9 +230,7 @@ func (m *model) remove() string {
 
 func (m *model) dial() string {
 	if c := m.pick(pendingConn); c != nil && m.r.IntN(2) == 0 {
-		m.GiveUp(c.local)
-		c.pending = false
-		return "gave up a dial"
+		return m.answer(c)
 	}
 	to := []netip.AddrPort{alice, bob}[m.r.IntN(2)]
 	id := wire.ID(1 + m.r.IntN(1000))
@@ -243,6 +239,23 @@ func (m *model) dial() string {
 	}
 	m.all = append(m.all, &modelConn{c: m.dials(to, id), local: id, remote: to, dialled: true, pending: true, open: true})
 	return fmt.Sprintf("dialled %v", to)
+}
+
+// answer ends the wait of a dial.
+func (m *model) answer(c *modelConn) string {
+	c.pending = false
+	switch m.r.IntN(3) {
+	case 0:
+		m.get(c.remote, long(wire.Accept, c.local, wire.ID(m.r.Uint64()|1), wire.AppendPing(nil), 60), Deliver)
+		return "ACCEPT"
+	case 1:
+		refusal := long(wire.Refuse, c.local, dstOf(c.local), wire.AppendClose(nil, wire.CodeRefused, ""), 0)
+		v := m.Route(m.now, c.remote, refusal, nil)
+		c.pending = v.Action == Drop
+		return fmt.Sprint("REFUSE: ", v.Action)
+	}
+	m.GiveUp(c.local)
+	return "gave up a dial"
 }
 
 // check compares the books with what they count.
@@ -261,12 +274,11 @@ func (m *model) check(last string) {
 	if m.cfg.Backlog >= 0 && (got.Queued > m.cfg.Backlog || got.QueuedBytes > int64(m.cfg.Backlog)*modelWindow) {
 		m.Fatalf("after %q: %d queued with %d bytes, the backlog is %d", last, got.Queued, got.QueuedBytes, m.cfg.Backlog)
 	}
-	dials := 0
-	for _, d := range m.Router.dials {
-		dials += len(d)
-	}
-	if want := m.count(pendingConn); dials != want {
-		m.Fatalf("after %q: %d dials pending, want %d", last, dials, want)
+	for _, to := range []netip.AddrPort{alice, bob} {
+		want := m.count(func(c *modelConn) bool { return c.pending && c.remote == to })
+		if dials, host := len(m.Router.dials[to]), m.hosts[to.Addr()]; dials != want || host != want {
+			m.Fatalf("after %q: %d dials pending, %d of the host, want %d", last, dials, host, want)
+		}
 	}
 }
 

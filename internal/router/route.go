@@ -13,7 +13,7 @@ type Action uint8
 // The actions of a Verdict.
 const (
 	Drop    Action = iota // nothing; Verdict.Reason says why
-	Deliver               // it belongs to Verdict.Conn
+	Deliver               // it belongs to Verdict.Conn, which may be a dial that the INITIAL of another crosses
 	Open                  // it opens a connection: Accept has to follow, then it is delivered
 	Reply                 // Verdict.Reply goes back to where it came from
 	Foreign               // it is not Ebb's
@@ -27,6 +27,7 @@ type Verdict[C comparable] struct {
 	Client wire.ID // Open: the client's ID
 	Dst    wire.ID // Open: the destination that the client made up
 	Proven bool    // Open: a cookie has proved the address
+	Yields C       // Open: a dial of ours that yields to it, and gets the datagram too; the zero C if there is none
 	Reply  []byte  // Reply: the caller's buffer with the answer appended
 }
 
@@ -77,7 +78,7 @@ func (r *Router[C]) routeLong(now time.Duration, remote netip.AddrPort, b, reply
 	case wire.Initial:
 		return r.initial(now, remote, h, payload, reply)
 	case wire.Accept, wire.Retry, wire.Refuse, wire.Versions:
-		return r.answer(remote, h)
+		return r.answer(now, remote, h)
 	case wire.Unknown:
 		if e := r.pairs[pair{remote, h.Src}]; e != nil {
 			return r.deliver(e)
@@ -87,8 +88,9 @@ func (r *Router[C]) routeLong(now time.Duration, remote netip.AddrPort, b, reply
 	return r.drop(Malformed)
 }
 
-// answer routes what a server says to a dial of ours.
-func (r *Router[C]) answer(remote netip.AddrPort, h wire.Header) Verdict[C] {
+// answer routes what a server says to a dial of ours. ACCEPT and REFUSE end its wait here, and not when the dial has
+// dealt with them: what is routed meanwhile must not cross it any more.
+func (r *Router[C]) answer(now time.Duration, remote netip.AddrPort, h wire.Header) Verdict[C] {
 	e := r.conns[h.Dst]
 	if e == nil || !e.client || e.remote != remote {
 		return r.drop(Stray)
@@ -103,14 +105,17 @@ func (r *Router[C]) answer(remote netip.AddrPort, h wire.Header) Verdict[C] {
 			return r.drop(Stray)
 		}
 	case wire.Refuse:
-		// The peer's own dial has won and is about to complete this one; what
-		// the peer says to ours is of no interest.
-		if e.yielded {
+		// The peer dials us too. Its own dial is about to complete this one, or it will let this one in; it
+		// refused before it began.
+		if e.yielded || now < e.ignoresRefusal {
 			return r.drop(Crossed)
 		}
 	}
 	if h.Type != wire.Accept && e.peer != 0 {
 		return r.drop(Stray)
+	}
+	if e.state == dialling && (h.Type == wire.Accept || h.Type == wire.Refuse) {
+		r.endDial(e)
 	}
 	return r.deliver(e)
 }
@@ -129,10 +134,11 @@ func (r *Router[C]) initial(now time.Duration, remote netip.AddrPort, h wire.Hea
 		return r.drop(Malformed)
 	}
 	crossing, lost := r.cross(from)
-	if lost {
-		return r.drop(Crossed)
-	}
 	switch {
+	case lost:
+		return r.deliver(r.answerCrossing(now, remote))
+	case !crossing && !r.listening && r.hosts[remote.Addr()] > 0:
+		return r.drop(Crossed)
 	case !crossing && !r.listening:
 		return r.refuse(now, h, reply)
 	case r.cfg.MaxHalfOpen >= 0 && r.count.HalfOpen >= r.cfg.MaxHalfOpen:
@@ -150,7 +156,11 @@ func (r *Router[C]) initial(now time.Duration, remote netip.AddrPort, h wire.Hea
 		}
 	}
 	r.count.Opened++
-	return Verdict[C]{Action: Open, Client: h.Src, Dst: h.Dst, Proven: proven}
+	v := Verdict[C]{Action: Open, Client: h.Src, Dst: h.Dst, Proven: proven}
+	if crossing {
+		v.Yields = r.least(from, false).conn
+	}
+	return v
 }
 
 // opening reports whether the payload can open a connection: whole, without
@@ -194,6 +204,20 @@ func (r *Router[C]) cross(from pair) (crossing, lost bool) {
 		}
 	}
 	return crossing, !crossing && len(waiting) > 0
+}
+
+// refusalDelay is for how long a dial that an INITIAL of the peer's has crossed ignores REFUSE: what the peer refused
+// before it began to dial may arrive later. One that still holds comes again, as the dial repeats its INITIAL.
+const refusalDelay = time.Second
+
+// answerCrossing is the dial that goes again when the peer's has lost to it: if there are several, each in turn.
+func (r *Router[C]) answerCrossing(now time.Duration, remote netip.AddrPort) *entry[C] {
+	waiting := r.dials[remote]
+	d := waiting[0]
+	copy(waiting, waiting[1:])
+	waiting[len(waiting)-1] = d
+	d.ignoresRefusal = now + refusalDelay
+	return d
 }
 
 // yield marks the dials that lose to one from the peer, and reports if there are

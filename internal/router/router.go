@@ -61,6 +61,7 @@ type Router[C comparable] struct {
 	conns   map[wire.ID]*entry[C]          // by our ID
 	pairs   map[pair]*entry[C]             // by address and the peer's ID
 	dials   map[netip.AddrPort][]*entry[C] // dials that wait for an answer
+	hosts   map[netip.Addr]int             // how many of these go to each host
 	queue   acceptQueue[C]                 // those that wait for Accept
 	closed  closedTable                    // connections that are no more
 	replies [replyKinds]allowance          // by kind of answer
@@ -84,6 +85,8 @@ type entry[C comparable] struct {
 	yielded bool // of a dial: a crossing one of the peer's has a larger ID and was let in
 	crosses bool // of a server's connection: dials have yielded to it
 
+	ignoresRefusal time.Duration // until then: of a dial that one of the peer's has crossed, and lost
+
 	prev, next *entry[C] // in the accept queue
 	bytes      int       // that its place in the queue may cost
 }
@@ -92,11 +95,11 @@ type entry[C comparable] struct {
 type state uint8
 
 const (
-	dialling    state = iota // a dial, no answer yet
+	dialling    state = iota // a dial that was not answered yet
 	halfOpen                 // a server's connection: INITIAL came, no proof of the address yet
 	confirmed                // the proof has come and is on its way to the connection: a place in the queue is kept
 	queued                   // a server's connection that waits for Accept
-	established              // in the application's hands
+	established              // in the application's hands; of a dial, answered
 )
 
 // Fate is what becomes of a connection whose handshake is complete.
@@ -104,7 +107,7 @@ type Fate uint8
 
 // The fates.
 const (
-	Unchanged Fate = iota // it was dialled, or its fate is known already
+	Unchanged Fate = iota // we dialled, or its fate is known already
 	Queued                // it waits for Accept: Next returns it in its turn
 	Replaces              // it takes the place of a dial that it has crossed
 	Unwanted              // nobody listens: it has to be aborted
@@ -125,6 +128,7 @@ func New[C comparable](cfg Config) *Router[C] {
 		conns:     make(map[wire.ID]*entry[C]),
 		pairs:     make(map[pair]*entry[C]),
 		dials:     make(map[netip.AddrPort][]*entry[C]),
+		hosts:     make(map[netip.Addr]int),
 		queue:     acceptQueue[C]{places: cfg.Backlog},
 		closed:    newClosedTable(max(cfg.MaxTombstones, 0)),
 	}
@@ -150,12 +154,13 @@ func (r *Router[C]) NewID() wire.ID {
 func (r *Router[C]) SetListening(on bool) { r.listening = on }
 
 // Dial registers a dial to remote under an ID from NewID. It is pending, that
-// is, it may be completed by the peer's own dial to us, until Establish or
+// is, it may be completed by the peer's own dial to us, until it is answered, GiveUp or
 // Remove.
 func (r *Router[C]) Dial(local wire.ID, remote netip.AddrPort, c C) {
 	e := &entry[C]{conn: c, local: local, remote: remote, client: true, state: dialling}
 	r.insert(e)
 	r.dials[remote] = append(r.dials[remote], e)
+	r.hosts[remote.Addr()]++
 }
 
 // Accept registers the half-open connection that a verdict of Open asked for:
@@ -178,10 +183,7 @@ func (r *Router[C]) Establish(now time.Duration, local wire.ID) (fate Fate, dial
 	if e == nil {
 		return Unchanged, dial
 	}
-	switch e.state {
-	case dialling:
-		r.endDial(e)
-	case halfOpen, confirmed:
+	if e.state == halfOpen || e.state == confirmed {
 		return r.admit(e)
 	}
 	return Unchanged, dial
@@ -324,6 +326,9 @@ func (r *Router[C]) insert(e *entry[C]) {
 // endDial takes e off the dials that wait.
 func (r *Router[C]) endDial(e *entry[C]) {
 	e.state = established
+	if r.hosts[e.remote.Addr()]--; r.hosts[e.remote.Addr()] == 0 {
+		delete(r.hosts, e.remote.Addr())
+	}
 	waiting := r.dials[e.remote]
 	for i, d := range waiting {
 		if d != e {
@@ -341,9 +346,18 @@ func (r *Router[C]) endDial(e *entry[C]) {
 // lostTo returns the dial that the server's connection e completes: of those
 // that have yielded to it, the one with the smallest ID.
 func (r *Router[C]) lostTo(e *entry[C]) *entry[C] {
+	if !e.crosses {
+		return nil
+	}
+	return r.least(pair{e.remote, e.peer}, true)
+}
+
+// least returns, of the dials that lose to one from the peer, the one with the smallest ID, or nil. With
+// yielded only those count that have yielded.
+func (r *Router[C]) least(to pair, yielded bool) *entry[C] {
 	var least *entry[C]
-	for _, d := range r.dials[e.remote] {
-		if e.crosses && d.yielded && d.local < e.peer && (least == nil || d.local < least.local) {
+	for _, d := range r.dials[to.remote] {
+		if d.local < to.id && (d.yielded || !yielded) && (least == nil || d.local < least.local) {
 			least = d
 		}
 	}

@@ -325,6 +325,10 @@ func (st *Station) handle(p *simPacket) *Flow {
 		return nil
 	case router.Open:
 		v.Conn = st.open(p.from, v)
+		if d := v.Yields; d != nil {
+			d.Conn.HandleSegment(now, engine.Path{Local: st.Addr, Remote: p.from}, p.ecn, p.b)
+			d.Flush()
+		}
 	case router.Deliver:
 	default:
 		return nil
