@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"example.com/ebb"
 )
@@ -111,6 +112,29 @@ func TestBothDirectionsAtOnce(t *testing.T) {
 	}
 	move(a, b, 10)
 	move(b, a, 20)
+	group.Wait()
+}
+
+// TestBothSidesMayWriteFirst: 1 MiB each way, written before either side reads, as over TCP.
+func TestBothSidesMayWriteFirst(t *testing.T) {
+	leavesNothing(t)
+	a, b := pair(t, nil)
+	deadline := time.Now().Add(20 * time.Second)
+	var group sync.WaitGroup
+	for i, c := range []*ebb.Conn{a, b} {
+		c.SetDeadline(deadline)
+		mine, theirs := noise(uint64(i), 1<<20), noise(uint64(1-i), 1<<20)
+		group.Go(func() {
+			if n, err := c.Write(mine); err != nil {
+				t.Errorf("wrote %d bytes of %d: %v", n, len(mine), err)
+				return
+			}
+			got := make([]byte, len(theirs))
+			if n, err := io.ReadFull(c, got); err != nil || !bytes.Equal(got, theirs) {
+				t.Errorf("read %d bytes of %d, or others: %v", n, len(theirs), err)
+			}
+		})
+	}
 	group.Wait()
 }
 

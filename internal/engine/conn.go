@@ -219,13 +219,22 @@ func (c *Conn) Writable() bool {
 	return c.room() >= c.sendLimit()/4 || c.writeError() != nil
 }
 
-// minSendBuffer is the least send buffer, in bytes.
-const minSendBuffer = 64 << 10
+const (
+	// minSendBuffer is the least send buffer, in bytes.
+	minSendBuffer = 64 << 10
+	// blockedSendBuffer is the least one while the peer's window holds everything back. Two programs that both write
+	// before they read then get this much rid of, as they do over TCP. It is memory that only they take.
+	blockedSendBuffer = 1 << 20
+)
 
 // sendLimit is the size of the send buffer now: twice what may be in flight,
 // so that an ACK finds the next window's bytes waiting, within the bound.
 func (c *Conn) sendLimit() int {
-	return min(max(minSendBuffer, 2*c.path.cc.Window()), max(c.params.SendBuffer, 1))
+	limit := max(minSendBuffer, 2*c.path.cc.Window())
+	if c.send.Blocked() {
+		limit = max(limit, blockedSendBuffer)
+	}
+	return min(limit, max(c.params.SendBuffer, 1))
 }
 
 // room is what the send buffer admits now. Bytes that the peer has, behind one that it lacks,
