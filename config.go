@@ -55,11 +55,12 @@ type Config struct {
 	// PoolWeight is the connections' weight in Pool, 1 to pool.MaxWeight. 0: 1.
 	PoolWeight int
 
-	// Congestion makes the congestion controller of each connection. nil:
-	// LEDBAT with the settings in LEDBAT.
+	// Congestion makes the congestion controller of each connection.
+	// ledbat.Factory returns one for settings of LEDBAT; package congestion says what
+	// another has to be. Dial, Listen and NewEndpoint call it once more than there are
+	// connections: they return congestion.Check's error. Endpoints that share it may call it
+	// at the same time. nil: ledbat.Factory(ledbat.Config{}).
 	Congestion congestion.Factory
-	// LEDBAT is the settings of the default controller.
-	LEDBAT ledbat.Config
 
 	// KeepAlive is the silence after which the side that dialled probes, so
 	// that NATs on the way keep their bindings. 0: 15 s. Negative: it
@@ -152,6 +153,9 @@ func (c *Config) resolved() (Config, error) {
 	setDefault(&r.Backlog, router.DefaultBacklog)
 	setDefault(&r.RetryThreshold, router.DefaultRetryAfter)
 	setDefault(&r.Sockets, 1)
+	if r.Congestion == nil {
+		r.Congestion = ledbat.Factory(ledbat.Config{})
+	}
 	if r.Logger == nil {
 		r.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -175,26 +179,10 @@ func (c *Config) validate() error {
 	case c.Sockets < 0 || c.Sockets > maxSockets:
 		return fmt.Errorf("ebb: Config.Sockets is %d: want 1 to %d, or 0 for 1", c.Sockets, maxSockets)
 	}
-	if c.Congestion == nil {
-		if err := c.LEDBAT.Validate(); err != nil {
-			return fmt.Errorf("ebb: Config.LEDBAT: %w", err)
-		}
+	if err := congestion.Check(c.Congestion); err != nil {
+		return fmt.Errorf("ebb: Config.Congestion: %w", err)
 	}
 	return nil
-}
-
-// controller makes the congestion controller of one connection.
-func (c *Config) controller(p congestion.Params) congestion.Controller {
-	if c.Congestion != nil {
-		return c.Congestion(p)
-	}
-	settings := c.LEDBAT
-	settings.MaxDatagramSize, settings.Seed = p.MaxDatagramSize, p.Seed
-	controller, err := ledbat.New(settings)
-	if err != nil {
-		panic("BUG: settings that were validated: " + err.Error())
-	}
-	return controller
 }
 
 // socketOptions is the settings of the sockets.

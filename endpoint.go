@@ -369,7 +369,7 @@ func (e *Endpoint) open(s *socket, path engine.Path, v router.Verdict[*Conn]) *C
 func (e *Endpoint) params(p engine.Params) engine.Params {
 	cfg := &e.config
 	p.MaxDatagram = cfg.maxDatagram(p.Path.Remote.Addr())
-	p.Controller = cfg.controller(congestion.Params{MaxDatagramSize: wire.MinInitialSize, Seed: e.random.Uint64()})
+	p.Controller = cfg.Congestion(congestion.Params{MaxDatagramSize: wire.MinInitialSize, Seed: e.random.Uint64()})
 	p.Chunks = chunkPool{}
 	p.SendBuffer, p.ReceiveBuffer = cfg.SendBuffer, cfg.ReceiveBuffer
 	p.KeepAlive, p.IdleTimeout = max(cfg.KeepAlive, 0), max(cfg.IdleTimeout, 0)

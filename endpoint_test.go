@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"example.com/ebb"
+	"example.com/ebb/congestion"
+	"example.com/ebb/ledbat"
 )
 
 // endpoint is an endpoint on loopback that closes with the test.
@@ -209,6 +211,8 @@ func TestBadConfig(t *testing.T) {
 	for _, cfg := range []*ebb.Config{
 		{BandwidthLimit: -2}, {SendBuffer: -1}, {ReceiveBuffer: -1}, {MaxDatagramSize: 1199}, {MaxDatagramSize: 65528},
 		{PoolWeight: -1}, {PoolWeight: 257}, {Sockets: -1}, {Sockets: 65},
+		{Congestion: ledbat.Factory(ledbat.Config{Mode: 99})}, {Congestion: ledbat.Factory(ledbat.Config{MaxDatagramSize: 1})},
+		{Congestion: func(congestion.Params) congestion.Controller { return nil }},
 	} {
 		pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
 		if err != nil {

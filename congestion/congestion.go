@@ -7,7 +7,8 @@ package congestion
 
 import "time"
 
-// Factory makes the controller of one connection.
+// Factory makes the controller of one connection: a new one with every call, never nil.
+// It may be called by any number of goroutines.
 type Factory func(Params) Controller
 
 // Params is what is known of a connection when its controller is made.

@@ -25,6 +25,20 @@ func New(config Config) (*Controller, error) {
 	return &Controller{config, newMode(config)}, nil
 }
 
+// Factory makes controllers of one Config, for ebb.Config.Congestion. MaxDatagramSize and Seed of the
+// Config are not used: each connection has its own. A Config that Validate refuses makes a
+// factory that congestion.Check refuses with the same error.
+func Factory(config Config) congestion.Factory {
+	if err := config.Validate(); err != nil {
+		return congestion.Invalid(err)
+	}
+	return func(p congestion.Params) congestion.Controller {
+		c := config
+		c.MaxDatagramSize, c.Seed = p.MaxDatagramSize, p.Seed
+		return &Controller{c, newMode(c)}
+	}
+}
+
 func newMode(config Config) congestion.Controller {
 	switch config.Mode {
 	case PlusPlus:

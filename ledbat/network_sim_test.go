@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"example.com/ebb/congestion"
 	"example.com/ebb/internal/simnet"
 	"example.com/ebb/ledbat"
 )
@@ -22,13 +21,7 @@ type bulk struct {
 
 func newBulk(rate int64, rtt time.Duration, queue int, loss float64) *bulk {
 	b := &bulk{Sim: simnet.NewSim(1)}
-	factory := func(p congestion.Params) congestion.Controller {
-		c, err := ledbat.New(ledbat.Config{MaxDatagramSize: p.MaxDatagramSize})
-		if err != nil {
-			panic(err)
-		}
-		return c
-	}
+	factory := ledbat.Factory(ledbat.Config{})
 	from, to := b.NewStation("10.0.0.1:1", factory), b.NewStation("10.0.0.2:1", factory)
 	b.link, _ = b.Join(from, to,
 		simnet.LinkConfig{Rate: rate, Queue: queue, Delay: rtt / 2, Loss: loss}, simnet.LinkConfig{Delay: rtt / 2})

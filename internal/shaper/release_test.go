@@ -13,11 +13,7 @@ import (
 
 // defaultController makes the default congestion controller.
 func defaultController(p congestion.Params) congestion.Controller {
-	c, err := ledbat.New(ledbat.Config{MaxDatagramSize: p.MaxDatagramSize, Seed: p.Seed})
-	if err != nil {
-		panic("BUG: " + err.Error())
-	}
-	return c
+	return ledbat.Factory(ledbat.Config{})(p)
 }
 
 // TestThrottlingIsNotCongestion holds a connection to 1 MB/s for a minute on a path of 100 MB/s, by its own
