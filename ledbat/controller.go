@@ -85,5 +85,11 @@ func (c *Controller) Window() int { return c.mode.Window() }
 // a round trip.
 func (c *Controller) PacingRate(srtt time.Duration) int64 { return c.mode.PacingRate(srtt) }
 
-// Stats describes the controller. SSThresh is 1e9 as long as nothing has set it.
+// Stats is what a Controller has besides congestion.Stats: it is their Own.
+type Stats struct {
+	MinSSThresh int // the floor under the slow start threshold in force, in bytes
+	Slowdowns   int // begun, to look at the path with its queue drained
+}
+
+// Stats describes the controller; its Own is a Stats of this package.
 func (c *Controller) Stats() congestion.Stats { return c.mode.Stats() }

@@ -66,7 +66,7 @@ func TestAThrottledFlowIsBackWithinTenRoundTrips(t *testing.T) {
 		b.Run(first) // in slow start still, or past it
 		b.limit(1_000_000)
 		b.Run(time.Minute)
-		if got := b.flow.Conn.Info().Congestion.Slowdowns; got > 1 {
+		if got := b.flow.Conn.Info().Congestion.Own.(ledbat.Stats).Slowdowns; got > 1 {
 			t.Errorf("%v before the limit: %d drains", first, got)
 		}
 		b.limit(0)

@@ -48,7 +48,7 @@ func TestThrottlingIsNotCongestion(t *testing.T) {
 			if got := info.Congestion.SSThresh; got != threshold {
 				t.Errorf("throttling has moved ssthresh from %d to %d", threshold, got)
 			}
-			if info.Limit.String() != by || info.Stats.PacketsLost != 0 || info.Congestion.Slowdowns != 0 || info.Congestion.Timeouts != 0 {
+			if info.Limit.String() != by || info.Stats.PacketsLost != 0 || info.Congestion.Own.(ledbat.Stats).Slowdowns != 0 || info.Congestion.Timeouts != 0 {
 				t.Errorf("throttled: limited by %v, %d lost, %+v", info.Limit, info.Stats.PacketsLost, info.Congestion)
 			}
 			if by == "pool" {
