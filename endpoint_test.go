@@ -209,7 +209,7 @@ func TestListenAgain(t *testing.T) {
 
 func TestBadConfig(t *testing.T) {
 	for _, cfg := range []*ebb.Config{
-		{BandwidthLimit: -2}, {SendBuffer: -1}, {ReceiveBuffer: -1}, {MaxDatagramSize: 1199}, {MaxDatagramSize: 65528},
+		{SendBuffer: -1}, {ReceiveBuffer: -1}, {MaxDatagramSize: 1199}, {MaxDatagramSize: 65528},
 		{PoolWeight: -1}, {PoolWeight: 257}, {Sockets: -1}, {Sockets: 65},
 		{Congestion: ledbat.Factory(ledbat.Config{Mode: 99})}, {Congestion: ledbat.Factory(ledbat.Config{MaxDatagramSize: 1})},
 		{Congestion: func(congestion.Params) congestion.Controller { return nil }},
@@ -231,12 +231,16 @@ func TestBadConfig(t *testing.T) {
 			t.Errorf("Listen takes %+v", cfg)
 		}
 	}
-	e := endpoint(t, &ebb.Config{BandwidthLimit: ebb.Unlimited, KeepAlive: -1, IdleTimeout: -1, HandshakeTimeout: -1,
+	e := endpoint(t, &ebb.Config{BandwidthLimit: -5, KeepAlive: -1, IdleTimeout: -1, HandshakeTimeout: -1,
 		LingerTimeout: -1, MaxDatagramSize: -1, Backlog: -1, RetryThreshold: -1})
 	l := serves(t, e)
 	c := dial(t, l, nil)
 	write(t, c, "without any bound")
-	reads(t, accept(t, l), "without any bound")
+	s := accept(t, l)
+	reads(t, s, "without any bound")
+	if got := s.Info().BandwidthLimit; got != ebb.Unlimited {
+		t.Errorf("BandwidthLimit -5 became %d, want none as any negative number", got)
+	}
 	if _, err := e.DialContext(t.Context(), &net.TCPAddr{}); err == nil {
 		t.Error("DialContext takes a TCP address")
 	}
@@ -260,8 +264,11 @@ func TestConfigIsCopied(t *testing.T) {
 	if got := c.Info().BandwidthLimit; got != ebb.DefaultBandwidthLimit {
 		t.Errorf("the default is %d", got)
 	}
-	if err := s.SetBandwidthLimit(-7); err == nil {
-		t.Error("SetBandwidthLimit takes -7")
+	if err := s.SetBandwidthLimit(-7); err != nil || s.Info().BandwidthLimit != ebb.Unlimited {
+		t.Errorf("SetBandwidthLimit(-7): %v, %d, want none as in Config", err, s.Info().BandwidthLimit)
+	}
+	if err := s.SetBandwidthLimit(0); err != nil || s.Info().BandwidthLimit != ebb.DefaultBandwidthLimit {
+		t.Errorf("SetBandwidthLimit(0): %v, %d, want the default as in Config", err, s.Info().BandwidthLimit)
 	}
 }
 
