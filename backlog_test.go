@@ -66,7 +66,7 @@ func TestDeadConnectionsDoNotFillMemory(t *testing.T) {
 				dead := 0
 				var mu sync.Mutex
 				many(conns, func(int) {
-					c, err := client.DialContext(b.Context(), serverAddr)
+					c, err := client.DialAddr(b.Context(), serverAddr)
 					if err != nil {
 						if !errors.Is(err, ebb.ErrHandshakeTimeout) {
 							b.Error(err)
@@ -118,7 +118,7 @@ func TestDialsAtOnceNeverOverfillTheQueue(t *testing.T) {
 			e := b.endpoint(b.client, uint16(clientPort+i), nil)
 			group.Go(func() {
 				time.Sleep(time.Duration(i) * 10 * time.Microsecond) // the server's socket has a buffer for 170
-				c, err := e.DialContext(b.Context(), serverAddr)
+				c, err := e.DialAddr(b.Context(), serverAddr)
 				if err != nil {
 					b.Error(err)
 					return
@@ -159,7 +159,7 @@ func TestDialIsNotToldThatAFullQueueTookItsBytes(t *testing.T) {
 		var group sync.WaitGroup
 		for i := range conns {
 			group.Go(func() {
-				c, err := client.DialContext(b.Context(), serverAddr)
+				c, err := client.DialAddr(b.Context(), serverAddr)
 				if err != nil {
 					b.Error(err)
 					return
@@ -197,7 +197,7 @@ func TestQueueKeepsWhatAnAcceptIsGoodFor(t *testing.T) {
 		l := serves(b.T, server)
 		client := b.endpoint(b.client, clientPort, nil)
 		open := func(text string) *ebb.Conn {
-			c, err := client.DialContext(b.Context(), serverAddr)
+			c, err := client.DialAddr(b.Context(), serverAddr)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -241,7 +241,7 @@ func TestQueueIsEmptyBehindClose(t *testing.T) {
 		l := serves(b.T, server)
 		client := b.endpoint(b.client, clientPort, nil)
 		for i := range 4 {
-			c, err := client.DialContext(b.Context(), serverAddr)
+			c, err := client.DialAddr(b.Context(), serverAddr)
 			if err != nil {
 				b.Fatal(err)
 			}

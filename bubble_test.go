@@ -69,7 +69,7 @@ func (b *bubble) endpointOver(pc net.PacketConn, cfg *ebb.Config) *ebb.Endpoint 
 func (b *bubble) connect(clientCfg, serverCfg *ebb.Config) (dialled, accepted *ebb.Conn) {
 	b.Helper()
 	l := serves(b.T, b.endpoint(b.server, serverPort, serverCfg))
-	c, err := b.endpoint(b.client, clientPort, clientCfg).DialContext(b.Context(), serverAddr)
+	c, err := b.endpoint(b.client, clientPort, clientCfg).DialAddr(b.Context(), serverAddr)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestServerSpeaksFirst(t *testing.T) {
 				fmt.Fprint(c, "220 hello")
 			}()
 			start := time.Now()
-			c, err := b.endpoint(b.client, clientPort, nil).DialContext(b.Context(), serverAddr)
+			c, err := b.endpoint(b.client, clientPort, nil).DialAddr(b.Context(), serverAddr)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -205,7 +205,7 @@ func TestRestartedPeer(t *testing.T) {
 		first := b.endpoint(b.server, serverPort, nil)
 		l := serves(b.T, first)
 		e := b.endpoint(b.client, clientPort, nil)
-		c, err := e.DialContext(b.Context(), serverAddr)
+		c, err := e.DialAddr(b.Context(), serverAddr)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -227,7 +227,7 @@ func TestRestartedPeer(t *testing.T) {
 		}
 		// A new dial from the same address works at once.
 		start = time.Now()
-		c2, err := e.DialContext(b.Context(), serverAddr)
+		c2, err := e.DialAddr(b.Context(), serverAddr)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -244,7 +244,7 @@ func TestRestartedPeerOfAnIdleConn(t *testing.T) {
 	inBubble(t, delayed, delayed, func(b *bubble) {
 		first := b.endpoint(b.server, serverPort, nil)
 		l := serves(b.T, first)
-		c, err := b.endpoint(b.client, clientPort, nil).DialContext(b.Context(), serverAddr)
+		c, err := b.endpoint(b.client, clientPort, nil).DialAddr(b.Context(), serverAddr)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -271,7 +271,7 @@ func TestNoAnswer(t *testing.T) {
 	inBubble(t, simnet.LinkConfig{Loss: 1}, delayed, func(b *bubble) {
 		e := b.endpoint(b.client, clientPort, nil)
 		start := time.Now()
-		_, err := e.DialContext(b.Context(), serverAddr)
+		_, err := e.DialAddr(b.Context(), serverAddr)
 		if !errors.Is(err, ebb.ErrHandshakeTimeout) || time.Since(start) != 10*time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
@@ -300,10 +300,10 @@ func TestCrossingDialsMeet(t *testing.T) {
 				var errY error
 				done := make(chan struct{})
 				go func() {
-					atY, errY = y.DialContext(b.Context(), x.Addr())
+					atY, errY = y.DialAddr(b.Context(), x.Addr())
 					close(done)
 				}()
-				atX, errX := x.DialContext(b.Context(), serverAddr)
+				atX, errX := x.DialAddr(b.Context(), serverAddr)
 				<-done
 				if errX != nil || errY != nil {
 					t.Errorf("%d listening, datagram %d lost: %v and %v", listening, lost, errX, errY)
@@ -337,10 +337,10 @@ func TestCrossingDialsThroughFirewalls(t *testing.T) {
 				var errs [2]error
 				var group sync.WaitGroup
 				x, y := b.endpoint(b.client, clientPort, nil), b.endpoint(b.server, serverPort, nil)
-				group.Go(func() { conns[0], errs[0] = x.DialContext(b.Context(), outside("198.51.100.1")) })
+				group.Go(func() { conns[0], errs[0] = x.DialAddr(b.Context(), outside("198.51.100.1")) })
 				time.Sleep(later)
 				start := time.Now()
-				group.Go(func() { conns[1], errs[1] = y.DialContext(b.Context(), outside("192.0.2.1")) })
+				group.Go(func() { conns[1], errs[1] = y.DialAddr(b.Context(), outside("192.0.2.1")) })
 				group.Wait()
 				if errs != [2]error{} {
 					t.Fatalf("%v later: %v", later, errs)
@@ -406,7 +406,7 @@ func TestTombstonesGoInTime(t *testing.T) {
 		l := serves(b.T, server)
 		const conns = 8
 		for range conns {
-			c, err := client.DialContext(b.Context(), serverAddr)
+			c, err := client.DialAddr(b.Context(), serverAddr)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -447,7 +447,7 @@ func TestTimersWaitForTheFlusher(t *testing.T) {
 			b.Fatal(err)
 		}
 		slow := &slowSocket{PacketConn: pc}
-		c, err := b.endpointOver(slow, nil).DialContext(b.Context(), serverAddr)
+		c, err := b.endpointOver(slow, nil).DialAddr(b.Context(), serverAddr)
 		if err != nil {
 			b.Fatal(err)
 		}

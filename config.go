@@ -19,8 +19,8 @@ const (
 	// DefaultBandwidthLimit is the rate of a connection whose Config sets none,
 	// in bytes per second.
 	DefaultBandwidthLimit int64 = 10_000_000
-	// Unlimited is the BandwidthLimit of a connection that only its congestion
-	// controller holds back.
+	// Unlimited is a BandwidthLimit of none: only the congestion controller holds the
+	// connection back, and its Pool. Any negative number means the same.
 	Unlimited int64 = -1
 )
 
@@ -38,56 +38,62 @@ const (
 	maxSockets              = 64 // on one port: beyond any use, and 256 MiB of receive buffers
 )
 
-// Config is the settings of connections and of the endpoints they live on. The
-// zero value, and a nil *Config, are the defaults; a negative number or duration
-// means none. A Config is copied where it is given and may be changed
-// afterwards, to no effect on what was made from it.
+// Config is the settings of connections and of the endpoints they live on. A Config is copied
+// where it is given and may be changed afterwards, to no effect on what was made from it. A nil
+// *Config is the zero value.
+//
+// In all fields that are a number or a duration 0 is the default and negative is none: no limit,
+// no timeout, no probe. Each field says what its default is, and what follows from none. A few
+// cannot be none, because nothing works without them, and say so. What is out of range, such a
+// negative number too, is an error of Dial, Listen and NewEndpoint.
 type Config struct {
 	// BandwidthLimit bounds the rate of each connection, in bytes of UDP
-	// payload per second, retransmissions included. 0: DefaultBandwidthLimit, or
-	// no limit beside the Pool's if there is one.
+	// payload per second, retransmissions included. Default: DefaultBandwidthLimit, or
+	// none beside a Pool. None: Unlimited.
 	BandwidthLimit int64
 	// Pool is a budget that the connections share with all others that name it,
 	// of whatever endpoint. It takes the place of the default BandwidthLimit; an
 	// explicit one stays a ceiling. A connection is a member from the end of the
 	// handshake until it has nothing left to do, which may be after Close. nil: none.
 	Pool *pool.Pool
-	// PoolWeight is the connections' weight in Pool, 1 to pool.MaxWeight. 0: 1.
+	// PoolWeight is the connections' weight in Pool, 1 to pool.MaxWeight. Default: 1. It cannot be
+	// none.
 	PoolWeight int
 
-	// Congestion makes the congestion controller of each connection. nil:
-	// LEDBAT with the settings in LEDBAT.
+	// Congestion makes the congestion controller of each connection.
+	// ledbat.Factory returns one for settings of LEDBAT; package congestion says what
+	// another has to be. Dial, Listen and NewEndpoint call it once more than there are
+	// connections: they return what congestion.Check finds. Endpoints that share it may call it
+	// at the same time. nil: ledbat.Factory(ledbat.Config{}).
 	Congestion congestion.Factory
-	// LEDBAT is the settings of the default controller.
-	LEDBAT ledbat.Config
 
 	// KeepAlive is the silence after which the side that dialled probes, so
-	// that NATs on the way keep their bindings. 0: 15 s. Negative: it
+	// that NATs on the way keep their bindings. Default: 15 s. None: it
 	// probes only after IdleTimeout, as the other side does.
 	KeepAlive time.Duration
 	// IdleTimeout is how long a silence goes on despite probes until the
 	// connection ends with ErrIdleTimeout. A connection whose probes are
-	// answered lives for ever. 0: 30 s. Negative: it is never given up
+	// answered lives for ever. Default: 30 s. None: it is never given up
 	// for silence.
 	IdleTimeout time.Duration
 	// HandshakeTimeout bounds the handshake, of a dial and of what a listener
-	// was sent. A dial that gives way to the peer's own has as long again. 0: 10 s.
-	// Negative: only the dial's context bounds a dial.
+	// was sent. A dial that gives way to the peer's own has as long again. Default: 10 s.
+	// None: only the dial's context bounds a dial; for a listener the default stays.
 	HandshakeTimeout time.Duration
 	// LingerTimeout is how long a closed connection goes on without any
-	// progress in delivering what was written to it. 0: 30 s. Negative:
+	// progress in delivering what was written to it. Default: 30 s. None:
 	// until IdleTimeout ends it.
 	LingerTimeout time.Duration
 
 	// SendBuffer and ReceiveBuffer bound what a connection holds that the peer
 	// has not acknowledged, or the application not read, in bytes. Both start
-	// small and grow as the path needs. 0: 16 MiB.
+	// small and grow as the path needs. Default: 16 MiB. It cannot be none.
 	SendBuffer, ReceiveBuffer int
 
 	// MaxDatagramSize is the largest UDP payload that is tried on a path, in
-	// bytes. Every connection starts at 1200 and probes upwards. 0: 1472
+	// bytes, 1200 to 65527. Every connection starts at 1200 and probes upwards. Default: 1472
 	// over IPv4 and 1452 over IPv6, which is Ethernet's packet of 1500.
-	// Negative: 1200 always.
+	// None: nothing larger than 1200 is tried.
 	MaxDatagramSize int
 
 	// Backlog is how many established connections may wait for Accept before
@@ -95,17 +101,17 @@ type Config struct {
 	// goes on trying; after HandshakeTimeout the listener resets it. One that ends while
 	// it waits, without an orderly end or bytes to read, leaves the queue. Each holds at most the
 	// window that it offers before anything is read, 64 KiB or ReceiveBuffer, and some 8 KiB beside:
-	// a full queue may cost 72 MiB by default. 0: 1024. Negative: no bound.
+	// a full queue may cost 72 MiB by default. Default: 1024. None: any number wait.
 	Backlog int
 	// RetryThreshold is the number of unproven connections from which a dialler
 	// has to prove its address, at the cost of a round trip, before the
-	// listener spends memory on it. 0: 256. Negative: never.
+	// listener spends memory on it. Default: 256. None: it never has to.
 	RetryThreshold int
 
 	// Sockets is how many sockets Listen binds to its port (SO_REUSEPORT), for machines with more
 	// processors than one reader can use: each has a goroutine that reads it and buffers of its
-	// own, and Linux spreads the peers over them by their addresses. At most 64; more than one is an
-	// error on other systems, and for NewEndpoint. Dial ignores it. 0: 1.
+	// own, and Linux spreads the peers over them by their addresses. 1 to 64; more than one is an
+	// error on other systems, and for NewEndpoint. Dial ignores it. Default: 1. It cannot be none.
 	Sockets int
 
 	// NoBatch, NoGSO and NoGRO each turn off one way to move packets faster,
@@ -132,17 +138,15 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// resolved returns a copy of c in which every 0 has become its default, or
-// says what is wrong with c.
+// resolved returns a copy of c in which every 0 has become its default, except MaxDatagramSize, whose
+// default is the path's, or says what is wrong with c.
 func (c *Config) resolved() (Config, error) {
 	var r Config
 	if c != nil {
 		r = *c
 	}
-	if r.Pool != nil {
-		setDefault(&r.BandwidthLimit, Unlimited)
-	}
-	setDefault(&r.BandwidthLimit, DefaultBandwidthLimit)
+	r.BandwidthLimit = r.limit(r.BandwidthLimit)
+	setDefault(&r.PoolWeight, 1)
 	setDefault(&r.KeepAlive, defaultKeepAlive)
 	setDefault(&r.IdleTimeout, defaultIdleTimeout)
 	setDefault(&r.HandshakeTimeout, defaultHandshakeTimeout)
@@ -152,49 +156,47 @@ func (c *Config) resolved() (Config, error) {
 	setDefault(&r.Backlog, router.DefaultBacklog)
 	setDefault(&r.RetryThreshold, router.DefaultRetryAfter)
 	setDefault(&r.Sockets, 1)
+	if r.Congestion == nil {
+		r.Congestion = ledbat.Factory(ledbat.Config{})
+	}
 	if r.Logger == nil {
 		r.Logger = slog.New(slog.DiscardHandler)
 	}
 	return r, r.validate()
 }
 
-func (c *Config) validate() error {
+// limit is the BandwidthLimit that a number means beside the Pool: a positive one or Unlimited.
+func (c *Config) limit(n int64) int64 {
 	switch {
-	case c.BandwidthLimit < 0 && c.BandwidthLimit != Unlimited:
-		return fmt.Errorf("ebb: Config.BandwidthLimit is %d: want bytes per second, 0 for the default or -1 for no limit", c.BandwidthLimit)
-	case c.PoolWeight < 0 || c.PoolWeight > pool.MaxWeight:
-		return fmt.Errorf("ebb: Config.PoolWeight is %d: want 1 to %d, or 0 for 1", c.PoolWeight, pool.MaxWeight)
-	case c.SendBuffer < 0:
-		return fmt.Errorf("ebb: Config.SendBuffer is %d: a connection needs a buffer", c.SendBuffer)
-	case c.ReceiveBuffer < 0:
-		return fmt.Errorf("ebb: Config.ReceiveBuffer is %d: a connection needs a buffer", c.ReceiveBuffer)
-	case c.MaxDatagramSize > 0 && c.MaxDatagramSize < wire.MinInitialSize:
-		return fmt.Errorf("ebb: Config.MaxDatagramSize is %d: the least is %d", c.MaxDatagramSize, wire.MinInitialSize)
-	case c.MaxDatagramSize > largestDatagram6:
-		return fmt.Errorf("ebb: Config.MaxDatagramSize is %d: UDP carries at most %d", c.MaxDatagramSize, largestDatagram6)
-	case c.Sockets < 0 || c.Sockets > maxSockets:
-		return fmt.Errorf("ebb: Config.Sockets is %d: want 1 to %d, or 0 for 1", c.Sockets, maxSockets)
+	case n < 0 || n == 0 && c.Pool != nil:
+		return Unlimited
+	case n == 0:
+		return DefaultBandwidthLimit
 	}
-	if c.Congestion == nil {
-		if err := c.LEDBAT.Validate(); err != nil {
-			return fmt.Errorf("ebb: Config.LEDBAT: %w", err)
-		}
-	}
-	return nil
+	return n
 }
 
-// controller makes the congestion controller of one connection.
-func (c *Config) controller(p congestion.Params) congestion.Controller {
-	if c.Congestion != nil {
-		return c.Congestion(p)
+func (c *Config) validate() error {
+	outOfRange := func(field string, value int, want string) error {
+		return fmt.Errorf("ebb: Config.%s is %d: want %s, or 0 for the default", field, value, want)
 	}
-	settings := c.LEDBAT
-	settings.MaxDatagramSize, settings.Seed = p.MaxDatagramSize, p.Seed
-	controller, err := ledbat.New(settings)
-	if err != nil {
-		panic("BUG: settings that were validated: " + err.Error())
+	upTo := func(least, most int) string { return fmt.Sprintf("%d to %d", least, most) }
+	switch size := c.MaxDatagramSize; {
+	case c.PoolWeight < 1 || c.PoolWeight > pool.MaxWeight:
+		return outOfRange("PoolWeight", c.PoolWeight, upTo(1, pool.MaxWeight))
+	case c.SendBuffer < 1:
+		return outOfRange("SendBuffer", c.SendBuffer, "at least 1")
+	case c.ReceiveBuffer < 1:
+		return outOfRange("ReceiveBuffer", c.ReceiveBuffer, "at least 1")
+	case size > 0 && size < wire.MinInitialSize || size > largestDatagram6:
+		return outOfRange("MaxDatagramSize", size, upTo(wire.MinInitialSize, largestDatagram6)+", negative for none")
+	case c.Sockets < 1 || c.Sockets > maxSockets:
+		return outOfRange("Sockets", c.Sockets, upTo(1, maxSockets))
 	}
-	return controller
+	if err := congestion.Check(c.Congestion); err != nil {
+		return fmt.Errorf("ebb: Config.Congestion: %w", err)
+	}
+	return nil
 }
 
 // socketOptions is the settings of the sockets.

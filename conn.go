@@ -260,20 +260,16 @@ func (c *Conn) SetLinger(sec int) error {
 	return nil
 }
 
-// SetBandwidthLimit changes the connection's own limit from now on, in bytes per second; see
-// Config.BandwidthLimit.
+// SetBandwidthLimit changes the connection's own limit from now on, in bytes per second. 0 and
+// negative mean what they mean in Config.BandwidthLimit.
 func (c *Conn) SetBandwidthLimit(limit int64) error {
-	cfg, err := (&Config{BandwidthLimit: limit, Pool: c.endpoint.config.Pool}).resolved()
-	if err != nil {
-		return c.opError("set", err)
-	}
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
 		return c.opError("set", net.ErrClosed)
 	}
 	now := c.endpoint.now()
-	c.engine.SetRate(now, cfg.BandwidthLimit)
+	c.engine.SetRate(now, c.endpoint.config.limit(limit))
 	c.proceed(now)
 	return nil
 }

@@ -76,7 +76,7 @@ func TestDialRefused(t *testing.T) {
 	t.Run("from a shared socket", func(t *testing.T) {
 		e := endpoint(t, nil)
 		quiet := endpoint(t, nil)
-		if _, err := e.DialContext(t.Context(), quiet.Addr()); !errors.Is(err, syscall.ECONNREFUSED) {
+		if _, err := e.DialAddr(t.Context(), quiet.Addr()); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("DialContext = %v", err)
 		}
 		eventually(t, "the dial to be forgotten", func() bool { return e.Info().Connections == 0 })

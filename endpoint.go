@@ -132,10 +132,23 @@ func startEndpoint(socks []*udp.Socket, network string, cfg Config, private bool
 // Addr returns the address of the socket, a *net.UDPAddr.
 func (e *Endpoint) Addr() net.Addr { return e.sockets[0].LocalAddr() }
 
-// DialContext connects to addr, a *net.UDPAddr, from the endpoint's own address.
+// Dial connects to an address from the endpoint's own, as the function Dial does from a new socket. The
+// connection is a *Conn and has the endpoint's Config.
+func (e *Endpoint) Dial(network, address string) (net.Conn, error) {
+	return e.DialContext(context.Background(), network, address)
+}
+
+// DialContext is Dial until the context is done; the connection does not depend on it. The method
+// fits http.Transport.DialContext.
+func (e *Endpoint) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	d := Dialer{Endpoint: e}
+	return d.DialContext(ctx, network, address)
+}
+
+// DialAddr connects to addr, a *net.UDPAddr, from the endpoint's own address.
 // If the peer dials this endpoint at the same time, both dials return one
 // connection. The context bounds the dial, not the connection.
-func (e *Endpoint) DialContext(ctx context.Context, addr net.Addr) (*Conn, error) {
+func (e *Endpoint) DialAddr(ctx context.Context, addr net.Addr) (*Conn, error) {
 	remote, err := addrPortOf(addr)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: e.network, Source: e.Addr(), Addr: addr, Err: err}
@@ -369,7 +382,7 @@ func (e *Endpoint) open(s *socket, path engine.Path, v router.Verdict[*Conn]) *C
 func (e *Endpoint) params(p engine.Params) engine.Params {
 	cfg := &e.config
 	p.MaxDatagram = cfg.maxDatagram(p.Path.Remote.Addr())
-	p.Controller = cfg.controller(congestion.Params{MaxDatagramSize: wire.MinInitialSize, Seed: e.random.Uint64()})
+	p.Controller = cfg.Congestion(congestion.Params{MaxDatagramSize: wire.MinInitialSize, Seed: e.random.Uint64()})
 	p.Chunks = chunkPool{}
 	p.SendBuffer, p.ReceiveBuffer = cfg.SendBuffer, cfg.ReceiveBuffer
 	p.KeepAlive, p.IdleTimeout = max(cfg.KeepAlive, 0), max(cfg.IdleTimeout, 0)

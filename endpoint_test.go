@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"sync"
 	"syscall"
 	"testing"
 
 	"example.com/ebb"
+	"example.com/ebb/congestion"
+	"example.com/ebb/ledbat"
 )
 
 // endpoint is an endpoint on loopback that closes with the test.
@@ -41,11 +44,11 @@ func TestOneSocketDialsAndListens(t *testing.T) {
 	leavesNothing(t)
 	a, b := endpoint(t, nil), endpoint(t, nil)
 	la, lb := serves(t, a), serves(t, b)
-	there, err := a.DialContext(t.Context(), b.Addr())
+	there, err := a.DialAddr(t.Context(), b.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
-	back, err := (&ebb.Dialer{Endpoint: b}).DialContext(t.Context(), "tcp", a.Addr().String())
+	back, err := b.Dial("tcp", a.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +65,33 @@ func TestOneSocketDialsAndListens(t *testing.T) {
 	}
 }
 
+// TestEndpointsDialAsPackageNetDoes: by name, within a context, with net's errors, from the one socket.
+func TestEndpointsDialAsPackageNetDoes(t *testing.T) {
+	leavesNothing(t)
+	e, l := endpoint(t, nil), listen(t, nil)
+	transport := http.Transport{DialContext: e.DialContext}
+	c, err := transport.DialContext(t.Context(), "tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, c, "x")
+	s := accept(t, l)
+	reads(t, s, "x")
+	if got, want := s.RemoteAddr().String(), e.Addr().String(); got != want {
+		t.Errorf("the peer sees %s, want the endpoint's address %s", got, want)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	c, err = e.DialContext(cancelled, "udp", l.Addr().String())
+	var op *net.OpError
+	if c != nil || !errors.Is(err, context.Canceled) || !errors.As(err, &op) || op.Op != "dial" {
+		t.Errorf("with a context that is over: %v, %v", c, err)
+	}
+	if c, err = e.Dial("unix", "/x"); c != nil || !errors.As(err, new(net.UnknownNetworkError)) {
+		t.Errorf("of an unknown network: %v, %v", c, err)
+	}
+}
+
 // TestCrossingDials: two endpoints that do not listen dial each other, and both
 // get the one connection, or both are refused.
 func TestCrossingDials(t *testing.T) {
@@ -73,8 +103,8 @@ func TestCrossingDials(t *testing.T) {
 		var group sync.WaitGroup
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		group.Go(func() { conns[0], errs[0] = a.DialContext(ctx, b.Addr()) })
-		group.Go(func() { conns[1], errs[1] = b.DialContext(ctx, a.Addr()) })
+		group.Go(func() { conns[0], errs[0] = a.DialAddr(ctx, b.Addr()) })
+		group.Go(func() { conns[1], errs[1] = b.DialAddr(ctx, a.Addr()) })
 		group.Wait()
 		// The first may have come before the second was begun: refused, as a
 		// SYN would be, and the second finds nobody either.
@@ -105,7 +135,7 @@ func TestDialToItself(t *testing.T) {
 	leavesNothing(t)
 	e := endpoint(t, nil)
 	l := serves(t, e)
-	c, err := e.DialContext(t.Context(), e.Addr())
+	c, err := e.DialAddr(t.Context(), e.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +191,7 @@ func TestEndpointClose(t *testing.T) {
 	read := make(chan error, 1)
 	go func() { _, err := c.Read(make([]byte, 1)); read <- err }()
 	dialling := make(chan error, 1)
-	go func() { _, err := e.DialContext(t.Context(), silent(t)); dialling <- err }()
+	go func() { _, err := e.DialAddr(t.Context(), silent(t)); dialling <- err }()
 	eventually(t, "the dial to begin", func() bool { return e.Info().Connections == 3 })
 
 	if err := e.Close(); err != nil {
@@ -184,7 +214,7 @@ func TestEndpointClose(t *testing.T) {
 	if _, err := e.Listen(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Listen: %v", err)
 	}
-	if _, err := e.DialContext(t.Context(), peer.LocalAddr()); !errors.Is(err, net.ErrClosed) {
+	if _, err := e.DialAddr(t.Context(), peer.LocalAddr()); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("DialContext: %v", err)
 	}
 	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
@@ -207,8 +237,10 @@ func TestListenAgain(t *testing.T) {
 
 func TestBadConfig(t *testing.T) {
 	for _, cfg := range []*ebb.Config{
-		{BandwidthLimit: -2}, {SendBuffer: -1}, {ReceiveBuffer: -1}, {MaxDatagramSize: 1199}, {MaxDatagramSize: 65528},
+		{SendBuffer: -1}, {ReceiveBuffer: -1}, {MaxDatagramSize: 1199}, {MaxDatagramSize: 65528},
 		{PoolWeight: -1}, {PoolWeight: 257}, {Sockets: -1}, {Sockets: 65},
+		{Congestion: ledbat.Factory(ledbat.Config{Mode: 99})}, {Congestion: ledbat.Factory(ledbat.Config{MaxDatagramSize: 1})},
+		{Congestion: func(congestion.Params) congestion.Controller { return nil }},
 	} {
 		pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
 		if err != nil {
@@ -227,14 +259,18 @@ func TestBadConfig(t *testing.T) {
 			t.Errorf("Listen takes %+v", cfg)
 		}
 	}
-	e := endpoint(t, &ebb.Config{BandwidthLimit: ebb.Unlimited, KeepAlive: -1, IdleTimeout: -1, HandshakeTimeout: -1,
+	e := endpoint(t, &ebb.Config{BandwidthLimit: -5, KeepAlive: -1, IdleTimeout: -1, HandshakeTimeout: -1,
 		LingerTimeout: -1, MaxDatagramSize: -1, Backlog: -1, RetryThreshold: -1})
 	l := serves(t, e)
 	c := dial(t, l, nil)
 	write(t, c, "without any bound")
-	reads(t, accept(t, l), "without any bound")
-	if _, err := e.DialContext(t.Context(), &net.TCPAddr{}); err == nil {
-		t.Error("DialContext takes a TCP address")
+	s := accept(t, l)
+	reads(t, s, "without any bound")
+	if got := s.Info().BandwidthLimit; got != ebb.Unlimited {
+		t.Errorf("BandwidthLimit -5 became %d, want none as any negative number", got)
+	}
+	if _, err := e.DialAddr(t.Context(), &net.TCPAddr{}); err == nil {
+		t.Error("DialAddr takes a TCP address")
 	}
 }
 
@@ -256,8 +292,11 @@ func TestConfigIsCopied(t *testing.T) {
 	if got := c.Info().BandwidthLimit; got != ebb.DefaultBandwidthLimit {
 		t.Errorf("the default is %d", got)
 	}
-	if err := s.SetBandwidthLimit(-7); err == nil {
-		t.Error("SetBandwidthLimit takes -7")
+	if err := s.SetBandwidthLimit(-7); err != nil || s.Info().BandwidthLimit != ebb.Unlimited {
+		t.Errorf("SetBandwidthLimit(-7): %v, %d, want none as in Config", err, s.Info().BandwidthLimit)
+	}
+	if err := s.SetBandwidthLimit(0); err != nil || s.Info().BandwidthLimit != ebb.DefaultBandwidthLimit {
+		t.Errorf("SetBandwidthLimit(0): %v, %d, want the default as in Config", err, s.Info().BandwidthLimit)
 	}
 }
 

@@ -18,7 +18,7 @@ type ConnInfo struct {
 
 	SmoothedRTT, RTTVariance, MinRTT, LatestRTT time.Duration // 0: no sample yet
 
-	Congestion       congestion.Stats // the congestion controller's own
+	Congestion       congestion.Stats // the congestion controller's; of the default one Own is a ledbat.Stats
 	CongestionWindow int
 	InFlight         int
 	Rate             int64 // at which packets leave; 0: as fast as the window admits

@@ -228,7 +228,7 @@ func TestOneOfManyDoesNotLead(t *testing.T) {
 	e.sockets[0].leadership.prompt = 10 * time.Second // so that nobody is too late to lead
 	var conns [2]*Conn
 	for i := range conns {
-		if conns[i], err = e.DialContext(t.Context(), l.Addr()); err != nil {
+		if conns[i], err = e.DialAddr(t.Context(), l.Addr()); err != nil {
 			t.Fatal(err)
 		}
 		s, err := l.Accept()

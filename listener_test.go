@@ -154,7 +154,7 @@ func connectMany(t *testing.T, e *ebb.Endpoint, l *ebb.Listener, n int) (dialled
 		tickets <- struct{}{}
 		group.Go(func() {
 			defer func() { <-tickets }()
-			c, err := e.DialContext(t.Context(), l.Addr())
+			c, err := e.DialAddr(t.Context(), l.Addr())
 			if err != nil {
 				t.Error(err)
 				return

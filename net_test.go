@@ -164,7 +164,7 @@ func TestNettestOverALossyPath(t *testing.T) {
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		if dialled, err = client.DialContext(t.Context(), server.Addr()); err != nil {
+		if dialled, err = client.DialAddr(t.Context(), server.Addr()); err != nil {
 			return nil, nil, nil, err
 		}
 		if accepted, err = l.Accept(); err != nil {

@@ -175,7 +175,7 @@ func dialHalves(t *testing.T, l *ebb.Listener, cfg *ebb.Config, n int) []*ebb.Co
 			conns[i] = dial(t, l, cfg)
 			continue
 		}
-		c, err := shared.DialContext(t.Context(), l.Addr())
+		c, err := shared.DialAddr(t.Context(), l.Addr())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +210,7 @@ func TestMembershipEndsWithTheConnection(t *testing.T) {
 
 	e := endpoint(t, cfg)
 	for range 3 {
-		if _, err := e.DialContext(t.Context(), l.Addr()); err != nil {
+		if _, err := e.DialAddr(t.Context(), l.Addr()); err != nil {
 			t.Fatal(err)
 		}
 		accept(t, l)
@@ -296,7 +296,7 @@ func TestWhatLimits(t *testing.T) {
 func TestTheSocketLimits(t *testing.T) {
 	e, full := fillable(t, nil)
 	defer e.Close()
-	c, err := e.DialContext(t.Context(), sinkFor(t, nil).Addr())
+	c, err := e.DialAddr(t.Context(), sinkFor(t, nil).Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +316,7 @@ func TestEndpointsShareAPool(t *testing.T) {
 		l := serves(b.T, b.endpoint(b.server, serverPort, nil))
 		var conns []*ebb.Conn
 		for i := range 2 {
-			c, err := b.endpoint(b.client, clientPort+uint16(i), &ebb.Config{Pool: p}).DialContext(b.Context(), serverAddr)
+			c, err := b.endpoint(b.client, clientPort+uint16(i), &ebb.Config{Pool: p}).DialAddr(b.Context(), serverAddr)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -105,7 +105,7 @@ func writerRole(address string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	c, err := e.DialContext(ctx, remote)
+	c, err := e.DialAddr(ctx, remote)
 	if err != nil {
 		return err
 	}

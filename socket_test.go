@@ -62,7 +62,7 @@ func TestSendErrors(t *testing.T) {
 					}
 					return nil
 				}}, nil)
-				c, err := e.DialContext(b.Context(), serverAddr)
+				c, err := e.DialAddr(b.Context(), serverAddr)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -102,7 +102,7 @@ func TestFullSocket(t *testing.T) {
 	done := make(chan struct{})
 	const conns = 4
 	for range conns {
-		c, err := e.DialContext(t.Context(), l.Addr())
+		c, err := e.DialAddr(t.Context(), l.Addr())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +147,7 @@ func TestCloseWithAFullSocket(t *testing.T) {
 	e, full := fillable(t, fast)
 	l := listen(t, fast)
 	for range 3 {
-		c, err := e.DialContext(t.Context(), l.Addr())
+		c, err := e.DialAddr(t.Context(), l.Addr())
 		if err != nil {
 			t.Fatal(err)
 		}

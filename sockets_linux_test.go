@@ -45,7 +45,7 @@ func TestSeveralSockets(t *testing.T) {
 
 	other := listen(t, nil)
 	for range 8 {
-		c, err := l.Endpoint().DialContext(t.Context(), other.Addr())
+		c, err := l.Endpoint().DialAddr(t.Context(), other.Addr())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,7 +7,8 @@ package congestion
 
 import "time"
 
-// Factory makes the controller of one connection.
+// Factory makes the controller of one connection: a new one with every call, never nil.
+// It may be called by any number of goroutines.
 type Factory func(Params) Controller
 
 // Params is what is known of a connection when its controller is made.
@@ -52,7 +53,8 @@ type Controller interface {
 	// leave, given the smoothed round trip (0 if there is no sample yet).
 	// 0 means that the controller does not ask for pacing yet.
 	PacingRate(srtt time.Duration) int64
-	// Stats describes the controller's state to people.
+	// Stats describes the controller's state to people. It is not called for packets, and may
+	// allocate.
 	Stats() Stats
 }
 
@@ -151,13 +153,15 @@ type LossEvent struct {
 // Stats is a controller's state in words and numbers. Fields that a controller
 // does not have are zero.
 type Stats struct {
-	Name        string        // "ledbat++"
-	State       string        // "slow start"
-	Window      int           // bytes
-	SSThresh    int           // bytes
-	MinSSThresh int           // bytes: the floor in force
-	BaseDelay   time.Duration // smallest delay known
-	QueueDelay  time.Duration // what is above it now
-	Slowdowns   int           // periodic slowdowns begun
-	Timeouts    int           // OnTimeout calls
+	Name       string        // of the algorithm: "ledbat++"
+	State      string        // "slow start"
+	Window     int           // bytes
+	SSThresh   int           // the slow start threshold, in bytes; 0: none is set
+	BaseDelay  time.Duration // smallest delay known
+	QueueDelay time.Duration // what is above it now
+	Timeouts   int           // OnTimeout calls
+
+	// Own is what only this controller has, in a type of its package, and comparable:
+	// ledbat.Stats, for example. nil: nothing.
+	Own any
 }

@@ -13,11 +13,7 @@ import (
 )
 
 func controller(p congestion.Params) congestion.Controller {
-	c, err := ledbat.New(ledbat.Config{MaxDatagramSize: p.MaxDatagramSize, Seed: p.Seed})
-	if err != nil {
-		panic(err)
-	}
-	return c
+	return ledbat.Factory(ledbat.Config{})(p)
 }
 
 const (

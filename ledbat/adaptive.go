@@ -159,10 +159,9 @@ func (c *adaptive) PacingRate(srtt time.Duration) int64 {
 
 // Stats describes the controller.
 func (c *adaptive) Stats() congestion.Stats {
-	s := c.stats(Adaptive, c.stage.String())
+	s := c.stats(Adaptive, c.stage.String(), c.baseProbe.drains)
 	s.Window = c.Window()
 	s.QueueDelay = c.delay.queue
-	s.Slowdowns = c.baseProbe.drains
 	return s
 }
 

@@ -50,8 +50,8 @@ func TestHoldSetsTheWindowToWhatWasDelivered(t *testing.T) {
 	want := n * mss * delay / int(60*ms)
 	s.wantWindow(want, 1, "rate times base delay and a quarter of the target")
 	want = s.Window()
-	if got := s.Stats(); got.SSThresh != want || got.MinSSThresh != want {
-		t.Errorf("ssthresh %d, floor %d, want %d", got.SSThresh, got.MinSSThresh, want)
+	if got := s.Stats(); got.SSThresh != want || own(got).MinSSThresh != want {
+		t.Errorf("ssthresh %d, floor %d, want %d", got.SSThresh, own(got).MinSSThresh, want)
 	}
 }
 
@@ -259,7 +259,7 @@ func TestThrottledWindowIsTwiceTheFlightAndSlowStartResumes(t *testing.T) {
 			s.round(0, 0)
 		}
 		s.wantWindow(max(before, 80*mss), 2*mss, "throttled to 40 packets in flight")
-		if got := s.Stats(); got.SSThresh != ssthresh || got.Slowdowns > 1 {
+		if got := s.Stats(); got.SSThresh != ssthresh || own(got).Slowdowns > 1 {
 			t.Errorf("left slow start %v: throttling looked like congestion: %+v", left, got)
 		}
 		s.throttled, s.flight = false, 0

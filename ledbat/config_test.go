@@ -13,7 +13,7 @@ func TestZeroConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := congestion.Stats{
-		Name: "adaptive", State: "slow start", Window: 12_000, SSThresh: maxWindow, MinSSThresh: 4800,
+		Name: "adaptive", State: "slow start", Window: 12_000, Own: Stats{MinSSThresh: 4800},
 	}
 	if got := c.Stats(); got != want {
 		t.Errorf("got %+v\nwant %+v", got, want)

@@ -25,6 +25,20 @@ func New(config Config) (*Controller, error) {
 	return &Controller{config, newMode(config)}, nil
 }
 
+// Factory makes controllers of one Config, for ebb.Config.Congestion. MaxDatagramSize and Seed of the
+// Config are not used: each connection has its own. A Config that Validate refuses makes a
+// factory that congestion.Check refuses with the same error.
+func Factory(config Config) congestion.Factory {
+	if err := config.Validate(); err != nil {
+		return congestion.Invalid(err)
+	}
+	return func(p congestion.Params) congestion.Controller {
+		c := config
+		c.MaxDatagramSize, c.Seed = p.MaxDatagramSize, p.Seed
+		return &Controller{c, newMode(c)}
+	}
+}
+
 func newMode(config Config) congestion.Controller {
 	switch config.Mode {
 	case PlusPlus:
@@ -71,5 +85,11 @@ func (c *Controller) Window() int { return c.mode.Window() }
 // a round trip.
 func (c *Controller) PacingRate(srtt time.Duration) int64 { return c.mode.PacingRate(srtt) }
 
-// Stats describes the controller. SSThresh is 1e9 as long as nothing has set it.
+// Stats is what a Controller has besides congestion.Stats: it is their Own.
+type Stats struct {
+	MinSSThresh int // the floor under the slow start threshold in force, in bytes
+	Slowdowns   int // begun, to look at the path with its queue drained
+}
+
+// Stats describes the controller; its Own is a Stats of this package.
 func (c *Controller) Stats() congestion.Stats { return c.mode.Stats() }

@@ -131,18 +131,20 @@ func (u *usage) track(e *congestion.AckEvent, next uint64) {
 
 func (u *usage) most() int64 { return max(u.flight, u.previousFlight) }
 
-// stats is what every mode knows of itself. SSThresh is 1e9 as long as nothing
-// has set it.
-func (f *flow) stats(mode Mode, state string) congestion.Stats {
-	return congestion.Stats{
-		Name:        mode.String(),
-		State:       state,
-		Window:      int(f.window),
-		SSThresh:    int(f.ssthresh),
-		MinSSThresh: int(f.floor()),
-		BaseDelay:   f.base,
-		Timeouts:    f.timeouts,
+// stats is what every mode knows of itself.
+func (f *flow) stats(mode Mode, state string, slowdowns int) congestion.Stats {
+	s := congestion.Stats{
+		Name:      mode.String(),
+		State:     state,
+		Window:    int(f.window),
+		BaseDelay: f.base,
+		Timeouts:  f.timeouts,
+		Own:       Stats{MinSSThresh: int(f.floor()), Slowdowns: slowdowns},
 	}
+	if f.ssthresh < maxWindow {
+		s.SSThresh = int(f.ssthresh)
+	}
+	return s
 }
 
 // How much faster than a window per round trip packets leave, in quarters: twice

@@ -68,7 +68,7 @@ func FuzzController(f *testing.F) {
 				t.Fatalf("window %d", w)
 			}
 			s := c.Stats()
-			if s.SSThresh < minPackets*1200 || s.SSThresh > maxWindow || s.BaseDelay < 0 || s.QueueDelay < 0 {
+			if th := threshold(s); th < minPackets*1200 || th > maxWindow || s.BaseDelay < 0 || s.QueueDelay < 0 {
 				t.Fatalf("%+v", s)
 			}
 			if c.PacingRate(time.Millisecond) <= 0 {

@@ -171,11 +171,11 @@ func TestGoldenCurves(t *testing.T) {
 		for at := 100 * ms; at <= 20*time.Second; at += 100 * ms {
 			b.run(t, at)
 			s := b.Stats()
-			fmt.Fprintf(&curve, "%d %d %d %d %s\n", at/ms, s.Window, s.SSThresh, s.QueueDelay/us, s.State)
+			fmt.Fprintf(&curve, "%d %d %d %d %s\n", at/ms, s.Window, threshold(s), s.QueueDelay/us, s.State)
 		}
 		used := 100 * float64(b.delivered) / (float64(c.rate) * 20)
 		fmt.Fprintf(&curve, "# delivered %.1f %%, lost %d, longest queue %v, slowdowns %d\n",
-			used, b.lost, b.peakQueue.Round(ms), b.Stats().Slowdowns)
+			used, b.lost, b.peakQueue.Round(ms), own(b.Stats()).Slowdowns)
 		golden(t, filepath.Join("testdata", c.name+".golden"), curve.String())
 	}
 }

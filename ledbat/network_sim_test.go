@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"example.com/ebb/congestion"
 	"example.com/ebb/internal/simnet"
 	"example.com/ebb/ledbat"
 )
@@ -22,13 +21,7 @@ type bulk struct {
 
 func newBulk(rate int64, rtt time.Duration, queue int, loss float64) *bulk {
 	b := &bulk{Sim: simnet.NewSim(1)}
-	factory := func(p congestion.Params) congestion.Controller {
-		c, err := ledbat.New(ledbat.Config{MaxDatagramSize: p.MaxDatagramSize})
-		if err != nil {
-			panic(err)
-		}
-		return c
-	}
+	factory := ledbat.Factory(ledbat.Config{})
 	from, to := b.NewStation("10.0.0.1:1", factory), b.NewStation("10.0.0.2:1", factory)
 	b.link, _ = b.Join(from, to,
 		simnet.LinkConfig{Rate: rate, Queue: queue, Delay: rtt / 2, Loss: loss}, simnet.LinkConfig{Delay: rtt / 2})
@@ -73,7 +66,7 @@ func TestAThrottledFlowIsBackWithinTenRoundTrips(t *testing.T) {
 		b.Run(first) // in slow start still, or past it
 		b.limit(1_000_000)
 		b.Run(time.Minute)
-		if got := b.flow.Conn.Info().Congestion.Slowdowns; got > 1 {
+		if got := b.flow.Conn.Info().Congestion.Own.(ledbat.Stats).Slowdowns; got > 1 {
 			t.Errorf("%v before the limit: %d drains", first, got)
 		}
 		b.limit(0)

@@ -124,8 +124,7 @@ func (c *plusPlus) PacingRate(srtt time.Duration) int64 {
 
 // Stats describes the controller.
 func (c *plusPlus) Stats() congestion.Stats {
-	s := c.stats(PlusPlus, c.phase.String())
+	s := c.stats(PlusPlus, c.phase.String(), c.slowdown.begun)
 	s.QueueDelay = c.delay.queue()
-	s.Slowdowns = c.slowdown.begun
 	return s
 }

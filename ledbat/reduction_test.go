@@ -95,8 +95,8 @@ func TestExitWindowIsTheDefaultFloor(t *testing.T) {
 	s, exit := exitAt50(t)
 	for range 5 {
 		s.OnTimeout(s.now)
-		if got := s.Stats(); got.SSThresh != exit || got.MinSSThresh != exit {
-			t.Errorf("ssthresh %d over %d, want the exit window %d", got.SSThresh, got.MinSSThresh, exit)
+		if got := s.Stats(); got.SSThresh != exit || own(got).MinSSThresh != exit {
+			t.Errorf("ssthresh %d over %d, want the exit window %d", got.SSThresh, own(got).MinSSThresh, exit)
 		}
 		s.wantWindow(2848, "only a configured floor keeps the window up")
 	}
@@ -117,7 +117,7 @@ func TestPathChangeForgetsTheExitWindow(t *testing.T) {
 		if c.used {
 			want = exit
 		}
-		if got := s.Stats().MinSSThresh; got != want {
+		if got := own(s.Stats()).MinSSThresh; got != want {
 			t.Errorf("base %v after 50ms: floor %d, want %d", c.base, got, want)
 		}
 	}
@@ -127,7 +127,7 @@ func TestAnExitByLossIsNotRemembered(t *testing.T) {
 	s := newScript(t, 50*ms, Config{})
 	s.rounds(0, func() bool { return s.Window() > 100_000 })
 	s.lose()
-	if got := s.Stats().MinSSThresh; got != 5696 {
+	if got := own(s.Stats()).MinSSThresh; got != 5696 {
 		t.Errorf("floor %d, want 5696", got)
 	}
 }
@@ -137,7 +137,7 @@ func TestPathEstimatesSurviveATimeout(t *testing.T) {
 	before := s.Stats()
 	s.OnTimeout(s.now)
 	after := s.Stats()
-	if after.BaseDelay != before.BaseDelay || after.QueueDelay != before.QueueDelay || after.MinSSThresh != before.MinSSThresh {
+	if after.BaseDelay != before.BaseDelay || after.QueueDelay != before.QueueDelay || own(after).MinSSThresh != own(before).MinSSThresh {
 		t.Errorf("before %+v\nafter %+v", before, after)
 	}
 }

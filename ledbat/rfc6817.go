@@ -154,7 +154,7 @@ func (c *rfc6817) Stats() congestion.Stats {
 	if c.slowStart {
 		state = "slow start"
 	}
-	s := c.stats(RFC6817, state)
+	s := c.stats(RFC6817, state, 0)
 	s.QueueDelay = c.delay.queue()
 	return s
 }

@@ -14,6 +14,17 @@ const (
 	mss = 1424 // bytes: the packets of the numeric vectors, whose least window is 2848
 )
 
+// own is what only the controllers of this package have to say.
+func own(s congestion.Stats) Stats { return s.Own.(Stats) }
+
+// threshold is the slow start threshold as the algorithms have it: maxWindow until something sets it.
+func threshold(s congestion.Stats) int {
+	if s.SSThresh == 0 {
+		return maxWindow
+	}
+	return s.SSThresh
+}
+
 // script drives LEDBAT++ packet by packet in time of its own.
 type script struct {
 	*plusPlus

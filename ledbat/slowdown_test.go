@@ -88,7 +88,7 @@ func TestSlowdownIntervalIsAtLeast18RoundTripsAtEveryRoundTrip(t *testing.T) {
 				s.lose()
 			}
 			s.round(q)
-			if n := s.Stats().Slowdowns; n > seen {
+			if n := own(s.Stats()).Slowdowns; n > seen {
 				seen = n
 				begun = append(begun, s.now)
 			}
@@ -115,9 +115,9 @@ func TestSkippedSlowdownStillAvoidsCongestion(t *testing.T) {
 			s.appLimited = true
 		}
 		s.slowdown.at = s.now
-		before, n := s.Window(), s.Stats().Slowdowns
+		before, n := s.Window(), own(s.Stats()).Slowdowns
 		s.round(0)
-		if got := s.Stats().Slowdowns; got != n || s.phase != avoidance {
+		if got := own(s.Stats()).Slowdowns; got != n || s.phase != avoidance {
 			t.Errorf("%s: a slowdown with nothing to give up", why)
 		}
 		s.appLimited = false
@@ -125,7 +125,7 @@ func TestSkippedSlowdownStillAvoidsCongestion(t *testing.T) {
 		if s.Window() <= before {
 			t.Errorf("%s: window %d after %d, want growth", why, s.Window(), before)
 		}
-		s.rounds(0, func() bool { return s.Stats().Slowdowns > n })
+		s.rounds(0, func() bool { return own(s.Stats()).Slowdowns > n })
 	}
 }
 
@@ -146,10 +146,10 @@ func TestSlowdownsGoOnAfterATimeout(t *testing.T) {
 		began := s.slowdown.beganAt
 		s.OnTimeout(s.now)
 		s.wantPhase(recovery, "after it")
-		n := s.Stats().Slowdowns
+		n := own(s.Stats()).Slowdowns
 		s.rounds(0, func() bool { return s.phase == avoidance })
 		ended := s.now
-		s.rounds(0, func() bool { return s.Stats().Slowdowns > n })
+		s.rounds(0, func() bool { return own(s.Stats()).Slowdowns > n })
 		if d := s.now - ended; d > 3*time.Second {
 			t.Errorf("timeout in %v: the next slowdown came %v after the slow start", at, d)
 		}
@@ -196,8 +196,8 @@ func TestLossInASlowdownReducesTheSavedThresholdOnce(t *testing.T) {
 		if got := s.Stats().SSThresh; got != saved/2 {
 			t.Errorf("second loss after one in %v: ssthresh %d, want %d still", first, got, saved/2)
 		}
-		n := s.Stats().Slowdowns
-		s.rounds(0, func() bool { return s.Stats().Slowdowns > n })
+		n := own(s.Stats()).Slowdowns
+		s.rounds(0, func() bool { return own(s.Stats()).Slowdowns > n })
 	}
 }
 

@@ -285,7 +285,7 @@ func TestWindowStaysInBounds(t *testing.T) {
 			if w := c.Window(); w < least || w > maxWindow {
 				t.Fatalf("seed %d, step %d: window %d", seed, step, w)
 			}
-			if th := c.Stats().SSThresh; th < 2*least || th > maxWindow {
+			if th := threshold(c.Stats()); th < 2*least || th > maxWindow {
 				t.Fatalf("seed %d, step %d: ssthresh %d", seed, step, th)
 			}
 			if rate := c.PacingRate(delays[r.IntN(len(delays))]); rate < 0 {

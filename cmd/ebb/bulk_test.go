@@ -101,7 +101,7 @@ func sendOverSimnet(t *testing.T, path, dir string) {
 	go func() { received <- receiveOne(l, dir) }()
 
 	start := time.Now()
-	conn, err := client.DialContext(t.Context(), server.Addr())
+	conn, err := client.DialAddr(t.Context(), server.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/ebb"
+	"example.com/ebb/ledbat"
 )
 
 // newDescription returns a function that describes a connection at each call.
@@ -28,12 +29,13 @@ func rateOf(n uint64, d time.Duration) string {
 // describeInfo is what a person asks about first when a transfer is slow: what
 // limits it, and what each limit would admit.
 func describeInfo(i ebb.ConnInfo, sending, receiving string) string {
+	own, _ := i.Congestion.Own.(ledbat.Stats)
 	return fmt.Sprintf("%s, sending %s, receiving %s, limited by %s%s; round trip %v, least %v; "+
 		"%s %s, window %d bytes, ssthresh at least %d, queue %v, %d timeouts; "+
 		"sent %d packets of up to %d bytes, %d lost, %d of %d bytes repeated; received %d packets",
 		i.State, sending, receiving, i.LimitedBy, describeLimits(i.Limits),
 		i.SmoothedRTT.Round(time.Microsecond), i.MinRTT.Round(time.Microsecond),
-		i.Congestion.Name, i.Congestion.State, i.CongestionWindow, i.Congestion.MinSSThresh,
+		i.Congestion.Name, i.Congestion.State, i.CongestionWindow, own.MinSSThresh,
 		i.Congestion.QueueDelay.Round(time.Microsecond), i.Timeouts,
 		i.PacketsSent, i.PacketSize, i.PacketsLost, i.BytesRetransmitted, i.StreamBytesSent, i.PacketsReceived)
 }

@@ -114,16 +114,11 @@ func controllerOf(name string, floor int) (congestion.Factory, error) {
 	if err != nil {
 		return nil, usageErrorf("--congestion-control is a mode of LEDBAT or one of %s, not %q", strings.Join(matrix.Competitors(), ", "), name)
 	}
-	if err := (ledbat.Config{Mode: mode, MinSSThresh: floor}).Validate(); err != nil {
+	factory := ledbat.Factory(ledbat.Config{Mode: mode, MinSSThresh: floor})
+	if err := congestion.Check(factory); err != nil {
 		return nil, &usageError{err}
 	}
-	return func(p congestion.Params) congestion.Controller {
-		c, err := ledbat.New(ledbat.Config{Mode: mode, MinSSThresh: floor, MaxDatagramSize: p.MaxDatagramSize, Seed: p.Seed})
-		if err != nil {
-			panic("BUG: " + err.Error())
-		}
-		return c
-	}, nil
+	return factory, nil
 }
 
 func (f *simFlags) cases() ([]matrix.Case, error) {

@@ -6,6 +6,7 @@ import (
 
 	"example.com/ebb"
 	"example.com/ebb/cmd/ebb/internal/settings"
+	"example.com/ebb/congestion"
 	"example.com/ebb/ledbat"
 	"example.com/ebb/pool"
 )
@@ -15,7 +16,7 @@ import (
 func openEbb(s settings.Settings) (transport, error) {
 	config := &ebb.Config{
 		BandwidthLimit: s.BandwidthLimit,
-		LEDBAT:         ledbat.Config{Mode: s.CongestionControl, MinSSThresh: s.MinSSThresh},
+		Congestion:     ledbat.Factory(ledbat.Config{Mode: s.CongestionControl, MinSSThresh: s.MinSSThresh}),
 	}
 	if s.TotalBandwidthLimit > 0 {
 		shared, err := pool.New(s.TotalBandwidthLimit, s.MinBandwidthPerConnection)
@@ -24,7 +25,7 @@ func openEbb(s settings.Settings) (transport, error) {
 		}
 		config.Pool = shared
 	}
-	if err := config.LEDBAT.Validate(); err != nil {
+	if err := congestion.Check(config.Congestion); err != nil {
 		return transport{}, &usageError{err}
 	}
 	return transport{

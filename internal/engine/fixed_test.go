@@ -50,9 +50,5 @@ func fixedFactory(window int) congestion.Factory {
 
 // ledbatFactory makes the default controller.
 func ledbatFactory(p congestion.Params) congestion.Controller {
-	c, err := ledbat.New(ledbat.Config{MaxDatagramSize: p.MaxDatagramSize, Seed: p.Seed})
-	if err != nil {
-		panic("BUG: " + err.Error())
-	}
-	return c
+	return ledbat.Factory(ledbat.Config{})(p)
 }

@@ -17,11 +17,7 @@ const goldenPath = "testdata/quick.tsv"
 
 // standard is the default controller with the default Config.
 func standard(p congestion.Params) congestion.Controller {
-	c, err := ledbat.New(ledbat.Config{MaxDatagramSize: p.MaxDatagramSize, Seed: p.Seed})
-	if err != nil {
-		panic("BUG: " + err.Error())
-	}
-	return c
+	return ledbat.Factory(ledbat.Config{})(p)
 }
 
 // TestGolden: a run is bit for bit repeatable, so whatever changes the figures of the default controller,

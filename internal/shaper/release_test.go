@@ -13,11 +13,7 @@ import (
 
 // defaultController makes the default congestion controller.
 func defaultController(p congestion.Params) congestion.Controller {
-	c, err := ledbat.New(ledbat.Config{MaxDatagramSize: p.MaxDatagramSize, Seed: p.Seed})
-	if err != nil {
-		panic("BUG: " + err.Error())
-	}
-	return c
+	return ledbat.Factory(ledbat.Config{})(p)
 }
 
 // TestThrottlingIsNotCongestion holds a connection to 1 MB/s for a minute on a path of 100 MB/s, by its own
@@ -52,7 +48,7 @@ func TestThrottlingIsNotCongestion(t *testing.T) {
 			if got := info.Congestion.SSThresh; got != threshold {
 				t.Errorf("throttling has moved ssthresh from %d to %d", threshold, got)
 			}
-			if info.Limit.String() != by || info.Stats.PacketsLost != 0 || info.Congestion.Slowdowns != 0 || info.Congestion.Timeouts != 0 {
+			if info.Limit.String() != by || info.Stats.PacketsLost != 0 || info.Congestion.Own.(ledbat.Stats).Slowdowns != 0 || info.Congestion.Timeouts != 0 {
 				t.Errorf("throttled: limited by %v, %d lost, %+v", info.Limit, info.Stats.PacketsLost, info.Congestion)
 			}
 			if by == "pool" {

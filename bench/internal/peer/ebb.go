@@ -96,8 +96,7 @@ type ebbEndpoint struct {
 }
 
 func (t *ebbEndpoint) Dial(ctx context.Context, address string) (net.Conn, error) {
-	d := ebb.Dialer{Endpoint: t.endpoint}
-	return d.DialContext(ctx, "udp", address)
+	return t.endpoint.DialContext(ctx, "udp", address)
 }
 
 func (t *ebbEndpoint) Close() error { return t.endpoint.Close() }
