@@ -35,6 +35,8 @@ func TestMain(m *testing.M) {
 		exitWith(writerRole(arg))
 	case "aborter":
 		exitWith(aborterRole(arg))
+	case "stopped":
+		exitWith(stoppedRole(arg))
 	}
 }
 
@@ -264,4 +266,68 @@ func TestChildAborts(t *testing.T) {
 	if err := child.Wait(); err != nil {
 		t.Errorf("the child: %v", err)
 	}
+}
+
+const (
+	// stoppedConns is how many connections the child of TestStoppedProcess has; every other one is idle.
+	stoppedConns = 20
+	// stoppedTimeout is its idle and linger timeout.
+	stoppedTimeout = time.Second
+)
+
+// stoppedRest is what the peer reads of a connection after the first byte.
+func stoppedRest(i int) int {
+	if i%2 == 0 {
+		return len("hello")
+	}
+	return 60_000 // fit the send buffer, so that the connection is closed long before all is sent
+}
+
+// stoppedRole has connections, from one socket, that answer one message, and others that deliver while they are
+// closed. It ends when all is delivered.
+func stoppedRole(address string) error {
+	fmt.Println("started")
+	remote, err := net.ResolveUDPAddr("udp", address)
+	if err != nil {
+		return err
+	}
+	pc, err := net.ListenUDP("udp", &net.UDPAddr{IP: remote.IP})
+	if err != nil {
+		return err
+	}
+	e, err := ebb.NewEndpoint(pc, &ebb.Config{BandwidthLimit: 20_000, IdleTimeout: stoppedTimeout, LingerTimeout: stoppedTimeout})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var group sync.WaitGroup
+	failures := make(chan error, stoppedConns)
+	for i := range stoppedConns {
+		c, err := e.DialContext(ctx, remote)
+		if err != nil {
+			return err
+		}
+		if _, err := c.Write([]byte{1}); err != nil {
+			return err
+		}
+		group.Go(func() {
+			b := make([]byte, stoppedRest(i))
+			if i%2 == 0 {
+				if _, err := io.ReadFull(c, b); err != nil {
+					failures <- err
+				}
+			}
+			if _, err := c.Write(b); err != nil {
+				failures <- err
+			}
+			c.Close()
+		})
+	}
+	group.Wait()
+	close(failures)
+	if err := <-failures; err != nil {
+		return err
+	}
+	return ebb.Drain(ctx)
 }

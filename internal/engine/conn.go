@@ -131,6 +131,7 @@ type Conn struct {
 	lastReceived time.Duration // of a valid packet
 	unanswered   time.Duration // first eliciting packet sent since; Never
 	lastProgress time.Duration // when the peer last acknowledged new bytes
+	noticed      time.Duration // the last moment at which something happened to the connection
 }
 
 // New makes a connection. A client has an INITIAL to send; a server waits for

@@ -15,6 +15,7 @@ func (c *Conn) HandleSegment(now time.Duration, path Path, ecn ECN, seg []byte) 
 	if c.state == stateDone {
 		return
 	}
+	c.notice(now)
 	if wire.IsLong(seg) {
 		h, payload, err := wire.ParseHeader(seg)
 		if err != nil {

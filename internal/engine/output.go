@@ -19,6 +19,7 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 	if c.state == stateDone {
 		return dst, train
 	}
+	c.notice(now)
 	if c.state == stateEstablished {
 		c.refreshRate(now)
 		train.ECN = c.path.ecn.codepoint(c.loss.ptoCount)

@@ -63,6 +63,7 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 		return protocolError("ACK of a packet that was never sent")
 	}
 	prior, oldest, lost := c.sent.inFlight, c.send.Base(), c.stats.PacketsLost
+	silent := c.loss.ptoCount > 0 || c.ptoTime() <= now
 	var r ackResult
 	for s := range f.Ranges() {
 		c.ackRange(now, s, &r)
@@ -86,7 +87,7 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 		Bytes: r.bytes, LargestAcked: c.sent.largestAcked, LargestSent: c.sent.next - 1,
 		PriorInFlight: prior, AppLimited: c.appLimited, Throttled: c.limit.throttled(),
 	}
-	if r.newest != nil && r.newest.number == f.Largest {
+	if r.newest != nil && r.newest.number == f.Largest && c.measures(now, r.newest, silent) {
 		c.sampleDelay(now, f, &r, &e)
 	}
 	if newest {
@@ -186,6 +187,22 @@ func (c *Conn) ackPacket(now time.Duration, p *sentPacket, r *ackResult) {
 	if p.has(isProbe) {
 		c.mtuAcked(int(p.size))
 	}
+}
+
+// measures reports whether the round trip of a packet says something of the path. After a silence that a
+// timeout has ended, or should have, it may say how long one side was not running: a process that was stopped, on
+// either side, handles old packets when it goes on. So the first packet that is sent after such a silence decides. If the
+// path has become that long it says so too, and is believed.
+func (c *Conn) measures(now time.Duration, p *sentPacket, silent bool) bool {
+	rtt := &c.path.rtt
+	if silent && rtt.silence == 0 && now-p.sentAt > 2*rtt.pto(c.peerAckDelay) {
+		rtt.silence = c.sent.next
+	}
+	if p.number < rtt.silence {
+		return false
+	}
+	rtt.silence = 0
+	return true
 }
 
 // sampleDelay takes the round trip and the one-way delay of the newest packet.

@@ -18,6 +18,7 @@ type rttState struct {
 	smoothed time.Duration // 0: no sample yet
 	variance time.Duration
 	min      time.Duration
+	silence  uint64 // packets below that number were on the way during a silence, and give no sample; 0: all give one
 }
 
 // update takes a sample of which ackDelay was spent at the peer, as it says, and returns

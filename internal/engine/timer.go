@@ -24,6 +24,7 @@ func (c *Conn) NextTimeout() time.Duration {
 
 // Advance handles what is due by now. Packets may be ready afterwards.
 func (c *Conn) Advance(now time.Duration) {
+	c.notice(now)
 	switch c.state {
 	case stateDone, stateClosing:
 		return
@@ -46,7 +47,7 @@ func (c *Conn) idleTime() time.Duration {
 		if c.params.IdleTimeout <= 0 {
 			return Never
 		}
-		return max(c.unanswered, c.lastReceived) + c.params.IdleTimeout
+		return c.unanswered + c.params.IdleTimeout
 	}
 	if quiet := c.quietLimit(); quiet > 0 {
 		return c.lastReceived + quiet
