@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"example.com/ebb/internal/untrusted"
 	"example.com/ebb/wire"
 )
 
@@ -254,7 +255,7 @@ func (c *Conn) handleRefuse(h wire.Header, payload []byte) {
 		c.stats.Malformed++
 		return
 	}
-	c.finish(&Error{Kind: KindRefused, Code: f.Code, Reason: string(f.Data)})
+	c.finish(&Error{Kind: KindRefused, Code: f.Code, Reason: untrusted.Text(f.Data).String()})
 }
 
 // handleVersions ends a dial to a peer that does not speak ours.
