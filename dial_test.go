@@ -60,6 +60,9 @@ func TestDialRefused(t *testing.T) {
 		if !errors.Is(err, syscall.ECONNREFUSED) || !errors.As(err, &op) {
 			t.Fatalf("Dial = %v", err)
 		}
+		if got, want := op.Err.Error(), "connection refused: port unreachable"; got != want {
+			t.Errorf("the error is %q, want %q", got, want)
+		}
 		if op.Op != "dial" || op.Net != "tcp" || op.Addr.String() != address || op.Timeout() {
 			t.Errorf("op %q, net %q, addr %v, timeout %v", op.Op, op.Net, op.Addr, op.Timeout())
 		}

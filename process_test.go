@@ -304,7 +304,7 @@ func stoppedRole(address string) error {
 	var group sync.WaitGroup
 	failures := make(chan error, stoppedConns)
 	for i := range stoppedConns {
-		c, err := e.DialContext(ctx, remote)
+		c, err := e.DialAddr(ctx, remote)
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"example.com/ebb/wire"
 )
@@ -54,7 +55,9 @@ func FuzzPacket(f *testing.F) {
 		wire.ShortDst(b)
 		wire.Verify(b, wire.Seed(wire.Version, 1, 2))
 		checkInvariants(t, b)
-		wire.Describe(b)
+		if s := wire.Describe(b); strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
+			t.Errorf("described as %q", s)
+		}
 		h, payload, err := wire.ParseHeader(b)
 		if err != nil {
 			checkFrames(t, wire.Short, b)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 )
 
 // errTrailer stands for a wrong trailer in the table of packets.
@@ -330,5 +331,15 @@ func TestDescribeTrailer(t *testing.T) {
 	b[len(b)-1] ^= 1
 	if s := Describe(b); !strings.HasSuffix(s, " wrong\n") {
 		t.Errorf("description %q", s)
+	}
+}
+
+// What a peer says is described so that a terminal shows it and nothing else.
+func TestDescribeIsPrintable(t *testing.T) {
+	const nasty = "\x1b[2J\r\n\u202e\u2028\u00a0"
+	packet := AppendClose(AppendHeader(nil, Header{Type: Refuse, Version: Version, Dst: clientID, Src: firstDst}), CodeBusy, nasty)
+	s := Describe(AppendTrailer(packet, 0, Seed(Version, clientID, firstDst)))
+	if !strings.Contains(s, `\x1b[2J\r\n\u202e\u2028\u00a0`) || strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
+		t.Errorf("described as %q", s)
 	}
 }

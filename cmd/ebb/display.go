@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"example.com/ebb/cmd/ebb/internal/transfer"
+	"example.com/ebb/internal/untrusted"
 )
 
 // display is what a sender's user sees: results, failures, lines about the
@@ -34,7 +35,7 @@ func (d *display) progress(name string, n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.bar != nil {
-		d.bar.Describe(name)
+		d.bar.Describe(untrusted.Text(name).String())
 		d.bar.Add(n)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"example.com/ebb/internal/untrusted"
 	"example.com/ebb/wire"
 )
 
@@ -36,7 +37,7 @@ func (k Kind) String() string {
 type Error struct {
 	Kind   Kind
 	Code   wire.Code // on the wire, sent or received
-	Reason string    // more of it, possibly the peer's words
+	Reason string    // more of it, possibly the peer's words, escaped
 }
 
 func (e *Error) Error() string {
@@ -175,7 +176,7 @@ func (c *Conn) advanceLinger(now time.Duration) {
 }
 
 // handleClose ends the connection as the peer says.
-func (c *Conn) handleClose(now time.Duration, code wire.Code, reason string) {
+func (c *Conn) handleClose(now time.Duration, code wire.Code, reason untrusted.Text) {
 	if code == wire.CodeNone && c.orderly() {
 		if c.send.Finished() && !c.send.Dropped() {
 			c.end.delivered = true
@@ -189,7 +190,7 @@ func (c *Conn) handleClose(now time.Duration, code wire.Code, reason string) {
 	if code == wire.CodeProtocol || code == wire.CodeFlowControl || code == wire.CodeFinalSize {
 		kind = KindProtocol
 	}
-	c.finish(&Error{Kind: kind, Code: code, Reason: reason})
+	c.finish(&Error{Kind: kind, Code: code, Reason: reason.String()})
 }
 
 // orderly reports whether a CLOSE without an error is plausible: the peer had

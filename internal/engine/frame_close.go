@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"example.com/ebb/internal/untrusted"
 	"example.com/ebb/wire"
 )
 
@@ -13,6 +14,6 @@ type closeFrame struct {
 }
 
 func (closeFrame) handle(c *Conn, now time.Duration, f wire.Frame) (bool, error) {
-	c.handleClose(now, f.Code, string(f.Data))
+	c.handleClose(now, f.Code, untrusted.Text(f.Data))
 	return false, nil
 }

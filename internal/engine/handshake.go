@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"example.com/ebb/internal/untrusted"
 	"example.com/ebb/wire"
 )
 
@@ -157,7 +158,7 @@ func (c *Conn) handleInitial(now time.Duration, h wire.Header, payload []byte, s
 	c.lastReceived = now
 }
 
-// handshakeParameters finds the parameters in a handshake packet.
+// handshakeParameters finds the parameters in a handshake packet, which has them once.
 func (c *Conn) handshakeParameters(t wire.PacketType, payload []byte) (p wire.Parameters, ok bool) {
 	var f wire.Frame
 	for len(payload) > 0 {
@@ -167,7 +168,7 @@ func (c *Conn) handshakeParameters(t wire.PacketType, payload []byte) (p wire.Pa
 			return p, false
 		}
 		if f.Type == wire.FrameParameters {
-			if p, err = wire.ParseParameters(f.Data); err != nil {
+			if p, err = wire.ParseParameters(f.Data); err != nil || ok {
 				c.stats.Malformed++
 				return p, false
 			}
@@ -274,7 +275,7 @@ func (c *Conn) handleRefuse(h wire.Header, payload []byte) {
 		c.stats.Malformed++
 		return
 	}
-	c.finish(&Error{Kind: KindRefused, Code: f.Code, Reason: string(f.Data)})
+	c.finish(&Error{Kind: KindRefused, Code: f.Code, Reason: untrusted.Text(f.Data).String()})
 }
 
 // handleVersions ends a dial to a peer that does not speak ours.
@@ -314,6 +315,6 @@ func (c *Conn) handleUnknown(path Path, h wire.Header) {
 func (c *Conn) SendError(err error) {
 	c.stats.SendErrors++
 	if c.state == stateHandshake && c.params.Client {
-		c.finish(&Error{Kind: KindRefused, Code: wire.CodeRefused, Reason: err.Error()})
+		c.finish(&Error{Kind: KindRefused, Code: wire.CodeRefused, Reason: "port unreachable"})
 	}
 }

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"io"
 	"testing"
 	"time"
@@ -66,6 +67,30 @@ func TestSilenceEndsBothSides(t *testing.T) {
 	}
 	if took := w.Now() - start; took < 44*time.Second || took > 62*time.Second {
 		t.Errorf("the last side gave up after %v", took)
+	}
+}
+
+// TestSilenceSaysWhatWasAsked: the error of a silence says how long it was, and tells of
+// probes only where there were any.
+func TestSilenceSaysWhatWasAsked(t *testing.T) {
+	w, c, _ := plainWorld(t)
+	w.Run(time.Second)
+	w.up.SetConfig(w.Now(), simnet.LinkConfig{Loss: 1})
+	w.down.SetConfig(w.Now(), simnet.LinkConfig{Loss: 1})
+	w.RunUntil(time.Minute, func() bool { return c.Removed })
+	// The keep-alive goes unanswered after 15 s of silence, and what follows it for 30.
+	want := fmt.Sprintf("idle timeout: nothing came from the peer for 45s, despite %d probes", c.Conn.Info().Stats.Probes)
+	if got := fmt.Sprint(c.Conn.Err()); got != want || c.Conn.Info().Stats.Probes < 5 {
+		t.Errorf("error %q, want %q", got, want)
+	}
+
+	w = newWorld(t, 1, path(0, rtt), path(0, rtt))
+	w.client.Adjust = func(p *engine.Params) { p.IdleTimeout = rtt / 2 } // less than any answer takes
+	c = w.client.Dial(w.server)
+	w.RunUntil(time.Minute, func() bool { return c.Removed })
+	want = fmt.Sprintf("idle timeout: nothing came from the peer for %v", rtt/2)
+	if got := fmt.Sprint(c.Conn.Err()); got != want || c.Conn.Info().Stats.Probes != 0 {
+		t.Errorf("error %q after %d probes, want %q", got, c.Conn.Info().Stats.Probes, want)
 	}
 }
 

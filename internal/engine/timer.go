@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"time"
 
 	"example.com/ebb/wire"
@@ -74,7 +75,16 @@ func (c *Conn) advanceIdle(now time.Duration) {
 		return
 	}
 	c.stats.IdleTimeouts++
-	c.fail(now, &Error{Kind: KindIdleTimeout, Code: codeTimeout, Reason: "the peer has been silent for " + c.params.IdleTimeout.String() + " despite probes"})
+	c.fail(now, &Error{Kind: KindIdleTimeout, Code: codeTimeout, Reason: c.silence(now)})
+}
+
+// silence says for how long nothing has come, and whether the peer was asked for an answer.
+func (c *Conn) silence(now time.Duration) string {
+	said := "nothing came from the peer for " + (now - c.lastReceived).Round(time.Millisecond).String()
+	if n := c.loss.ptoCount; n > 0 {
+		said += fmt.Sprintf(", despite %d probes", n)
+	}
+	return said
 }
 
 // keepSlack is how long a table that has grown outlives its use: a busy connection, whose flight is often

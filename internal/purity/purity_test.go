@@ -35,6 +35,7 @@ var pure = map[string]bool{
 	"internal/competitor": false,
 	"internal/shaper":     false,
 	"internal/stream":     false,
+	"internal/untrusted":  false,
 }
 
 // goList runs go list in the module and returns the lines of its answer.

@@ -164,7 +164,7 @@ func (r *Router[C]) initial(now time.Duration, remote netip.AddrPort, h wire.Hea
 }
 
 // opening reports whether the payload can open a connection: whole, without
-// a frame that an INITIAL may not carry, and with the client's parameters. The
+// a frame that an INITIAL may not carry, and with the client's parameters, once. The
 // cookie is what a COOKIE frame in it holds, or nil.
 func opening(payload []byte) (cookie []byte, ok bool) {
 	var f wire.Frame
@@ -177,7 +177,7 @@ func opening(payload []byte) (cookie []byte, ok bool) {
 		payload = payload[n:]
 		switch f.Type {
 		case wire.FrameParameters:
-			if _, err := wire.ParseParameters(f.Data); err != nil {
+			if _, err := wire.ParseParameters(f.Data); err != nil || parameters {
 				return nil, false
 			}
 			parameters = true

@@ -251,7 +251,8 @@ func TestForeignAndMalformed(t *testing.T) {
 		s.drops(alice, whole[:n], s.reasonOf(whole[:n]))
 	}
 	s.drops(alice, short(1, 2, data(1))[:8], Malformed)
-	s.drops(alice, long(wire.Initial, 1, 2, wire.AppendPing(nil), wire.MinInitialSize), Malformed)         // no parameters
+	s.drops(alice, long(wire.Initial, 1, 2, wire.AppendPing(nil), wire.MinInitialSize), Malformed) // no parameters
+	s.drops(alice, long(wire.Initial, 1, 2, parametersAnd(parametersAnd(nil)), wire.MinInitialSize), Malformed)
 	s.drops(alice, long(wire.Initial, 1, 2, []byte{0x3f}, wire.MinInitialSize), Malformed)                 // unknown frame
 	s.drops(alice, long(wire.Initial, 1, 2, wire.AppendWindow(nil, 1), wire.MinInitialSize), Malformed)    // not in an INITIAL
 	s.drops(alice, long(wire.Initial, 1, 2, parametersAnd(wire.AppendClose(nil, 0, "")), 1200), Malformed) // over before it began

@@ -9,9 +9,9 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"example.com/ebb/internal/untrusted"
 )
 
 // Limits of the protocol. See the package comment.
@@ -56,7 +56,7 @@ const codeFinal Code = 0x80
 // RemoteError is a reply of the receiver that says no.
 type RemoteError struct {
 	Code    Code
-	Message string // printable, at most 512 bytes
+	Message untrusted.Text // at most 512 bytes
 }
 
 // Error is the receiver's own message, or the code if it sent none.
@@ -64,12 +64,12 @@ func (e *RemoteError) Error() string {
 	if e.Message == "" {
 		return fmt.Sprintf("the receiver refused it with code %d", e.Code)
 	}
-	return "the receiver says: " + e.Message
+	return "the receiver says: " + e.Message.String()
 }
 
 // entry is one file of a batch.
 type entry struct {
-	name string
+	name untrusted.Text // as sent: the one on the disk once CheckName has allowed it
 	size int64
 	mode fs.FileMode // permission bits only
 }
@@ -77,7 +77,7 @@ type entry struct {
 // reply is what the receiver says to an entry or a body.
 type reply struct {
 	code    Code
-	message string
+	message untrusted.Text
 }
 
 // final reports whether the session ends with this reply.
@@ -120,8 +120,7 @@ func appendBatch(b []byte, entries []entry) []byte {
 	return b
 }
 
-// readBatch returns no entries at the end of the session. The names are as
-// sent: the caller checks them.
+// readBatch returns no entries at the end of the session. The caller checks the names.
 func readBatch(r io.Reader) ([]entry, error) {
 	var b [11]byte
 	if _, err := io.ReadFull(r, b[:2]); err != nil {
@@ -147,13 +146,13 @@ func readBatch(r io.Reader) ([]entry, error) {
 		if _, err := io.ReadFull(r, name); err != nil {
 			return nil, unexpectedEOF(err)
 		}
-		entries[i] = entry{name: string(name), size: int64(size), mode: fs.FileMode(mode)}
+		entries[i] = entry{name: untrusted.Text(name), size: int64(size), mode: fs.FileMode(mode)}
 	}
 	return entries, nil
 }
 
 func writeReply(w *bufio.Writer, r reply) error {
-	message := printable(r.message)
+	message := clipped(r.message.String())
 	head := binary.BigEndian.AppendUint16([]byte{byte(r.code)}, uint16(len(message)))
 	if _, err := w.Write(head); err != nil {
 		return err
@@ -175,7 +174,7 @@ func readReply(r io.Reader) (reply, error) {
 	if _, err := io.ReadFull(r, message); err != nil {
 		return reply{}, unexpectedEOF(err)
 	}
-	return reply{code: Code(b[0]), message: printable(string(message))}, nil
+	return reply{code: Code(b[0]), message: untrusted.Text(message)}, nil
 }
 
 // readMark reads whether a body goes on or is withdrawn.
@@ -216,15 +215,8 @@ func unexpectedEOF(err error) error {
 	return err
 }
 
-// printable makes a message of a peer, or for one, safe to show on a terminal
-// and short enough to send.
-func printable(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, s)
+// clipped is as much of s, which is UTF-8, as a message may have.
+func clipped(s string) string {
 	if len(s) <= maxMessage {
 		return s
 	}

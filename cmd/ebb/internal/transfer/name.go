@@ -10,8 +10,9 @@ import (
 )
 
 // CheckName reports why name may not be the name of a received file. Allowed is
-// one path element of 1 to 255 bytes of printable UTF-8 that no common system
-// treats specially. The rules are the same everywhere, so that what one machine
+// one path element of 1 to 255 bytes of UTF-8, without control characters, that no common system
+// treats specially. (What else a terminal should not get, people do have in names: it is
+// escaped where a name is shown, and stays in the name on the disk.) The rules are the same everywhere, so that what one machine
 // accepts does not become a device or another directory on the next; Windows
 // adds the characters and endings that its file systems refuse.
 func CheckName(name string) error {

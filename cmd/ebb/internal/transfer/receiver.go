@@ -10,6 +10,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"example.com/ebb/internal/untrusted"
 )
 
 // Receiver stores the files of senders in one directory. Its fields must not
@@ -92,8 +94,8 @@ func (s *receiveSession) decide(entries []entry) (accepted []entry, err error) {
 	for _, e := range entries {
 		s.offered++
 		decision := s.admit(e)
-		if err := decision.err(); err != nil {
-			s.report(Result{Name: printable(e.name), Size: e.size, Err: errors.New(decision.message)})
+		if decision.code != CodeOK {
+			s.report(Result{Name: e.name, Size: e.size, Err: errors.New(decision.message.String())})
 		} else {
 			accepted = append(accepted, e)
 		}
@@ -107,15 +109,16 @@ func (s *receiveSession) decide(entries []entry) (accepted []entry, err error) {
 // admit refuses what can be known to fail before its content is sent. That the
 // name is free now promises nothing: commit decides.
 func (s *receiveSession) admit(e entry) reply {
-	if err := CheckName(e.name); err != nil {
-		return reply{CodeName, err.Error()}
+	name := string(e.name)
+	if err := CheckName(name); err != nil {
+		return reply{CodeName, untrusted.Text(err.Error())}
 	}
-	info, err := s.Root.Lstat(e.name)
+	info, err := s.Root.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return reply{}
 	case err != nil:
-		return reply{CodeStorage, reason(err)}
+		return reply{CodeStorage, untrusted.Text(reason(err))}
 	case info.IsDir():
 		return reply{CodeExists, "there is a directory of this name"}
 	case !s.Overwrite:
@@ -134,7 +137,7 @@ func (s *receiveSession) receive(e entry) error {
 	case err != nil:
 		result.Err = err
 	case verdict.code != CodeOK:
-		result.Err = errors.New(verdict.message)
+		result.Err = errors.New(verdict.message.String())
 	}
 	s.report(result)
 	if err != nil {
@@ -184,11 +187,11 @@ func (s *receiveSession) store(e entry, result *Result) (verdict reply, err erro
 	if sum != p.sum() {
 		return reply{CodeHash, "the SHA-256 of what arrived does not match"}, nil
 	}
-	if err := p.commit(e.name, e.mode, s.Overwrite); err != nil {
+	if err := p.commit(string(e.name), e.mode, s.Overwrite); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return reply{CodeExists, "a file of this name appeared meanwhile"}, nil
 		}
-		return reply{CodeStorage, reason(err)}, nil
+		return reply{CodeStorage, untrusted.Text(reason(err))}, nil
 	}
 	result.Sum = sum
 	return reply{}, nil
@@ -202,10 +205,10 @@ func (s *receiveSession) giveUp(err error) error {
 	switch {
 	case errors.As(err, &storage):
 		final.code |= CodeStorage
-		final.message = reason(storage.err)
+		final.message = untrusted.Text(reason(storage.err))
 	case errors.As(err, &protocol):
 		final.code |= CodeProtocol
-		final.message = err.Error()
+		final.message = untrusted.Text(err.Error())
 	default:
 		return err
 	}

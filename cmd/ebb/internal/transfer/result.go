@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"time"
+
+	"example.com/ebb/internal/untrusted"
 )
 
 // bufferSize is how much is moved between file and connection at a time.
@@ -11,7 +13,7 @@ const bufferSize = 256 << 10
 
 // Result is the outcome of one file.
 type Result struct {
-	Name    string
+	Name    untrusted.Text    // on the disk it is string(Name)
 	Size    int64             // bytes
 	Elapsed time.Duration     // from the first byte of its content to the verdict; 0 if it was refused
 	Sum     [sha256.Size]byte // SHA-256 of the content; zero if Err is not nil

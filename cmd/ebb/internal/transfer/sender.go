@@ -12,6 +12,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"example.com/ebb/internal/untrusted"
 )
 
 // finalWait is how long a sender whose connection broke waits for the receiver's
@@ -107,7 +109,7 @@ func (s *sendSession) offer(batch []File) error {
 		if err := CheckName(f.Name); err != nil {
 			return fmt.Errorf("%q: %w", f.Name, err)
 		}
-		entries[i] = entry{name: f.Name, size: f.Size, mode: f.Mode.Perm()}
+		entries[i] = entry{name: untrusted.Text(f.Name), size: f.Size, mode: f.Mode.Perm()}
 	}
 	if _, err := s.w.Write(appendBatch(nil, entries)); err != nil {
 		return err
@@ -135,7 +137,7 @@ func (s *sendSession) decisions(batch []File) (accepted []File, err error) {
 			return nil, r.err()
 		}
 		if err := r.err(); err != nil {
-			s.report(Result{Name: f.Name, Size: f.Size, Err: err})
+			s.report(Result{Name: untrusted.Text(f.Name), Size: f.Size, Err: err})
 			continue
 		}
 		accepted = append(accepted, f)
@@ -190,7 +192,7 @@ func (s *sendSession) verdicts(count int, sent <-chan sentFile) error {
 		if !ok {
 			return nil
 		}
-		result := Result{Name: f.Name, Size: f.Size, Elapsed: time.Since(f.began), Sum: f.sum, Err: f.err}
+		result := Result{Name: untrusted.Text(f.Name), Size: f.Size, Elapsed: time.Since(f.began), Sum: f.sum, Err: f.err}
 		if result.Err == nil {
 			result.Err = r.err()
 		}

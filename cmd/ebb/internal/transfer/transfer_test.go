@@ -174,7 +174,7 @@ func TestContentArrivesWhole(t *testing.T) {
 				t.Errorf("%s: %d bytes that differ, error %v", f.Name, len(got), err)
 			}
 			for side, r := range map[string]Result{"sender": s.sent.all[i], "receiver": s.received.all[i]} {
-				if r.Name != f.Name || r.Size != int64(sizes[i]) || r.Sum != sha256.Sum256(want) || r.Err != nil {
+				if string(r.Name) != f.Name || r.Size != int64(sizes[i]) || r.Sum != sha256.Sum256(want) || r.Err != nil {
 					t.Errorf("the %s reports %+v for %s", side, r, f.Name)
 				}
 			}
