@@ -130,6 +130,15 @@ func (s *Sim) copyOf(b []byte, like simPacket) *simPacket {
 
 func (s *Sim) recycle(p *simPacket) { s.free = append(s.free, p) }
 
+// Trim lets go of the memory that the simulation keeps for packets to come, and the given stations' for bytes, so
+// that a heap shows what the connections hold.
+func (s *Sim) Trim(stations ...*Station) {
+	s.free = nil
+	for _, st := range stations {
+		st.chunks.free = nil
+	}
+}
+
 // Station is a host in a Sim: a router and the connections behind it.
 type Station struct {
 	Addr  netip.AddrPort
