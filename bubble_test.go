@@ -3,9 +3,11 @@ package ebb_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -463,4 +465,86 @@ func TestTimersWaitForTheFlusher(t *testing.T) {
 			b.Errorf("%d probes", n)
 		}
 	})
+}
+
+// TestAHungSendIsNobodysSilence: a send that hangs in the system for longer than every timeout of its side takes
+// neither the connection nor what was written to it.
+func TestAHungSendIsNobodysSilence(t *testing.T) {
+	inBubble(t, delayed, delayed, func(b *bubble) {
+		l := serves(b.T, b.endpoint(b.server, serverPort, nil))
+		pc, err := b.client.ListenPacket(clientPort)
+		if err != nil {
+			b.Fatal(err)
+		}
+		slow := &slowSocket{PacketConn: pc}
+		cfg := &ebb.Config{IdleTimeout: 3 * time.Second, UserTimeout: 3 * time.Second, LingerTimeout: 3 * time.Second}
+		c, err := b.endpointOver(slow, cfg).DialAddr(b.Context(), serverAddr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s := accept(b.T, l)
+		slow.pause.Store(int64(20 * time.Second))
+		write(b.T, c, "first")
+		reads(b.T, s, "first")
+		time.Sleep(time.Second)
+		slow.pause.Store(int64(20 * time.Second))
+		write(b.T, c, "second")
+		c.Close()
+		if err := ebb.Drain(b.Context()); err != nil {
+			b.Error(err)
+		}
+		reads(b.T, s, "second")
+		if _, err := s.Read(make([]byte, 1)); err != io.EOF {
+			b.Errorf("behind what was written the peer reads %v", err)
+		}
+	})
+}
+
+// TestAHoleIsNamed: a path that carries small packets alone ends a transfer with ErrUserTimeout, and a dial says what to
+// look at.
+func TestAHoleIsNamed(t *testing.T) {
+	hole := simnet.LinkConfig{Delay: oneWay, Rules: []simnet.Rule{{Match: simnet.Larger(1227), Loss: 1}}}
+	inBubble(t, delayed, delayed, func(b *bubble) {
+		_, s := b.connect(nil, nil) // the other side keeps it alive
+		b.SetLink(b.client, b.server, hole)
+		b.SetLink(b.server, b.client, hole)
+		write(b.T, s, string(make([]byte, 10_000)))
+		start := time.Now()
+		_, err := s.Read(make([]byte, 1))
+		var ne net.Error
+		if !errors.Is(err, ebb.ErrUserTimeout) || !errors.Is(err, syscall.ETIMEDOUT) || !errors.As(err, &ne) || !ne.Timeout() {
+			t.Errorf("it reads %v", err)
+		}
+		if took := time.Since(start); took < 30*time.Second || took > 31*time.Second {
+			t.Errorf("after %v, want 30 s as the idle timeout", took)
+		}
+		_, err = b.endpoint(b.client, clientPort+1, nil).DialAddr(b.Context(), serverAddr)
+		if !errors.Is(err, ebb.ErrHandshakeTimeout) || !strings.Contains(err.Error(), "1228 bytes") {
+			t.Errorf("a dial says %v", err)
+		}
+	})
+}
+
+// TestTheUserTimeoutHasADefault: it is the idle timeout, or 30 s where there is none; negative is none.
+func TestTheUserTimeoutHasADefault(t *testing.T) {
+	for _, tt := range []struct{ idle, user, want time.Duration }{
+		{-1, 0, 30 * time.Second}, {-1, 5 * time.Second, 5 * time.Second}, {time.Hour, 10 * time.Second, 10 * time.Second}, {-1, -1, 0},
+	} {
+		inBubble(t, delayed, delayed, func(b *bubble) {
+			c, _ := b.connect(&ebb.Config{IdleTimeout: tt.idle, UserTimeout: tt.user}, nil)
+			b.SetLink(b.client, b.server, simnet.LinkConfig{Loss: 1})
+			b.SetLink(b.server, b.client, simnet.LinkConfig{Loss: 1})
+			write(b.T, c, "into the void")
+			start := time.Now()
+			c.SetReadDeadline(start.Add(time.Hour))
+			_, err := c.Read(make([]byte, 1))
+			took := time.Since(start)
+			if tt.want == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+				return
+			}
+			if !errors.Is(err, ebb.ErrUserTimeout) || took != tt.want {
+				b.Errorf("idle %v, user %v: %v after %v, want %v", tt.idle, tt.user, err, took, tt.want)
+			}
+		})
+	}
 }

@@ -76,6 +76,12 @@ type Config struct {
 	// answered lives for ever. Default: 30 s. None: it is never given up
 	// for silence.
 	IdleTimeout time.Duration
+	// UserTimeout is how long what was sent may stay unacknowledged, though the peer be
+	// heard, until the connection ends with ErrUserTimeout (RFC 5482): a path that lets only
+	// small packets pass answers probes and carries no data. What the peer's
+	// window, a limit or a Pool holds back does not count; a reader may pause for ever.
+	// Default: as IdleTimeout, or 30 s if there is none.
+	UserTimeout time.Duration
 	// HandshakeTimeout bounds the handshake, of a dial and of what a listener
 	// was sent. A dial that gives way to the peer's own has as long again. Default: 10 s.
 	// None: only the dial's context bounds a dial; for a listener the default stays.
@@ -93,7 +99,8 @@ type Config struct {
 	// MaxDatagramSize is the largest UDP payload that is tried on a path, in
 	// bytes, 1200 to 65527. Every connection starts at 1200 and probes upwards. Default: 1472
 	// over IPv4 and 1452 over IPv6, which is Ethernet's packet of 1500.
-	// None: nothing larger than 1200 is tried.
+	// None: nothing larger than 1200 is tried. A path has to carry these 1200, which is an MTU of 1228
+	// over IPv4 and 1248 over IPv6.
 	MaxDatagramSize int
 
 	// Backlog is how many established connections may wait for Accept before
@@ -149,6 +156,12 @@ func (c *Config) resolved() (Config, error) {
 	setDefault(&r.PoolWeight, 1)
 	setDefault(&r.KeepAlive, defaultKeepAlive)
 	setDefault(&r.IdleTimeout, defaultIdleTimeout)
+	if r.UserTimeout == 0 {
+		r.UserTimeout = r.IdleTimeout
+		if r.IdleTimeout < 0 {
+			r.UserTimeout = defaultIdleTimeout
+		}
+	}
 	setDefault(&r.HandshakeTimeout, defaultHandshakeTimeout)
 	setDefault(&r.LingerTimeout, defaultLingerTimeout)
 	setDefault(&r.SendBuffer, defaultBuffer)

@@ -386,6 +386,7 @@ func (e *Endpoint) params(p engine.Params) engine.Params {
 	p.Chunks = chunkPool{}
 	p.SendBuffer, p.ReceiveBuffer = cfg.SendBuffer, cfg.ReceiveBuffer
 	p.KeepAlive, p.IdleTimeout = max(cfg.KeepAlive, 0), max(cfg.IdleTimeout, 0)
+	p.UserTimeout = max(cfg.UserTimeout, 0)
 	p.HandshakeTimeout, p.LingerTimeout = max(cfg.HandshakeTimeout, 0), max(cfg.LingerTimeout, 0)
 	if !p.Client && p.HandshakeTimeout == 0 {
 		p.HandshakeTimeout = defaultHandshakeTimeout

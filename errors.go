@@ -20,6 +20,9 @@ var (
 	// ErrIdleTimeout: the peer was silent, despite probes, for
 	// Config.IdleTimeout. Matches ETIMEDOUT too.
 	ErrIdleTimeout = errors.New("ebb: idle timeout")
+	// ErrUserTimeout: what was sent stayed unacknowledged for Config.UserTimeout. Matches
+	// ETIMEDOUT too.
+	ErrUserTimeout = errors.New("ebb: user timeout")
 	// ErrNotDelivered: the connection was closed, and the peer took nothing for
 	// Config.LingerTimeout. Matches ETIMEDOUT too.
 	ErrNotDelivered = errors.New("ebb: not delivered")
@@ -71,9 +74,11 @@ func explained(err error) error {
 	case engine.KindRefused:
 		return with("connection refused", syscall.ECONNREFUSED)
 	case engine.KindHandshakeTimeout:
-		return with("handshake timed out (is an Ebb listener there, and do firewalls let UDP pass?)", syscall.ETIMEDOUT, ErrHandshakeTimeout)
+		return with("handshake timed out (is an Ebb listener there, and do firewalls and tunnels let UDP pass, in packets of 1228 bytes or 1248 over IPv6?)", syscall.ETIMEDOUT, ErrHandshakeTimeout)
 	case engine.KindIdleTimeout:
 		return with("connection timed out", syscall.ETIMEDOUT, ErrIdleTimeout)
+	case engine.KindUserTimeout:
+		return with("connection timed out without progress (does the path carry packets of 1228 bytes, 1248 over IPv6?)", syscall.ETIMEDOUT, ErrUserTimeout)
 	case engine.KindLingerTimeout:
 		return with("closed before everything was delivered", syscall.ETIMEDOUT, ErrNotDelivered)
 	case engine.KindProtocol:

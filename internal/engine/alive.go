@@ -51,7 +51,70 @@ func (c *Conn) excuse(now, late time.Duration) {
 	if c.unanswered != Never && c.params.IdleTimeout > 0 {
 		shift(&c.unanswered, c.params.IdleTimeout)
 	}
+	if c.waitsSince != Never && c.params.UserTimeout > 0 {
+		shift(&c.waitsSince, c.params.UserTimeout)
+	}
 	if c.end.lingerUntil != Never {
 		shift(&c.lastProgress, c.params.LingerTimeout)
 	}
+}
+
+// noteProgress notes that the peer has acknowledged so many bytes that it was not known to have. oldest was the first
+// that it lacked.
+func (c *Conn) noteProgress(now time.Duration, fresh, oldest uint64) {
+	if fresh > 0 {
+		c.lastProgress = now
+	}
+	if c.send.Base() > oldest {
+		c.waitsSince = Never // for something later, from the next flush on
+	}
+}
+
+// noteWait notes at the end of a flush what the connection waits for. What our own limit or the budget holds back is not
+// the peer's to acknowledge: the waits for its progress stand still as long as the oldest byte that it lacks is here.
+func (c *Conn) noteWait(now time.Duration) {
+	held := c.limit.throttled() && c.pacedUntil != Never && c.send.OldestWaits()
+	switch {
+	case held && c.heldSince == Never:
+		c.heldSince = now
+	case !held && c.heldSince != Never:
+		if c.waitsSince != Never {
+			c.waitsSince = min(c.waitsSince+now-c.heldSince, now)
+		}
+		c.lastProgress = min(c.lastProgress+now-c.heldSince, now)
+		c.heldSince = Never
+	}
+	waits := c.send.Unacked() || c.reset.pending() || c.stop.pending()
+	if !waits {
+		c.waitsSince = Never
+	} else if c.waitsSince == Never {
+		c.waitsSince = now
+	}
+}
+
+// userTime is when the oldest thing that was sent will have been unacknowledged for too long (RFC 5482), though the peer
+// be heard. If it is not, and is to be given up for that anyway, the silence is the better name.
+func (c *Conn) userTime() time.Duration {
+	switch {
+	case c.waitsSince == Never || c.params.UserTimeout <= 0 || c.heldSince != Never:
+		return Never
+	case c.lastReceived <= c.waitsSince+c.path.rtt.pto(c.peerAckDelay) && c.params.IdleTimeout > 0 && c.params.UserTimeout >= c.params.IdleTimeout:
+		return Never
+	}
+	return c.waitsSince + c.params.UserTimeout
+}
+
+func (c *Conn) advanceUser(now time.Duration) {
+	if c.state != stateEstablished || now < c.userTime() {
+		return
+	}
+	c.fail(now, &Error{Kind: KindUserTimeout, Code: codeTimeout, Reason: "what was sent has not been acknowledged for " + c.params.UserTimeout.String()})
+}
+
+// lingerTime is when the background delivery is to be looked at: see advanceLinger.
+func (c *Conn) lingerTime() time.Duration {
+	if c.heldSince != Never {
+		return Never
+	}
+	return c.end.lingerUntil
 }

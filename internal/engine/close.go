@@ -20,6 +20,7 @@ const (
 	KindRefused                          // nobody listens there
 	KindHandshakeTimeout                 // no answer to the dial
 	KindIdleTimeout                      // silence despite probes
+	KindUserTimeout                      // what was sent was not acknowledged
 	KindLingerTimeout                    // closed, and what was written could not be delivered
 	KindProtocol                         // the peer broke the protocol
 	KindVersion                          // the peer speaks other versions
@@ -30,7 +31,7 @@ const (
 // String names the kind.
 func (k Kind) String() string {
 	return [...]string{"no error", "reset by peer", "refused", "handshake timeout", "idle timeout",
-		"linger timeout", "protocol error", "version", "closed", "broken pipe"}[k]
+		"user timeout", "linger timeout", "protocol error", "version", "closed", "broken pipe"}[k]
 }
 
 // Error is why a connection, or one direction of it, ended.
@@ -162,7 +163,7 @@ func (c *Conn) closeIfDone(now time.Duration) {
 }
 
 func (c *Conn) advanceLinger(now time.Duration) {
-	if c.state != stateEstablished || c.end.lingerUntil == Never {
+	if c.state != stateEstablished || c.lingerTime() == Never {
 		return
 	}
 	until := c.lastProgress + c.params.LingerTimeout

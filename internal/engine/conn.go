@@ -59,6 +59,7 @@ type Params struct {
 	IdleTimeout      time.Duration // silence despite probes that ends the connection
 	HandshakeTimeout time.Duration // bound on the handshake
 	LingerTimeout    time.Duration // after Close: bound on the time without progress
+	UserTimeout      time.Duration // bound on the time for which what was sent may stay unacknowledged
 
 	MaxAckDelay time.Duration // for which the ACK of a single packet waits for company; 0: 10 ms
 	MaxDatagram int           // largest UDP payload to try; at least 1200
@@ -91,6 +92,7 @@ type settings struct {
 
 	SendBuffer                            int
 	KeepAlive, IdleTimeout, LingerTimeout time.Duration
+	UserTimeout                           time.Duration
 }
 
 // Conn is one connection. See the package comment for the rules of its use. There may be many that
@@ -131,6 +133,8 @@ type Conn struct {
 	lastReceived time.Duration // of a valid packet
 	unanswered   time.Duration // first eliciting packet sent since; Never
 	lastProgress time.Duration // when the peer last acknowledged new bytes
+	waitsSince   time.Duration // for how long the oldest thing that was sent has been unacknowledged; Never: nothing is
+	heldSince    time.Duration // when our own limit began to hold back the oldest byte that the peer lacks; Never: it does not
 	noticed      time.Duration // the last moment at which something happened to the connection
 }
 
@@ -141,10 +145,11 @@ func New(now time.Duration, p Params) *Conn {
 		params: settings{
 			Client: p.Client, Stamp: p.Stamp, Local: p.Local, SendBuffer: p.SendBuffer,
 			KeepAlive: p.KeepAlive, IdleTimeout: p.IdleTimeout, LingerTimeout: p.LingerTimeout,
+			UserTimeout: p.UserTimeout,
 		},
 		path: newPath(&p), peerID: p.Peer,
 		peerAckDelay: wire.DefaultParameters().MaxAckDelay,
-		rateLimit:    p.Rate, pacedUntil: Never, unanswered: Never,
+		rateLimit:    p.Rate, pacedUntil: Never, unanswered: Never, waitsSince: Never, heldSince: Never,
 		lastReceived: now, lastProgress: now,
 	}
 	c.send = stream.NewSend(p.Chunks)

@@ -27,7 +27,7 @@ func (resetFrame) append(c *Conn, _ time.Duration, b []byte, room int) ([]byte, 
 	return wire.AppendReset(b, c.reset.code, c.send.End()), false
 }
 
-func (resetFrame) acked(c *Conn) { c.reset.acked = true }
+func (resetFrame) acked(c *Conn) { c.reset.acked, c.waitsSince = true, Never }
 
 func (resetFrame) lost(c *Conn) {
 	if !c.reset.acked {

@@ -29,7 +29,7 @@ func (stopFrame) append(c *Conn, _ time.Duration, b []byte, room int) ([]byte, b
 	return wire.AppendStop(b, c.stop.code), false
 }
 
-func (stopFrame) acked(c *Conn) { c.stop.acked = true }
+func (stopFrame) acked(c *Conn) { c.stop.acked, c.waitsSince = true, Never }
 
 func (stopFrame) lost(c *Conn) {
 	if !c.stop.acked {

@@ -50,6 +50,7 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 	if len(dst)-start > train.SegmentSize {
 		c.sent.noteTrain(first)
 	}
+	c.noteWait(now)
 	return dst, train
 }
 

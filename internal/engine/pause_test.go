@@ -13,11 +13,11 @@ import (
 // orders is how a process that goes on may find what has happened meanwhile.
 var orders = map[string]simnet.Order{"timers first": simnet.TimersFirst, "datagrams first": simnet.DatagramsFirst}
 
-// pausable is a world whose sides have an idle timeout each. The linger timeout is as long.
+// pausable is a world whose sides have an idle timeout each. The linger and user timeouts are as long.
 func pausable(t *testing.T, seed uint64, link simnet.LinkConfig, client, server time.Duration) *world {
 	w := newWorld(t, seed, link, link)
 	for st, d := range map[*simnet.Station]time.Duration{w.client: client, w.server: server} {
-		st.Adjust = func(p *engine.Params) { p.IdleTimeout, p.LingerTimeout = d, d }
+		st.Adjust = func(p *engine.Params) { p.IdleTimeout, p.LingerTimeout, p.UserTimeout = d, d, d }
 	}
 	return w
 }
@@ -98,7 +98,7 @@ type crowd struct {
 	sinks   []*sink
 }
 
-const crowdBytes = 200_000 // of each that is not idle
+const crowdBytes = 50_000 // of each that is not idle
 
 func newCrowd(w *world, n int) *crowd {
 	m := new(crowd)
@@ -153,14 +153,14 @@ func TestAStopLosesNoneOfMany(t *testing.T) {
 	for name, first := range orders {
 		for _, sender := range []bool{true, false} {
 			t.Run(fmt.Sprint(name, "/sender ", sender), func(t *testing.T) {
-				link := simnet.LinkConfig{Rate: 5_000_000, Queue: 4 << 20, Delay: rtt / 2, Loss: 0.01}
+				link := simnet.LinkConfig{Rate: 1_250_000, Queue: 4 << 20, Delay: rtt / 2, Loss: 0.01}
 				w := pausable(t, 1, link, 3*time.Second, 10*time.Minute)
 				stopped := w.client
 				if !sender {
 					w = pausable(t, 1, link, 10*time.Minute, 3*time.Second)
 					stopped = w.server
 				}
-				w.client.Controller = fixedFactory(8 << 10)
+				w.client.Controller = fixedFactory(4 << 10)
 				m := newCrowd(w, 300)
 				w.pause(stopped, 2*time.Second, 5*time.Second, first)
 				w.Run(time.Minute)

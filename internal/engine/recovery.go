@@ -110,9 +110,7 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 		c.path.prr.deliver(r.bytes, c.sent.inFlight, c.path.cc.Window(), c.path.mtu.size, safe)
 	}
 	c.sent.trim(now - 2*c.path.rtt.pto(c.peerAckDelay))
-	if r.fresh > 0 {
-		c.lastProgress = now
-	}
+	c.noteProgress(now, r.fresh, oldest)
 	c.confirmed = true
 	return nil
 }

@@ -23,6 +23,9 @@ type streamSignal struct {
 	code          wire.Code
 }
 
+// pending reports whether the peer has not acknowledged a signal that was given.
+func (s *streamSignal) pending() bool { return s.wanted && !s.acked }
+
 // CloseWrite ends our direction behind what was written.
 func (c *Conn) CloseWrite() { c.send.Finish() }
 

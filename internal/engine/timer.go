@@ -16,7 +16,7 @@ func (c *Conn) NextTimeout() time.Duration {
 	case stateHandshake:
 		return min(c.hs.resendAt, c.hs.deadline, c.end.lingerUntil)
 	}
-	t := min(c.acks.due, c.pacedUntil, c.windowDueAt(), c.idleTime(), c.slackUntil(), c.end.lingerUntil)
+	t := min(c.acks.due, c.pacedUntil, c.windowDueAt(), c.idleTime(), c.userTime(), c.lingerTime(), c.slackUntil())
 	if c.loss.due != Never {
 		return min(t, c.loss.due)
 	}
@@ -35,6 +35,7 @@ func (c *Conn) Advance(now time.Duration) {
 	}
 	c.lossTimer(now)
 	c.advanceIdle(now)
+	c.advanceUser(now)
 	c.advanceLinger(now)
 	if now >= c.slackUntil() {
 		c.shrink()

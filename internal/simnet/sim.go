@@ -282,7 +282,7 @@ func (st *Station) params(remote netip.AddrPort) engine.Params {
 		Path:       engine.Path{Local: st.Addr, Remote: remote},
 		Chunks:     st.chunks,
 		SendBuffer: 16 << 20, ReceiveBuffer: 16 << 20,
-		KeepAlive: 15 * time.Second, IdleTimeout: 30 * time.Second,
+		KeepAlive: 15 * time.Second, IdleTimeout: 30 * time.Second, UserTimeout: 30 * time.Second,
 		HandshakeTimeout: 10 * time.Second, LingerTimeout: 30 * time.Second,
 		MaxDatagram: 1472, Stamp: st.rng.Uint32(),
 	}

@@ -121,6 +121,20 @@ func (p *Send) Blocked() bool {
 	return !p.stopped && len(p.lost) == 0 && p.next < p.end && p.limit <= p.next
 }
 
+// Unacked reports whether the peer has not acknowledged everything that was sent, the end included. What waits for the
+// peer's window does not count.
+func (p *Send) Unacked() bool {
+	return !p.stopped && (p.base < p.next || p.fin && !p.finAcked && p.next == p.end)
+}
+
+// OldestWaits reports whether the oldest byte that the peer lacks, or the end, is not on its way but here, to be sent.
+func (p *Send) OldestWaits() bool {
+	if len(p.lost) > 0 {
+		return p.lost[0].Start == p.base
+	}
+	return p.base == p.next && p.HasWork()
+}
+
 // MarkSent notes that [offset, offset+n) left, with the FIN if fin.
 func (p *Send) MarkSent(offset uint64, n int, fin bool) {
 	end := offset + uint64(n)
