@@ -9,11 +9,12 @@ import (
 type limits struct {
 	total, min int64 // bytes per second; total may be Unlimited
 	strict     bool
-	flow       flow // of the total, if it has one
+	flow       flow  // of the total, if it has one
+	line       *line // of those who wait under these limits
 }
 
 func newLimits(total, min int64, strict bool) *limits {
-	l := &limits{total: max(total, Unlimited), min: min, strict: strict}
+	l := &limits{total: max(total, Unlimited), min: min, strict: strict, line: new(line)}
 	if l.limited() {
 		l.flow = flowOf(max(total, 1))
 	}

@@ -28,6 +28,12 @@
 // packets, which nothing delays, as long as they are few. Where minimum × members is more than the
 // total, the minimum is honoured and the total exceeded.
 //
+// # Turns
+//
+// Who is throttled and finds the common bucket empty is promised the next bytes that are earned behind all earlier
+// promises, and gets them when they are. So a thousand members of 100 KB/s send a packet each every 12 s, and none waits
+// for twice that.
+//
 // # Time
 //
 // The package is pure: time comes in as an argument, counted from any origin that all members of a pool share.

@@ -68,6 +68,8 @@ type Side struct {
 	throttled   atomic.Bool   // it is among the budget's throttled members
 	throttledAt time.Duration // when it was last found to be
 	metered     ownMeter      // its part of budget.others
+	place       place         // where it waits for the common bucket
+	pushed      int           // bytes that Take has taken before others who wait
 }
 
 func (s *Side) join(m *Member, b *budget, weight int64) {
@@ -80,14 +82,39 @@ func (s *Side) join(m *Member, b *budget, weight int64) {
 func (s *Side) Rate(now time.Duration) int64 { return s.budget.rate(now, s) }
 
 // Take takes up to n bytes, less than 2^32, of the budget's common bucket, and returns how many it got. Report
-// must follow.
+// must follow. Who is throttled gets nothing as long as others wait whose turn is before.
 func (s *Side) Take(now time.Duration, n int) int {
 	l := s.budget.limits.Load()
 	if !l.limited() {
 		return n
 	}
 	f := s.budget.flow(now, l)
-	return s.budget.common.take(now, f, n, s.overdraft(f))
+	s.pushed = 0
+	overdraft, ok := s.mayTake(now, l, f)
+	if !ok {
+		return 0
+	}
+	taken := s.budget.common.take(now, f, n, overdraft)
+	if s.place.line != l.line {
+		l.line.delay(now, f, taken)
+		s.pushed = taken
+	}
+	return taken
+}
+
+// mayTake reports whether the side need not wait for others, and how far it may go into debt then. It need not if it is
+// below its share: with an overdraft, a member that needs less does not wait behind those that want more. Nor if the
+// bucket holds enough for all whose turn is before. A full bucket is for whoever comes: those before do not.
+func (s *Side) mayTake(now time.Duration, l *limits, f flow) (overdraft time.Duration, ok bool) {
+	if !s.throttled.Load() {
+		return f.overdraft(), true
+	}
+	turn := l.line.turnOf(&s.place)
+	if turn <= now && s.place.line == l.line {
+		return f.promised(s.place.n), true
+	}
+	surplus := now - s.budget.common.due()
+	return 0, turn <= now+max(surplus, 0) || surplus >= f.fill
 }
 
 // Report says what became of the bytes that Take took: used bytes have left, which may be more. A side
@@ -98,8 +125,8 @@ func (s *Side) Report(now time.Duration, taken, used int, state State, interval 
 		s.release()
 		return
 	}
-	if used != taken {
-		s.budget.common.spend(now, s.budget.flow(now, l), used-taken)
+	if used != taken || s.pushed != used || s.place.line != nil {
+		s.settle(now, l, taken, used, state)
 	}
 	if used > 0 && !s.throttled.Load() {
 		s.budget.others.add(now, used)
@@ -114,23 +141,41 @@ func (s *Side) Report(now time.Duration, taken, used int, state State, interval 
 	}
 }
 
-// Wait is how long after now the common bucket will hold n bytes, less than 2^32.
+// settle gives back what was not used, or takes what was used beyond, and ends the wait of a side that has had its
+// turn, or has nothing to wait for. A few bytes that nothing delays, beside what was taken, are no turn.
+func (s *Side) settle(now time.Duration, l *limits, taken, used int, state State) {
+	f := s.budget.flow(now, l)
+	if used != taken {
+		s.budget.common.spend(now, f, used-taken)
+	}
+	outOfTurn := used - s.pushed
+	if taken > 0 && 2*used >= taken || state == Idle || state == Limited {
+		if p := s.place; p.line == l.line {
+			inTurn := min(p.n, max(outOfTurn, 0))
+			outOfTurn -= inTurn
+			l.line.shorten(now, f, p.n-inTurn)
+		}
+		s.place = place{}
+	}
+	l.line.delay(now, f, outOfTurn)
+}
+
+// Wait is how long after now it is worth asking for n bytes, less than 2^32, that Take has refused: until the
+// common bucket holds them, and it is the side's turn. It keeps its turn until it has used what was taken, or reports
+// that it is not throttled.
 func (s *Side) Wait(now time.Duration, n int) time.Duration {
 	l := s.budget.limits.Load()
 	if !l.limited() {
 		return 0
 	}
-	f := s.budget.flow(now, l)
-	return s.budget.common.until(now, f, n, s.overdraft(f))
-}
-
-// overdraft is how far the side may go into debt. With it, a member that needs less than its share does not
-// wait behind those that want more.
-func (s *Side) overdraft(f flow) time.Duration {
-	if s.throttled.Load() {
-		return 0
+	f, common := s.budget.flow(now, l), &s.budget.common
+	if s.place.line != l.line {
+		s.place = l.line.join(now, f, n, common.due())
 	}
-	return f.overdraft()
+	turn := l.line.turnOf(&s.place) - now
+	inTurn := max(turn, common.until(now, f, n, f.promised(s.place.n)))
+	early := max(turn-max(now-common.due(), 0), common.until(now, f, n, 0))
+	return min(inTurn, early)
 }
 
 // throttle counts the side among the throttled. Close may run at the same time: the check at the end makes sure

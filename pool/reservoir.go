@@ -39,6 +39,10 @@ func (f flow) timeFor(n int64) time.Duration {
 // overdraft is how far, in time, those below their share may go into debt.
 func (f flow) overdraft() time.Duration { return f.fill / bursts }
 
+// promised is how far, in time, those may go into debt whose turn has come, to whom n bytes were promised: a few bytes of
+// somebody else's do not cost them their turn.
+func (f flow) promised(n int) time.Duration { return min(f.timeFor(int64(n)), f.overdraft()) }
+
 // fill makes the reservoir a full one, whatever the time.
 func (r *reservoir) fill() { r.earnedAt.Store(math.MinInt64 / 2) }
 
@@ -71,6 +75,9 @@ func (r *reservoir) spend(now time.Duration, f flow, n int) {
 		}
 	}
 }
+
+// due is when everything taken will be earned.
+func (r *reservoir) due() time.Duration { return time.Duration(r.earnedAt.Load()) }
 
 // until is how long after now take will get n bytes, or the reservoir is full if it holds less.
 func (r *reservoir) until(now time.Duration, f flow, n int, overdraft time.Duration) time.Duration {

@@ -48,14 +48,19 @@ func (c *Conn) SetBudget(now time.Duration, rate int64, credit int) {
 // Credit is what is left of SetBudget's, in bytes; below 0 if packets that no limit delays took more.
 func (c *Conn) Credit() int { return c.budget.credit }
 
-// Want is how many bytes AppendSegments would send now, at most, if the common bucket held them; 0 if
-// something else holds the connection back.
-func (c *Conn) Want(now time.Duration) int {
+// Want is how many bytes AppendSegments would send now, at most, if the common bucket held them; 0 if something else
+// holds the connection back. worth is for how many it is worth to wait: a train, but no more than the share earns in
+// an update interval, and a packet at least, so that tiny shares come packet by packet.
+func (c *Conn) Want(now time.Duration) (n, worth int) {
 	if c.state != stateEstablished || !c.hasWork() {
-		return 0
+		return 0, 0
 	}
 	c.refreshRate(now)
-	return max(0, min(c.trainLimit(), c.windowRoom(), c.path.bucket.Available(now)))
+	worth = c.trainLimit()
+	if c.budget.rate > 0 {
+		worth = min(worth, max(c.nextSize(), int(float64(c.budget.rate)*c.UpdateInterval().Seconds())))
+	}
+	return max(0, min(worth, c.windowRoom(), c.path.bucket.Available(now))), worth
 }
 
 // WaitForBudget tells of data that the budget holds back that it is worth asking again only at a time.

@@ -51,7 +51,8 @@ func (s *Shaper) appendShare(now Clock, c *engine.Conn, dst []byte, max int) ([]
 	s.openWindow(now, c)
 	sending := s.member.Sending()
 	c.SetBudget(now.Engine, sending.Rate(now.Pool), 0)
-	want, taken := c.Want(now.Engine), 0
+	want, worth := c.Want(now.Engine)
+	taken := 0
 	if want > 0 {
 		taken = sending.Take(now.Pool, want)
 		c.SetBudget(now.Engine, sending.Rate(now.Pool), taken)
@@ -66,7 +67,7 @@ func (s *Shaper) appendShare(now Clock, c *engine.Conn, dst []byte, max int) ([]
 			state = pool.Idle
 		case c.Limit() == engine.LimitPool:
 			state = pool.Throttled
-			c.WaitForBudget(now.Engine, now.Engine+sending.Wait(now.Pool, want))
+			c.WaitForBudget(now.Engine, now.Engine+sending.Wait(now.Pool, worth))
 		}
 	}
 	sending.Report(now.Pool, taken, taken-c.Credit(), state, c.UpdateInterval())
@@ -85,7 +86,11 @@ func (s *Shaper) openWindow(now Clock, c *engine.Conn) {
 	taken, granted := 0, 0
 	if want > 0 {
 		taken = receiving.Take(now.Pool, want)
-		granted = c.GrantWindow(now.Engine, taken, receiving.Wait(now.Pool, want))
+		var wait time.Duration
+		if taken < want {
+			wait = receiving.Wait(now.Pool, want)
+		}
+		granted = c.GrantWindow(now.Engine, taken, wait)
 	}
 	state := pool.Idle
 	switch {
