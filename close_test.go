@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"example.com/ebb"
+	"example.com/ebb/internal/simnet"
 )
 
 func TestHalfClose(t *testing.T) {
@@ -278,4 +281,71 @@ func TestDeadlines(t *testing.T) {
 		t.Errorf("an empty read = %d, %v", n, err)
 	}
 	a.SetLinger(0)
+}
+
+// TestDrainTellsWhatFailedBefore: a delivery that was given up before Drain is called is an error of the next Drain, and
+// of no other, and a warning in the log. A connection whose end its user was told of, and that lost nothing, is none.
+func TestDrainTellsWhatFailedBefore(t *testing.T) {
+	inBubble(t, delayed, delayed, func(b *bubble) {
+		var log bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		e := b.endpoint(b.client, clientPort, &ebb.Config{LingerTimeout: time.Second, UserTimeout: 3 * time.Second, Logger: logger})
+		serves(b.T, b.endpoint(b.server, serverPort, nil))
+		dial := func() *ebb.Conn {
+			c, err := e.DialAddr(b.Context(), serverAddr)
+			if err != nil {
+				b.Fatal(err)
+			}
+			return c
+		}
+		const many = 80
+		var conns [many]*ebb.Conn
+		for i := range conns {
+			conns[i] = dial()
+		}
+		closedLate, silent := dial(), dial()
+		time.Sleep(time.Second)
+		b.SetLink(b.client, b.server, simnet.LinkConfig{Loss: 1})
+		for _, c := range conns {
+			write(b.T, c, "into the void")
+			c.Close()
+		}
+		write(b.T, closedLate, "lost before it is closed")
+		time.Sleep(2 * time.Minute)
+		closedLate.Close()
+		silent.Close()
+
+		err := ebb.Drain(b.Context())
+		if !errors.Is(err, ebb.ErrNotDelivered) || !errors.Is(err, ebb.ErrUserTimeout) {
+			b.Errorf("Drain = %v", err)
+		}
+		if told := strings.Count(fmt.Sprint(err), "->"); told != 64 || !strings.Contains(err.Error(), "17 closed connections more") {
+			b.Errorf("it tells of %d, want 64 and that there were 17 more: %v", told, err)
+		}
+		if err := ebb.Drain(b.Context()); err != nil {
+			b.Errorf("and again: %v", err)
+		}
+		if n := strings.Count(log.String(), "level=WARN"); n != many+1 {
+			b.Errorf("%d warnings, want %d:\n%s", n, many+1, log.String())
+		}
+	})
+}
+
+// TestADrainThatIsCutShortLeavesTheRest: the next one tells of what it did not wait for.
+func TestADrainThatIsCutShortLeavesTheRest(t *testing.T) {
+	inBubble(t, delayed, delayed, func(b *bubble) {
+		c, _ := b.connect(&ebb.Config{LingerTimeout: 10 * time.Second}, nil)
+		b.SetLink(b.client, b.server, simnet.LinkConfig{Loss: 1})
+		write(b.T, c, "into the void")
+		c.Close()
+		ctx, cancel := context.WithTimeout(b.Context(), time.Second)
+		defer cancel()
+		if err := ebb.Drain(ctx); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ebb.ErrNotDelivered) {
+			b.Errorf("within a second: %v", err)
+		}
+		time.Sleep(time.Minute)
+		if err := ebb.Drain(b.Context()); !errors.Is(err, ebb.ErrNotDelivered) {
+			b.Errorf("a minute later: %v", err)
+		}
+	})
 }

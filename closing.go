@@ -11,15 +11,21 @@ import (
 // something to deliver. Its lock is taken with no other held.
 var closings = closingSet{open: make(map[*Conn]*closing)}
 
+// maxUntold bounds the errors that are kept for the next Drain.
+const maxUntold = 64
+
 type closingSet struct {
-	mu   sync.Mutex
-	open map[*Conn]*closing
+	mu      sync.Mutex
+	open    map[*Conn]*closing
+	untold  []error // of those that gave up while no Drain waited for them, the oldest first
+	dropped int     // errors that there was no room for
 }
 
 // closing is one of them, until done is closed.
 type closing struct {
-	done chan struct{}
-	err  error // why it gave up; nil: all was delivered. Valid once done.
+	done   chan struct{}
+	err    error // why it gave up; nil: all was delivered. Valid once done.
+	drains int   // how many wait for it and will tell. Guarded by closings.mu.
 }
 
 func (s *closingSet) add(c *Conn, d *closing) {
@@ -38,16 +44,52 @@ func (s *closingSet) resolve(c *Conn, err error) {
 	d.err = err
 	close(d.done)
 	delete(s.open, c)
+	if err != nil && d.drains == 0 {
+		s.keep(err)
+	}
 }
 
-func (s *closingSet) all() []*closing {
+// keep leaves an error to the next Drain. The newest ones are what a program that never calls it would want.
+func (s *closingSet) keep(err error) {
+	if len(s.untold) == maxUntold {
+		s.untold = append(s.untold[:0], s.untold[1:]...)
+		s.dropped++
+	}
+	s.untold = append(s.untold, err)
+}
+
+// begin returns those that a Drain has to wait for, and the errors that nobody was told of.
+func (s *closingSet) begin() (all []*closing, untold []error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]*closing, 0, len(s.open))
+	all = make([]*closing, 0, len(s.open))
 	for _, d := range s.open {
+		d.drains++
 		all = append(all, d)
 	}
-	return all
+	untold = s.untold
+	if s.dropped > 0 {
+		untold = append(untold, fmt.Errorf("ebb: %d closed connections more gave up before", s.dropped))
+	}
+	s.untold, s.dropped = nil, 0
+	return all, untold
+}
+
+// abandon leaves those that a Drain waits for no longer to the next one, and returns the errors of those that are over.
+func (s *closingSet) abandon(rest []*closing) (errs []error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range rest {
+		select {
+		case <-d.done:
+			if d.err != nil {
+				errs = append(errs, d.err)
+			}
+		default:
+			d.drains--
+		}
+	}
+	return errs
 }
 
 // describe says how many there are, and of one where it goes and what it waits for.
@@ -70,15 +112,21 @@ func (s *closingSet) describe() string {
 // Drain waits until every connection that was closed so far has delivered what
 // was written to it, or has given up, and until the peers of those that were aborted were
 // told. A program that ends right after Close calls
-// it. Its error is the context's, or else joins those of the connections that
-// gave up while it waited.
+// it. Its error joins the context's, if that is done first, and those of the connections that
+// gave up, also of those that did so since the last Drain: of the newest 64, if it were more.
+// Each is returned once.
 func Drain(ctx context.Context) error {
-	var errs []error
-	for _, d := range closings.all() {
+	all, errs := closings.begin()
+	for i, d := range all {
 		select {
 		case <-d.done:
 		case <-ctx.Done():
-			return fmt.Errorf("ebb: %s: %w", closings.describe(), context.Cause(ctx))
+			first := fmt.Errorf("ebb: %s: %w", closings.describe(), context.Cause(ctx))
+			errs = append(errs, closings.abandon(all[i:])...)
+			if len(errs) == 0 {
+				return first
+			}
+			return errors.Join(append([]error{first}, errs...)...)
 		}
 		if d.err != nil {
 			errs = append(errs, d.err)
@@ -87,11 +135,12 @@ func Drain(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// undelivered is why a closed connection gave up; nil if it did not.
+// undelivered is why a closed connection gave up; nil if it did not. One that was over before it was closed has told
+// why, and gave up nothing if the peer had all its bytes.
 func (c *Conn) undelivered() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.aborted || c.engine.Delivered() {
+	if c.aborted || c.engine.Delivered() || c.overBefore && !c.engine.Dropped() {
 		return nil
 	}
 	err := explained(c.engine.Err())

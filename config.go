@@ -141,7 +141,7 @@ type Config struct {
 	Foreign func(b []byte, from net.Addr)
 
 	// Logger gets the beginnings and ends of connections at level Debug, and
-	// trouble with the socket at Warn. nil: silent.
+	// trouble with the socket and closed connections that gave up at Warn. nil: silent.
 	Logger *slog.Logger
 }
 

@@ -45,6 +45,7 @@ type Conn struct {
 	closing        *closing          // nil: neither closed nor aborted
 	awaitedByDrain bool              // it is on the list of Drain
 	aborted        bool              // nothing was to be delivered
+	overBefore     bool              // it had ended when it was closed
 	opened         bool              // the handshake is complete, and it was reported
 	resolved       bool              // what was written is delivered or given up, and it was reported
 	ended          bool              // nothing is left to do, and it was reported
@@ -166,6 +167,7 @@ func (c *Conn) Close() error {
 		c.abort()
 		return nil
 	}
+	c.overBefore = c.engine.Err() != nil
 	closing := c.startClosing()
 	now := c.endpoint.now()
 	c.engine.Close(now)

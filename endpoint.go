@@ -285,7 +285,11 @@ func (e *Endpoint) report(c *Conn, n news) {
 		}
 	}
 	if n&newsResolved != 0 {
-		closings.resolve(c, c.undelivered())
+		err := c.undelivered()
+		if err != nil {
+			e.config.Logger.Warn("a closed connection gave up", "local", c.local, "remote", c.remote, "error", err)
+		}
+		closings.resolve(c, err)
 	}
 	if n&newsEnded != 0 {
 		e.forget(c)

@@ -262,6 +262,9 @@ func (c *Conn) Err() error { return c.err }
 // end behind it.
 func (c *Conn) Delivered() bool { return c.end.delivered }
 
+// Dropped reports whether bytes that were written and not acknowledged were thrown away at the end.
+func (c *Conn) Dropped() bool { return c.send.Dropped() }
+
 // FinalState is what a tombstone needs to answer for a connection.
 type FinalState struct {
 	Code       wire.Code
