@@ -548,3 +548,27 @@ func TestTheUserTimeoutHasADefault(t *testing.T) {
 		})
 	}
 }
+
+// TestInfoTellsOfTheSilence: it says since when nothing is heard and nothing acknowledged, that this is what limits, and what the
+// connection's socket can do.
+func TestInfoTellsOfTheSilence(t *testing.T) {
+	inBubble(t, delayed, delayed, func(b *bubble) {
+		c, s := b.connect(nil, nil)
+		write(b.T, c, "hello")
+		reads(b.T, s, "hello")
+		time.Sleep(time.Second)
+		if i := c.Info(); i.LimitedBy != "application" || i.SinceHeard < 900*time.Millisecond || i.SinceHeard > time.Second || i.SinceAcked != i.SinceHeard {
+			b.Errorf("a second after the last ACK: limited by %s, heard %v ago, acknowledged %v ago", i.LimitedBy, i.SinceHeard, i.SinceAcked)
+		}
+		b.SetLink(b.server, b.client, simnet.LinkConfig{Loss: 1})
+		write(b.T, c, "anybody there?")
+		time.Sleep(5 * time.Second)
+		i := c.Info()
+		if i.LimitedBy != "peer silent" || i.SinceHeard < 5*time.Second || i.SinceAcked < 5*time.Second {
+			b.Errorf("on a dead path: limited by %s, heard %v ago, acknowledged %v ago", i.LimitedBy, i.SinceHeard, i.SinceAcked)
+		}
+		if i.Socket.DatagramsSent == 0 || i.Socket.DatagramsSent != i.PacketsSent {
+			b.Errorf("its socket has sent %d datagrams, of %d", i.Socket.DatagramsSent, i.PacketsSent)
+		}
+	})
+}

@@ -18,13 +18,18 @@ type ConnInfo struct {
 
 	SmoothedRTT, RTTVariance, MinRTT, LatestRTT time.Duration // 0: no sample yet
 
+	// SinceHeard and SinceAcked are how long ago a packet of the peer's arrived, and one that
+	// acknowledged something new; the end of the handshake counts as both.
+	SinceHeard, SinceAcked time.Duration
+
 	Congestion       congestion.Stats // the congestion controller's; of the default one Own is a ledbat.Stats
 	CongestionWindow int
 	InFlight         int
 	Rate             int64 // at which packets leave; 0: as fast as the window admits
 	BandwidthLimit   int64 // Config.BandwidthLimit, or what SetBandwidthLimit has made of it
 	// LimitedBy is what holds the sender back now: application, receiver window, congestion
-	// window, pacer, pool, own limit or socket.
+	// window, pacer, pool, own limit, socket, or peer silent: bytes were sent, timeouts have passed,
+	// and nothing is heard.
 	LimitedBy  string
 	Limits     LimitRates // the rate of each
 	PacketSize int        // UDP payload of a full packet
@@ -50,6 +55,9 @@ type ConnInfo struct {
 
 	// Dropped counts packets received and not used, by reason.
 	Dropped map[string]uint64
+
+	// Socket is the one that the connection sends on, which may be shared with others.
+	Socket SocketInfo
 }
 
 // LimitRates is what each thing that limits a connection would admit alone, in bytes of UDP payload per
@@ -77,7 +85,7 @@ func limitRates(in *engine.Info) LimitRates {
 // Info describes the connection as of now; after its end, as of then.
 func (c *Conn) Info() ConnInfo {
 	c.mu.Lock()
-	in := c.engine.Info()
+	now, in := c.endpoint.now(), c.engine.Info()
 	limitedBy := in.Limit.String()
 	if c.drive.unsent != nil {
 		limitedBy = "socket"
@@ -86,6 +94,7 @@ func (c *Conn) Info() ConnInfo {
 	limits := limitRates(&in)
 	return ConnInfo{
 		State: in.State, Dialled: c.client,
+		SinceHeard: now - in.LastReceived, SinceAcked: now - in.LastAcked, Socket: socketInfo(c.sock.Info()),
 		SmoothedRTT: in.SmoothedRTT, RTTVariance: in.RTTVariance, MinRTT: in.MinRTT, LatestRTT: in.LatestRTT,
 		Congestion: in.Congestion, CongestionWindow: in.Window, InFlight: in.InFlight,
 		Rate: in.Rate, BandwidthLimit: limits.Own, LimitedBy: limitedBy, Limits: limits, PacketSize: in.PacketSize, ECN: in.ECN,

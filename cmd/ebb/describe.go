@@ -32,12 +32,31 @@ func describeInfo(i ebb.ConnInfo, sending, receiving string) string {
 	own, _ := i.Congestion.Own.(ledbat.Stats)
 	return fmt.Sprintf("%s, sending %s, receiving %s, limited by %s%s; round trip %v, least %v; "+
 		"%s %s, window %d bytes, ssthresh at least %d, queue %v, %d timeouts; "+
-		"sent %d packets of up to %d bytes, %d lost, %d of %d bytes repeated; received %d packets",
+		"sent %d packets of up to %d bytes, %d lost, %d of %d bytes repeated; received %d packets, "+
+		"the last %v ago, the last acknowledgement %v ago; socket: %s",
 		i.State, sending, receiving, i.LimitedBy, describeLimits(i.Limits),
 		i.SmoothedRTT.Round(time.Microsecond), i.MinRTT.Round(time.Microsecond),
 		i.Congestion.Name, i.Congestion.State, i.CongestionWindow, own.MinSSThresh,
 		i.Congestion.QueueDelay.Round(time.Microsecond), i.Timeouts,
-		i.PacketsSent, i.PacketSize, i.PacketsLost, i.BytesRetransmitted, i.StreamBytesSent, i.PacketsReceived)
+		i.PacketsSent, i.PacketSize, i.PacketsLost, i.BytesRetransmitted, i.StreamBytesSent, i.PacketsReceived,
+		i.SinceHeard.Round(time.Millisecond), i.SinceAcked.Round(time.Millisecond), describeSocket(i.Socket))
+}
+
+// describeSocket is the modes of a socket that are on.
+func describeSocket(s ebb.SocketInfo) string {
+	var modes []string
+	for _, mode := range []struct {
+		name string
+		on   bool
+	}{{"batches", s.Batch}, {"GSO", s.GSO}, {"GRO", s.GRO}, {"ECN", s.ECN}, {"DF", s.DontFragment}} {
+		if mode.on {
+			modes = append(modes, mode.name)
+		}
+	}
+	if len(modes) == 0 {
+		return "single datagrams"
+	}
+	return strings.Join(modes, ", ")
 }
 
 // describeLimits is the rate that each existing limit admits, in parentheses.

@@ -59,6 +59,21 @@ func TestSendVerbose(t *testing.T) {
 	}
 }
 
+func TestDescribeInfoSaysWhatTheSilenceIs(t *testing.T) {
+	got := describeInfo(ebb.ConnInfo{
+		State: "established", LimitedBy: "peer silent", SinceHeard: 12_345_678 * time.Microsecond, SinceAcked: 13 * time.Second,
+		Socket: ebb.SocketInfo{Batch: true, GRO: true},
+	}, "0 B/s", "0 B/s")
+	for _, want := range []string{"limited by peer silent", "the last 12.346s ago, the last acknowledgement 13s ago", "socket: batches, GRO"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in %q", want, got)
+		}
+	}
+	if got := describeSocket(ebb.SocketInfo{}); got != "single datagrams" {
+		t.Errorf("a socket without modes: %q", got)
+	}
+}
+
 func TestDescribeLimits(t *testing.T) {
 	none := ebb.LimitRates{ReceiverWindow: -1, CongestionWindow: -1, Pacer: -1, Pool: -1, Own: -1}
 	if got := describeLimits(none); got != "" {

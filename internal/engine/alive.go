@@ -59,9 +59,10 @@ func (c *Conn) excuse(now, late time.Duration) {
 	}
 }
 
-// noteProgress notes that the peer has acknowledged so many bytes that it was not known to have. oldest was the first
+// noteProgress notes that the peer has acknowledged something, with so many bytes that it was not known to have. oldest was the first
 // that it lacked.
 func (c *Conn) noteProgress(now time.Duration, fresh, oldest uint64) {
+	c.lastAcked = now
 	if fresh > 0 {
 		c.lastProgress = now
 	}
@@ -98,10 +99,15 @@ func (c *Conn) userTime() time.Duration {
 	switch {
 	case c.waitsSince == Never || c.params.UserTimeout <= 0 || c.heldSince != Never:
 		return Never
-	case c.lastReceived <= c.waitsSince+c.path.rtt.pto(c.peerAckDelay) && c.params.IdleTimeout > 0 && c.params.UserTimeout >= c.params.IdleTimeout:
+	case c.silent() && c.params.IdleTimeout > 0 && c.params.UserTimeout >= c.params.IdleTimeout:
 		return Never
 	}
 	return c.waitsSince + c.params.UserTimeout
+}
+
+// silent reports whether nothing was heard since the oldest unacknowledged thing was sent, but what was on its way then.
+func (c *Conn) silent() bool {
+	return c.unanswered != Never && (c.waitsSince == Never || c.lastReceived <= c.waitsSince+c.path.rtt.pto(c.peerAckDelay))
 }
 
 func (c *Conn) advanceUser(now time.Duration) {

@@ -17,11 +17,12 @@ const (
 	LimitPacer                    // the congestion controller's rate
 	LimitPool                     // the budget that it shares
 	LimitRate                     // the connection's own rate
+	LimitSilence                  // the peer is not heard
 )
 
 // String names the limit.
 func (l Limit) String() string {
-	return [...]string{"application", "receiver window", "congestion window", "pacer", "pool", "own limit"}[l]
+	return [...]string{"application", "receiver window", "congestion window", "pacer", "pool", "own limit", "peer silent"}[l]
 }
 
 // throttled reports whether the limit is one of bandwidth, which is no congestion.

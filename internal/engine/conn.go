@@ -118,6 +118,7 @@ type Conn struct {
 
 	rateLimit  int64         // own limit
 	budget     budget        // share of what is common with others
+	offer      windowOffer   // the peer's window
 	opening    *windowBudget // the same for receiving; nil: there is none
 	pacedUntil time.Duration // data waits for the pacer; Never: it does not
 	appLimited bool          // nothing to send although the window would admit it
@@ -131,6 +132,7 @@ type Conn struct {
 	end closeState
 
 	lastReceived time.Duration // of a valid packet
+	lastAcked    time.Duration // when the peer last acknowledged anything new
 	unanswered   time.Duration // first eliciting packet sent since; Never
 	lastProgress time.Duration // when the peer last acknowledged new bytes
 	waitsSince   time.Duration // for how long the oldest thing that was sent has been unacknowledged; Never: nothing is

@@ -12,9 +12,23 @@ type windowFrame struct{}
 // windowRoom is the most that a WINDOW takes.
 const windowRoom = 16
 
-func (windowFrame) handle(c *Conn, _ time.Duration, f wire.Frame) (bool, error) {
-	c.send.Admit(f.Limit)
+func (windowFrame) handle(c *Conn, now time.Duration, f wire.Frame) (bool, error) {
+	c.admit(now, f.Limit)
 	return false, nil
+}
+
+// windowOffer is the window that the peer offered last.
+type windowOffer struct {
+	size uint64        // bytes, from the first that it had not acknowledged then
+	at   time.Duration // when
+}
+
+// admit takes the offset up to which the peer takes bytes.
+func (c *Conn) admit(now time.Duration, limit uint64) {
+	if limit > c.send.Next()+c.send.Credit() {
+		c.offer = windowOffer{size: limit - c.send.Base(), at: now}
+	}
+	c.send.Admit(limit)
 }
 
 func (windowFrame) append(c *Conn, now time.Duration, b []byte, room int) ([]byte, bool) {

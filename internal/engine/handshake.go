@@ -183,6 +183,7 @@ func (c *Conn) handshakeParameters(t wire.PacketType, payload []byte) (p wire.Pa
 func (c *Conn) setPeer(p wire.Parameters, id wire.ID) {
 	c.peerAckDelay, c.peerID = p.MaxAckDelay, id
 	c.send.Admit(p.InitialWindow)
+	c.offer.size = p.InitialWindow
 	c.sendSeed = wire.Seed(wire.Version, id, c.params.Local)
 	c.recvSeed = wire.Seed(wire.Version, c.params.Local, id)
 	if p.MaxDatagramSize < uint64(c.path.mtu.max) {
@@ -244,7 +245,8 @@ func (c *Conn) establish(now time.Duration) {
 	c.state = stateEstablished
 	c.opened, c.hs = true, nil
 	c.path.validated = true
-	c.lastReceived, c.lastProgress = now, now
+	c.lastReceived, c.lastAcked, c.lastProgress = now, now, now
+	c.offer.at = now
 	c.setRate(now)
 }
 

@@ -42,12 +42,12 @@ type Info struct {
 	Window          int   // congestion window
 	InFlight        int   //
 	Rate            int64 // at which packets leave; 0: unpaced
-	ReceiverRate    int64 // the peer's window in a round trip; 0: no sample yet
+	ReceiverRate    int64 // the peer's window in a round trip, or for as long as it has been full; 0: no sample yet
 	CongestionRate  int64 // the congestion window in a round trip; 0: no sample yet
 	ControlRate     int64 // at which the controller paces; 0: it does not
 	BudgetRate      int64 // the share of the budget; 0: there is none
 	RateLimit       int64 // the own limit; ≤ 0: none
-	Limit           Limit // what held the last flush back
+	Limit           Limit // what held the last flush back, or LimitSilence
 	PacketSize      int   // UDP payload of a full packet
 	ECN             bool  // packets are marked as ECN-capable, and the marks are known to arrive
 	SendBuffered    int   // written, not acknowledged
@@ -55,6 +55,9 @@ type Info struct {
 	ReceiveBuffered int   // received, not read
 	ReceiveWindow   int   // size of the window offered
 	PeerWindow      int   // what the peer still admits beyond what was sent
+
+	// When the peer was last heard, and last acknowledged something new; the end of the handshake if it has not. 0: before that.
+	LastReceived, LastAcked time.Duration
 }
 
 // Info reports the connection's numbers.
@@ -62,12 +65,32 @@ func (c *Conn) Info() Info {
 	return Info{
 		State: c.state.String(), Established: c.Established(), Stats: c.stats, Congestion: c.path.cc.Stats(),
 		SmoothedRTT: c.path.rtt.smoothed, RTTVariance: c.path.rtt.variance, MinRTT: c.path.rtt.min, LatestRTT: c.path.rtt.latest,
-		Window: c.path.cc.Window(), InFlight: c.sent.inFlight, Rate: c.path.rate, RateLimit: c.rateLimit, Limit: c.limit,
-		ReceiverRate: c.perRoundTrip(c.send.Credit() + c.send.Next() - c.send.Base()), CongestionRate: c.perRoundTrip(uint64(c.path.cc.Window())),
+		Window: c.path.cc.Window(), InFlight: c.sent.inFlight, Rate: c.path.rate, RateLimit: c.rateLimit, Limit: c.limitNow(),
+		ReceiverRate: c.receiverRate(), CongestionRate: c.perRoundTrip(uint64(c.path.cc.Window())),
 		ControlRate: c.path.cc.PacingRate(c.path.rtt.smoothed), BudgetRate: c.budget.rate,
 		PacketSize: c.path.mtu.size, ECN: c.path.ecn.phase == ecnCapable, SendBuffered: c.send.Buffered(), SendBuffer: c.sendLimit(),
 		ReceiveBuffered: c.recv.Held(), ReceiveWindow: int(c.recv.Window()), PeerWindow: int(c.send.Credit()),
+		LastReceived: c.lastReceived, LastAcked: c.lastAcked,
 	}
+}
+
+// limitNow is what holds the connection back: the silence of the peer, if a timeout behind the tail probe has passed, or
+// what held the last flush back.
+func (c *Conn) limitNow() Limit {
+	if c.state == stateEstablished && c.loss.ptoCount > 1 && c.silent() {
+		return LimitSilence
+	}
+	return c.limit
+}
+
+// receiverRate is what the peer's window admits. A window that is full for a moment admits no less than before; one that
+// stays full was all for that time.
+func (c *Conn) receiverRate() int64 {
+	rate := c.perRoundTrip(c.offer.size)
+	if full := c.noticed - c.offer.at; c.send.Blocked() && full > c.path.rtt.smoothed && rate > 0 {
+		rate = max(1, int64(float64(c.offer.size)/full.Seconds()))
+	}
+	return rate
 }
 
 // perRoundTrip is the rate at which n bytes leave each round trip, at least 1; 0 if none was measured.
