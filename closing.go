@@ -9,11 +9,11 @@ import (
 
 // closings is the connections of the process that were closed and still have
 // something to deliver. Its lock is taken with no other held.
-var closings = closingSet{open: make(map[*Conn]*closing)}
+var closings = closingSet{open: make(map[*conn]*closing)}
 
 type closingSet struct {
 	mu   sync.Mutex
-	open map[*Conn]*closing
+	open map[*conn]*closing
 }
 
 // closing is one of them, until done is closed.
@@ -22,13 +22,13 @@ type closing struct {
 	err  error // why it gave up; nil: all was delivered. Valid once done.
 }
 
-func (s *closingSet) add(c *Conn, d *closing) {
+func (s *closingSet) add(c *conn, d *closing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open[c] = d
 }
 
-func (s *closingSet) resolve(c *Conn, err error) {
+func (s *closingSet) resolve(c *conn, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.open[c]
@@ -54,7 +54,7 @@ func (s *closingSet) all() []*closing {
 func (s *closingSet) describe() string {
 	s.mu.Lock()
 	n := len(s.open)
-	var one *Conn
+	var one *conn
 	for one = range s.open {
 		break
 	}
@@ -88,7 +88,7 @@ func Drain(ctx context.Context) error {
 }
 
 // undelivered is why a closed connection gave up; nil if it did not.
-func (c *Conn) undelivered() error {
+func (c *conn) undelivered() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.aborted || c.engine.Delivered() {
