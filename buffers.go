@@ -70,15 +70,22 @@ type receiveBatch struct {
 	arrivals []arrival
 	replies  batch
 	foreign  []foreign
+	events   []event
 	at       time.Duration // when it was read
 }
 
 // arrival is a datagram and the connection it belongs to.
 type arrival struct {
-	conn *Conn
+	conn *conn
 	path engine.Path
 	ecn  engine.ECN
 	seg  []byte
+}
+
+// event is what is to be reported of a connection.
+type event struct {
+	conn *conn
+	news news
 }
 
 // foreign is a datagram that is not Ebb's.
@@ -113,7 +120,7 @@ func newReceiveBatch(messages, size int) *receiveBatch {
 }
 
 // recipient is the connection that all of it was for; nil if there is no such one.
-func (in *receiveBatch) recipient() *Conn {
+func (in *receiveBatch) recipient() *conn {
 	if len(in.arrivals) == 0 || len(in.replies.messages) > 0 || len(in.foreign) > 0 {
 		return nil
 	}
@@ -126,11 +133,15 @@ func (in *receiveBatch) recipient() *Conn {
 	return c
 }
 
+// untold reports whether something is to be told that must wait until the socket is not being read.
+func (in *receiveBatch) untold() bool { return len(in.events) > 0 || len(in.foreign) > 0 }
+
 // reset forgets what was read, with the references to connections.
 func (in *receiveBatch) reset() {
 	clear(in.arrivals)
 	clear(in.foreign)
-	in.arrivals, in.foreign = in.arrivals[:0], in.foreign[:0]
+	clear(in.events)
+	in.arrivals, in.foreign, in.events = in.arrivals[:0], in.foreign[:0], in.events[:0]
 	clear(in.replies.messages)
 	in.replies.buf, in.replies.messages, in.replies.next = in.replies.buf[:0], in.replies.messages[:0], 0
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,7 +103,7 @@ func (d *Dialer) dialOne(s sharedContext, network, udpNetwork string, local *net
 	if s.Err() != nil {
 		return nil, d.opError(network, cancelled(s))
 	}
-	e := d.Endpoint
+	e := d.shared()
 	if e == nil {
 		addr := net.UDPAddrFromAddrPort(remote)
 		sock, err := udp.Dial(udpNetwork, local, addr, cfg.socketOptions())
@@ -111,14 +113,23 @@ func (d *Dialer) dialOne(s sharedContext, network, udpNetwork string, local *net
 		e = startEndpoint([]*udp.Socket{sock}, network, cfg, true)
 	}
 	c, err := e.dial(s, network, remote)
+	runtime.KeepAlive(d.Endpoint)
 	if err != nil {
-		if e != d.Endpoint {
+		if d.Endpoint == nil {
 			e.Close() // if it has not closed itself
-			e.group.Wait()
+			<-e.freed
 		}
 		return nil, err
 	}
-	return c, nil
+	return c.handle(), nil
+}
+
+// shared is the endpoint to dial from; nil: there is none.
+func (d *Dialer) shared() *endpoint {
+	if d.Endpoint == nil {
+		return nil
+	}
+	return d.Endpoint.endpoint
 }
 
 func (d *Dialer) localAddr() (*net.UDPAddr, error) {
@@ -156,16 +167,16 @@ func share(ctx context.Context, n int) sharedContext {
 	return sharedContext{ctx, func() {}}
 }
 
-// dialling is a dial that somebody waits for. It is guarded by Endpoint.mu.
+// dialling is a dial that somebody waits for. It is guarded by endpoint.mu.
 type dialling struct {
 	ready    chan struct{} // closed once resolved; nil: nobody dials
 	resolved bool
-	conn     *Conn // what the dial returns; nil: it failed, or was given up
+	conn     *conn // what the dial returns; nil: it failed, or was given up
 }
 
 // resolve ends the wait with a connection, or with nil for none, and reports if
 // it did: only the first call does.
-func (d *dialling) resolve(c *Conn) bool {
+func (d *dialling) resolve(c *conn) bool {
 	if d.resolved {
 		return false
 	}
@@ -178,7 +189,7 @@ func (d *dialling) resolve(c *Conn) bool {
 
 // dial connects to an address and waits for the handshake. Its network is what
 // errors call it.
-func (e *Endpoint) dial(ctx context.Context, network string, remote netip.AddrPort) (*Conn, error) {
+func (e *endpoint) dial(ctx context.Context, network string, remote netip.AddrPort) (*conn, error) {
 	failed := func(err error) error {
 		return &net.OpError{Op: "dial", Net: network, Source: e.Addr(), Addr: net.UDPAddrFromAddrPort(remote), Err: err}
 	}
@@ -211,7 +222,7 @@ func (e *Endpoint) dial(ctx context.Context, network string, remote netip.AddrPo
 }
 
 // startDial makes a connection and sends its INITIAL.
-func (e *Endpoint) startDial(network string, remote netip.AddrPort) (*Conn, error) {
+func (e *endpoint) startDial(network string, remote netip.AddrPort) (*conn, error) {
 	e.mu.Lock()
 	if e.closing {
 		e.mu.Unlock()
@@ -222,18 +233,30 @@ func (e *Endpoint) startDial(network string, remote netip.AddrPort) (*Conn, erro
 	c := newConn(e, s, e.now(), engine.Params{
 		Client: true, Local: id, Peer: e.randomID(), Path: engine.Path{Local: e.local, Remote: remote},
 	})
-	c.network = network
+	c.network = nameOf(network)
 	e.router.Dial(id, remote, c)
 	e.conns[c] = struct{}{}
 	e.mu.Unlock()
 	e.recallReader(s)
-	c.mu.Lock()
-	c.proceed(e.now())
+	if s.Interruptible() {
+		e.report(c, c.begin())
+		return c, nil
+	}
+	e.goroutines.start(func() { // a PacketConn may wait, but the dial has its context
+		n := c.begin()
+		e.goroutines.outside(func() { e.report(c, n) })
+	})
 	return c, nil
 }
 
+// begin sends the INITIAL of a dial, and returns what is to be reported.
+func (c *conn) begin() news {
+	c.mu.Lock()
+	return c.settle(c.endpoint.now())
+}
+
 // connectedDial ends the wait of a dial that was answered.
-func (e *Endpoint) connectedDial(c *Conn) {
+func (e *endpoint) connectedDial(c *conn) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.router.Establish(e.now(), c.id)
@@ -241,6 +264,13 @@ func (e *Endpoint) connectedDial(c *Conn) {
 }
 
 var errNotUDP = errors.New("the address is not a *net.UDPAddr")
+
+// networkName is a network in one byte.
+type networkName uint8
+
+var networkNames = [...]string{"udp", "udp4", "udp6", "tcp", "tcp4", "tcp6"}
+
+func nameOf(network string) networkName { return networkName(slices.Index(networkNames[:], network)) }
 
 // networkOf is the UDP network that a network name means.
 func networkOf(network string) (string, error) {
@@ -255,7 +285,7 @@ func networkOf(network string) (string, error) {
 
 // reach narrows a network to the addresses that the endpoint's socket can send
 // to.
-func (e *Endpoint) reach(udpNetwork string) string {
+func (e *endpoint) reach(udpNetwork string) string {
 	switch a := e.local.Addr(); {
 	case udpNetwork != "udp":
 	case a.Is4():
@@ -335,13 +365,17 @@ func resolveRemote(ctx context.Context, udpNetwork, address string, local *net.U
 
 // lookUp is the addresses of a host that the network can reach, at least one.
 func lookUp(ctx context.Context, udpNetwork, host string) ([]netip.Addr, error) {
-	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	found, err := net.DefaultResolver.LookupIPAddr(ctx, host) // LookupNetIP would drop the zone
 	if err != nil {
 		return nil, err
 	}
 	var addrs []netip.Addr
-	for _, a := range found {
-		a = a.Unmap()
+	for _, f := range found {
+		a, ok := netip.AddrFromSlice(f.IP)
+		if !ok {
+			continue
+		}
+		a = udp.Canonical(netip.AddrPortFrom(a.Unmap().WithZone(f.Zone), 0)).Addr()
 		if udpNetwork == "udp" || a.Is4() == strings.HasSuffix(udpNetwork, "4") {
 			addrs = append(addrs, a)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
@@ -41,18 +42,42 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
-	socks, err := udp.ListenGroup(udpNetwork, local, cfg.Sockets, cfg.socketOptions())
+	return listenOn(network, udpNetwork, local, cfg)
+}
+
+// listenOn binds the sockets, or takes over those that a closed listener of this process has left.
+func listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.Listener, error) {
+	key := portKeyOf(udpNetwork, local)
+	var socks []*udp.Socket
+	var err error
+	for {
+		e := listening.on(key) // before the attempt: it may be gone after it
+		socks, err = udp.ListenGroup(udpNetwork, local, cfg.Sockets, cfg.socketOptions())
+		if e == nil || !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+		if l := e.adopt(network, cfg); l != nil {
+			return l.handle(), nil
+		}
+		if !e.over() {
+			break
+		}
+		<-e.freed
+	}
 	if errors.Is(err, errors.ErrUnsupported) && cfg.Sockets > 1 {
 		err = fmt.Errorf("Config.Sockets is %d: %w", cfg.Sockets, err)
 	}
 	if err != nil {
 		return nil, renamed(err, "listen", network, local)
 	}
-	l, err := startEndpoint(socks, network, cfg, true).Listen()
+	e := startEndpoint(socks, network, cfg, true)
+	l, err := e.startListening()
 	if err != nil {
 		panic("BUG: a new endpoint does not listen: " + err.Error())
 	}
-	return l, nil
+	key.addr = netip.AddrPortFrom(key.addr.Addr(), e.local.Port())
+	listening.add(key, e)
+	return l.handle(), nil
 }
 
 // renamed is an error of package net under the name of the network that the
@@ -69,31 +94,21 @@ func renamed(err error, op, network string, addr *net.UDPAddr) error {
 	return e
 }
 
-// Listener is the part of an endpoint that accepts connections. It implements
-// net.Listener.
-type Listener struct {
-	endpoint *Endpoint
+// listener is a Listener as the library holds it.
+type listener struct {
+	endpoint *endpoint
 
 	// Guarded by endpoint.mu.
 	accept serializer
 	closed bool
 }
 
-func newListener(e *Endpoint) *Listener {
-	return &Listener{endpoint: e, accept: serializer{lock: &e.mu}}
+func newListener(e *endpoint) *listener {
+	return &listener{endpoint: e, accept: serializer{lock: &e.mu}}
 }
 
-// Accept waits for a connection and returns it, a *Conn.
-func (l *Listener) Accept() (net.Conn, error) {
-	c, err := l.AcceptConn()
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-// AcceptConn is Accept without the need for a type assertion.
-func (l *Listener) AcceptConn() (*Conn, error) {
+// acceptConn is Listener.AcceptConn.
+func (l *listener) acceptConn() (*conn, error) {
 	e := l.endpoint
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -115,7 +130,7 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 
 // SetDeadline sets the time after which Accept fails with
 // os.ErrDeadlineExceeded; the zero time is none.
-func (l *Listener) SetDeadline(t time.Time) error {
+func (l *listener) SetDeadline(t time.Time) error {
 	l.endpoint.mu.Lock()
 	defer l.endpoint.mu.Unlock()
 	if l.closed {
@@ -126,37 +141,64 @@ func (l *Listener) SetDeadline(t time.Time) error {
 }
 
 // Close stops accepting. Connections that were accepted live on, and the socket
-// with them; those that still waited for Accept are aborted.
-func (l *Listener) Close() error {
+// with them; those that still waited for Accept are aborted. If there are no others, the port is free when Close
+// returns. If there are, a Listen of this process on the same address takes over the socket.
+func (l *listener) Close() error {
+	aborted, err := l.stop()
+	if err != nil {
+		return err
+	}
+	awaitClosings(aborted, time.Second)
+	e := l.endpoint
+	e.closeIfIdle()
+	if e.over() {
+		<-e.freed // it may be another goroutine that closes the sockets
+	}
+	return nil
+}
+
+// stop is Close but for the end of the socket. It returns the connections that it has aborted: no others are the
+// listener's.
+func (l *listener) stop() (aborted []*conn, err error) {
 	e := l.endpoint
 	e.mu.Lock()
 	if l.closed {
 		e.mu.Unlock()
-		return l.opError("close", net.ErrClosed)
+		return nil, l.opError("close", net.ErrClosed)
 	}
 	l.closed = true
 	e.listener = nil
 	e.router.SetListening(false)
-	var waiting []*Conn
 	for c, ok := e.router.Next(); ok; c, ok = e.router.Next() {
-		waiting = append(waiting, c)
+		aborted = append(aborted, c)
+	}
+	for c := range e.conns {
+		if e.router.Unaccepted(c.id) {
+			aborted = append(aborted, c)
+		}
 	}
 	l.accept.wake()
 	e.mu.Unlock()
-	for _, c := range waiting {
+	for _, c := range aborted {
 		c.Abort()
 	}
-	e.closeIfIdle()
-	return nil
+	return aborted, nil
+}
+
+// drop is the cleanup of the handle.
+func (l *listener) drop() {
+	e := l.endpoint
+	if !e.sockets[0].Interruptible() {
+		return
+	}
+	if _, err := l.stop(); err == nil {
+		e.closeIfIdle()
+	}
 }
 
 // Addr returns the address of the listener's socket, a *net.UDPAddr.
-func (l *Listener) Addr() net.Addr { return l.endpoint.Addr() }
+func (l *listener) Addr() net.Addr { return l.endpoint.Addr() }
 
-// Endpoint returns the endpoint that the listener belongs to: for its Info, or
-// to dial from the listener's address.
-func (l *Listener) Endpoint() *Endpoint { return l.endpoint }
-
-func (l *Listener) opError(op string, err error) error {
-	return &net.OpError{Op: op, Net: l.endpoint.network, Addr: l.Addr(), Err: err}
+func (l *listener) opError(op string, err error) error {
+	return &net.OpError{Op: op, Net: l.endpoint.network(), Addr: l.Addr(), Err: err}
 }

@@ -14,13 +14,14 @@ type serializer struct {
 	next     chan struct{} // capacity 1: another caller may try to acquire it
 	wakeup   chan struct{} // capacity 1: look again
 	timer    *time.Timer   // nil: there was no deadline yet
-	fires    time.Time     // when the timer does, not after the deadline; zero: it does not
+	fires    time.Duration // since started: when the timer does, not after the deadline; 0: it does not
 	deadline time.Time     // zero: none
 	queued   int32         // callers that wait in acquire
 	taken    bool          // a caller has it
 	waiting  bool          // the caller waits
 	leads    *socket       // which it reads meanwhile; nil: none
-	expired  bool          // the deadline has passed
+	expired  bool          // the deadline has passed, as the timer has found
+	ended    bool          // nobody waits any more, and there is no timer
 }
 
 // acquire waits until no other caller has it. Owner's lock held, but not during the wait. That is on a channel, not
@@ -105,7 +106,9 @@ func (t *serializer) setDeadline(at time.Time) {
 		return
 	}
 	if left := time.Until(at); left > 0 {
-		t.watch(left)
+		if !t.ended {
+			t.watch(left)
+		}
 		return
 	}
 	t.expired = true
@@ -118,27 +121,33 @@ func (t *serializer) watch(left time.Duration) {
 	switch {
 	case t.timer == nil:
 		t.timer = time.AfterFunc(left, t.look)
-	case t.fires.IsZero() || t.deadline.Before(t.fires):
+	case t.fires == 0 || t.deadline.Sub(started) < t.fires:
 		t.timer.Reset(left)
 	default:
 		return
 	}
-	t.fires = t.deadline
+	t.fires = t.deadline.Sub(started)
 }
 
-// end stops the timer, which holds on to the owner. Owner's lock held.
+// end stops the timer, which holds on to the owner. Nobody will wait; from now on late looks at the clock. Owner's lock held.
 func (t *serializer) end() {
+	t.ended = true
 	if t.timer != nil {
 		t.timer.Stop()
-		t.fires = time.Time{}
+		t.fires = 0
 	}
+}
+
+// late reports whether the deadline has passed. Owner's lock held.
+func (t *serializer) late() bool {
+	return t.expired || t.ended && !t.deadline.IsZero() && time.Until(t.deadline) <= 0
 }
 
 // look is the timer: it looks if the deadline has passed.
 func (t *serializer) look() {
 	t.lock.Lock()
 	defer t.lock.Unlock()
-	t.fires = time.Time{}
+	t.fires = 0
 	if t.deadline.IsZero() || t.expired {
 		return
 	}

@@ -25,13 +25,14 @@ const (
 	KindProtocol                         // the peer broke the protocol
 	KindVersion                          // the peer speaks other versions
 	KindClosed                           // this side closed or aborted it
+	KindUnreachable                      // the system cannot send to the peer's address
 	KindBrokenPipe                       // a write to a stream that this side or the peer has ended
 )
 
 // String names the kind.
 func (k Kind) String() string {
 	return [...]string{"no error", "reset by peer", "refused", "handshake timeout", "idle timeout",
-		"user timeout", "linger timeout", "protocol error", "version", "closed", "broken pipe"}[k]
+		"user timeout", "linger timeout", "protocol error", "version", "closed", "unreachable", "broken pipe"}[k]
 }
 
 // Error is why a connection, or one direction of it, ended.
@@ -39,6 +40,7 @@ type Error struct {
 	Kind   Kind
 	Code   wire.Code // on the wire, sent or received
 	Reason string    // more of it, possibly the peer's words, escaped
+	Cause  error     // of KindUnreachable: what the system said
 }
 
 func (e *Error) Error() string {
@@ -73,6 +75,9 @@ type closeState struct {
 // Bytes that nobody has read, or that come later, turn the end into a reset.
 func (c *Conn) Close(now time.Duration) {
 	if c.end.closed || c.state >= stateClosing {
+		if !c.end.closed && c.err == nil && !c.send.Dropped() {
+			c.end.delivered = true // the peer has ended the connection in order, and lacks nothing
+		}
 		c.end.closed, c.readClosed = true, true
 		c.recv.Drop()
 		return
@@ -101,20 +106,21 @@ func (c *Conn) Close(now time.Duration) {
 func (c *Conn) Abort(now time.Duration) {
 	c.end.closed, c.readClosed = true, true
 	c.recv.Drop()
-	if c.state == stateHandshake {
+	if c.state == stateHandshake && (c.params.Client || !c.hs.heard) {
 		c.finish(errClosed)
 		return
 	}
 	c.fail(now, &Error{Kind: KindClosed, Code: wire.CodeReset, Reason: "aborted"})
 }
 
-// fail ends the connection with an error and tells the peer its code.
+// Cut ends the connection without a word, because there is no socket any more to send one. What arrived before may still be
+// read.
+func (c *Conn) Cut() { c.finish(errClosed) }
+
+// fail ends the connection with an error and tells the peer its code, a client too whose handshake may be complete at its
+// own end.
 func (c *Conn) fail(now time.Duration, err *Error) {
 	if c.state >= stateClosing {
-		return
-	}
-	if c.state == stateHandshake {
-		c.finish(err)
 		return
 	}
 	c.err = err
