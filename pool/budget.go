@@ -14,7 +14,7 @@ type limits struct {
 }
 
 func newLimits(total, min int64, strict bool) *limits {
-	l := &limits{total: max(total, Unlimited), min: min, strict: strict, line: new(line)}
+	l := &limits{total: max(total, Unlimited), min: min, strict: strict, line: newLine()}
 	if l.limited() {
 		l.flow = flowOf(max(total, 1))
 	}

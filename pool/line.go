@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 )
@@ -12,6 +13,13 @@ import (
 type line struct {
 	end  atomic.Int64 // when all that was promised will be earned, ns
 	slip atomic.Int64 // for how long what was taken out of turn has delayed those who wait, ns; only its changes matter
+}
+
+// newLine is a line that nobody stands in, whatever the time.
+func newLine() *line {
+	q := new(line)
+	q.end.Store(math.MinInt64 / 2)
+	return q
 }
 
 // place is a member's place in a line. The zero value is none.

@@ -256,3 +256,24 @@ func TestCloseBehindThePeersEndLacksNothing(t *testing.T) {
 		t.Errorf("delivered %t, %v", s.Conn.Delivered(), s.Conn.Err())
 	}
 }
+
+// TestAStopTellsWhatHasArrived: a peer that has read everything closes, and the ACK of it was lost. Nothing of what it has is
+// reported as not delivered.
+func TestAStopTellsWhatHasArrived(t *testing.T) {
+	w, c, s := plainWorld(t)
+	up := w.up.Config()
+	w.up.SetConfig(w.Now(), simnet.LinkConfig{Loss: 1})
+	write(t, s, "all is well")
+	w.Run(rtt + rtt/2) // its ACK has left, and no probe has come
+	w.up.SetConfig(w.Now(), up)
+	expect(t, c, "all is well", nil)
+	c.Conn.Close(w.Now())
+	c.Flush()
+	w.Run(rtt)
+	s.Conn.Close(w.Now())
+	s.Flush()
+	w.Run(time.Second)
+	if !s.Removed || !s.Conn.Delivered() || s.Conn.Dropped() {
+		t.Errorf("removed %v, delivered %v, dropped %v", s.Removed, s.Conn.Delivered(), s.Conn.Dropped())
+	}
+}

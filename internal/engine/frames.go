@@ -75,7 +75,8 @@ func (c *Conn) controlAllowed() bool {
 // appendControl appends the ACK, if one is owed, and, if they may leave, the control frames that are due. PING comes
 // later, and only if nothing else has made the packet ack-eliciting.
 func (c *Conn) appendControl(now time.Duration, p *packet, allowed bool) {
-	if c.acks.owed > 0 || c.acks.due <= now {
+	// A STOP makes the peer throw away what it has no ACK for, and would report as lost.
+	if c.acks.owed > 0 || c.acks.due <= now || c.due.has(wire.FrameStop) {
 		c.appendAck(now, p)
 	}
 	if !allowed {

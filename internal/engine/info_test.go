@@ -49,8 +49,8 @@ func TestSilenceIsWhatLimits(t *testing.T) {
 	}
 }
 
-// TestAFullWindowIsItsSize: a window that is full for a moment at each round trip admits what it admits in a round trip. One
-// whose reader has paused admits little, the less the longer that lasts.
+// TestAFullWindowIsItsSize: a window that is full for a moment at each round trip, as its reader looks every ten
+// milliseconds, admits what it admits in a round trip. One whose reader has paused admits little, the less the longer that lasts.
 func TestAFullWindowIsItsSize(t *testing.T) {
 	const window = 256 << 10
 	w := newWorld(t, 1, path(0, rtt), path(0, rtt))
@@ -58,8 +58,18 @@ func TestAFullWindowIsItsSize(t *testing.T) {
 	w.server.Adjust = func(p *engine.Params) { p.ReceiveBuffer = window }
 	c, s := w.connect()
 	w.bulk(c, s)
+	read, pump, paused := s.OnChange, c.OnChange, false
+	s.OnChange = nil
+	var look func()
+	look = func() {
+		if !paused {
+			read()
+			s.Flush()
+		}
+		w.After(10*time.Millisecond, look)
+	}
+	look()
 	w.Run(2 * time.Second)
-	read, pump := s.OnChange, c.OnChange
 	least, full, sent := int64(1<<60), 0, c.Conn.Info().Stats.BytesSent
 	c.OnChange = func() {
 		pump()
@@ -73,13 +83,12 @@ func TestAFullWindowIsItsSize(t *testing.T) {
 	if full == 0 || least < rate*8/10 {
 		t.Errorf("%d bytes/s flow, the window was full %d times, and it is said to admit %d", rate, full, least)
 	}
-	s.OnChange = nil
+	paused = true
 	w.Run(10 * time.Minute)
 	if got := c.Conn.Info(); got.Limit != engine.LimitReceiver || got.ReceiverRate > 2*window/600 {
 		t.Errorf("nobody has read for ten minutes: limited by %v, which admits %d", got.Limit, got.ReceiverRate)
 	}
-	s.OnChange = read
-	s.Flush()
+	paused = false
 	w.Run(time.Second)
 	if got := c.Conn.Info().ReceiverRate; got < rate*8/10 {
 		t.Errorf("it goes on: the window admits %d of %d", got, rate)
