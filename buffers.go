@@ -70,6 +70,7 @@ type receiveBatch struct {
 	arrivals []arrival
 	replies  batch
 	foreign  []foreign
+	events   []event
 	at       time.Duration // when it was read
 }
 
@@ -79,6 +80,12 @@ type arrival struct {
 	path engine.Path
 	ecn  engine.ECN
 	seg  []byte
+}
+
+// event is what is to be reported of a connection.
+type event struct {
+	conn *Conn
+	news news
 }
 
 // foreign is a datagram that is not Ebb's.
@@ -126,11 +133,15 @@ func (in *receiveBatch) recipient() *Conn {
 	return c
 }
 
+// untold reports whether something is to be told that must wait until the socket is not being read.
+func (in *receiveBatch) untold() bool { return len(in.events) > 0 || len(in.foreign) > 0 }
+
 // reset forgets what was read, with the references to connections.
 func (in *receiveBatch) reset() {
 	clear(in.arrivals)
 	clear(in.foreign)
-	in.arrivals, in.foreign = in.arrivals[:0], in.foreign[:0]
+	clear(in.events)
+	in.arrivals, in.foreign, in.events = in.arrivals[:0], in.foreign[:0], in.events[:0]
 	clear(in.replies.messages)
 	in.replies.buf, in.replies.messages, in.replies.next = in.replies.buf[:0], in.replies.messages[:0], 0
 }

@@ -136,8 +136,8 @@ type Config struct {
 
 	// Foreign gets what arrives and is not Ebb's, so that another protocol
 	// can share the socket: STUN, a DHT. b is valid during the call, which
-	// is made by the goroutine that reads the socket: it must return soon
-	// and not close the endpoint. With several Sockets calls may overlap. nil: such datagrams are counted.
+	// is made by the goroutine that reads the socket: it must return soon.
+	// It may close the listener or the endpoint. With several Sockets calls may overlap. nil: such datagrams are counted.
 	Foreign func(b []byte, from net.Addr)
 
 	// Logger gets the beginnings and ends of connections at level Debug, and

@@ -23,6 +23,7 @@ import (
 // package's Err variables. The end of the stream is a bare io.EOF.
 type Conn struct {
 	endpoint *Endpoint
+	settings *settings
 	sock     *socket // on which it sends
 	network  string
 	id       wire.ID
@@ -61,10 +62,12 @@ type linger struct {
 // newConn makes a connection around the engine's parameters, which it
 // completes.
 func newConn(e *Endpoint, s *socket, now time.Duration, p engine.Params) *Conn {
+	cfg := e.settings.Load()
 	c := &Conn{
 		endpoint: e,
+		settings: cfg,
 		sock:     s,
-		network:  e.network,
+		network:  cfg.network,
 		id:       p.Local,
 		client:   p.Client,
 		local:    e.addr,
@@ -78,7 +81,7 @@ func newConn(e *Endpoint, s *socket, now time.Duration, p engine.Params) *Conn {
 	}
 	c.read.lock, c.write.lock = &c.mu, &c.mu
 	c.drive.due = engine.Never
-	c.engine = engine.New(now, e.params(p))
+	c.engine = engine.New(now, e.params(cfg, p))
 	return c
 }
 
@@ -271,7 +274,7 @@ func (c *Conn) SetBandwidthLimit(limit int64) error {
 		return c.opError("set", net.ErrClosed)
 	}
 	now := c.endpoint.now()
-	c.engine.SetRate(now, c.endpoint.config.limit(limit))
+	c.engine.SetRate(now, c.settings.limit(limit))
 	c.proceed(now)
 	return nil
 }

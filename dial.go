@@ -114,7 +114,7 @@ func (d *Dialer) dialOne(s sharedContext, network, udpNetwork string, local *net
 	if err != nil {
 		if e != d.Endpoint {
 			e.Close() // if it has not closed itself
-			e.group.Wait()
+			<-e.freed
 		}
 		return nil, err
 	}

@@ -31,9 +31,9 @@
 // peer and closes with it; Listen makes one for the listener and all that it
 // accepts; NewEndpoint makes one that a program keeps.
 //
-// The package has one piece of global state: the connections that were closed and
-// are still delivering, for Drain. Package pool has another: the default pool and
-// the named ones.
+// The package has two pieces of global state: the connections that were closed and
+// are still delivering, for Drain, and the endpoints that Listen has made, by address, for the next
+// Listen on it. Package pool has another: the default pool and the named ones.
 //
 // # The life of a packet
 //

@@ -41,14 +41,15 @@ const (
 	newsEnded                     // nothing is left to do
 )
 
-// input feeds a run of datagrams to the engine.
-func (c *Conn) input(run []arrival) {
+// input feeds a run of datagrams to the engine. What is to be reported is returned, as it has to wait until the socket is not
+// being read.
+func (c *Conn) input(run []arrival) news {
 	c.mu.Lock()
 	now := c.endpoint.now()
 	for i := range run {
 		c.engine.HandleSegment(now, run[i].path, run[i].ecn, run[i].seg)
 	}
-	c.proceed(now)
+	return c.settle(now)
 }
 
 // expire is the timer heap's call. It may be early, because a connection's time is only ever
@@ -73,6 +74,13 @@ func (c *Conn) refused(err error) {
 // proceed does what follows from a change of the engine's state. It takes over
 // Conn.mu and unlocks it.
 func (c *Conn) proceed(now time.Duration) {
+	if n := c.settle(now); n != 0 {
+		c.endpoint.report(c, n)
+	}
+}
+
+// settle is proceed but for the report, which is the caller's.
+func (c *Conn) settle(now time.Duration) news {
 	c.wakeWaiters()
 	if c.drive.flushing {
 		c.drive.left = true
@@ -80,7 +88,7 @@ func (c *Conn) proceed(now time.Duration) {
 		c.drive.flushing = true
 		c.flush(now)
 	}
-	c.finishDrive()
+	return c.finishDrive()
 }
 
 // proceedRead is proceed for a read that succeeded, after which there is most often nothing to do: at most
@@ -95,24 +103,24 @@ func (c *Conn) proceedRead() {
 
 // joinPool makes the connection a member of its pool once the handshake is complete.
 func (c *Conn) joinPool() {
-	cfg := &c.endpoint.config
+	cfg := c.settings
 	if cfg.Pool != nil && !c.shaper.Joined() && c.engine.Established() && !c.ended {
 		c.shaper.Join(cfg.Pool, cfg.PoolWeight)
 	}
 }
 
-// resume goes on with a flush that the socket had no room for.
-func (c *Conn) resume() {
+// resume goes on with a flush that the socket had no room for, and returns what is to be reported.
+func (c *Conn) resume() news {
 	c.mu.Lock()
 	c.flush(c.endpoint.now())
 	c.wakeWaiters()
-	c.finishDrive()
+	return c.finishDrive()
 }
 
-// finishDrive sets the timer, unlocks Conn.mu and reports. While there is a flusher, the
+// finishDrive sets the timer, unlocks Conn.mu and returns what is to be reported. While there is a flusher, the
 // timer is its to set: what is due now waits for it, and a timer could only come again and
 // again, and take the lock from it.
-func (c *Conn) finishDrive() {
+func (c *Conn) finishDrive() news {
 	n := c.news()
 	if c.engine.TrainsVanish() {
 		c.sock.DisableGSO() // for all connections on it: what loses trains is most often at this end
@@ -125,9 +133,7 @@ func (c *Conn) finishDrive() {
 	if recall {
 		c.endpoint.recallReader(c.sock)
 	}
-	if n != 0 {
-		c.endpoint.report(c, n)
-	}
+	return n
 }
 
 // wakeWaiters wakes the callers whose wait is over.
@@ -189,7 +195,7 @@ func (c *Conn) fill(now time.Duration) (b *batch, more bool) {
 	c.joinPool()
 	b, more = borrowBatch(), true
 	clock := c.endpoint.clock(now)
-	for room := batchBytes; room >= c.endpoint.largest && len(b.messages) < batchTrains; room = batchBytes - len(b.buf) {
+	for room := batchBytes; room >= c.settings.largest && len(b.messages) < batchTrains; room = batchBytes - len(b.buf) {
 		buf, train := c.shaper.AppendSegments(clock, c.engine, b.buf, room)
 		if len(buf) == len(b.buf) {
 			more = false
@@ -275,7 +281,7 @@ func (e *Endpoint) park(c *Conn) bool {
 	s.blocked = append(s.blocked, c)
 	if !s.resuming {
 		s.resuming = true
-		e.group.Go(func() { e.resumeBlocked(s) })
+		e.goroutines.start(func() { e.resumeBlocked(s) })
 	}
 	return true
 }
@@ -291,7 +297,9 @@ func (e *Endpoint) resumeBlocked(s *socket) {
 		}
 		c := s.nextBlocked()
 		e.mu.Unlock()
-		c.resume()
+		if n := c.resume(); n != 0 {
+			e.goroutines.outside(func() { e.report(c, n) })
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"example.com/ebb/congestion"
@@ -28,21 +29,20 @@ import (
 //
 // Its methods may be called by any number of goroutines.
 type Endpoint struct {
-	config         Config
-	network        string
-	sockets        []*socket      // at least one; all bound to the same address
-	local          netip.AddrPort // of the sockets
-	addr           *net.UDPAddr   // the same, for connections that have no other
-	epoch          time.Time      // the engines' time 0
-	sinceStart     time.Duration  // the pools' time then
-	largest        int            // no packet of ours is larger, in bytes of UDP payload
-	receiveBatches *sync.Pool     // of *receiveBatch
+	settings   atomic.Pointer[settings] // of what is new; a connection keeps those that it began with
+	sockets    []*socket                // at least one; all bound to the same address
+	local      netip.AddrPort           // of the sockets
+	addr       *net.UDPAddr             // the same, for connections that have no other
+	epoch      time.Time                // the engines' time 0
+	sinceStart time.Duration            // the pools' time then
 
-	connected bool // the one socket has one peer
-	private   bool // nobody has a handle: it closes itself when it has nothing left to do
+	connected bool    // the one socket has one peer
+	port      portKey // in the table of those that listen, whose lock guards it
+	private   bool    // nobody has a handle: it closes itself when it has nothing left to do
 
-	group sync.WaitGroup // its goroutines: a reader for each socket, and while there is need one that resumes
-	done  chan struct{}  // closed when the endpoint begins to close
+	goroutines goroutines    // a reader for each socket, and while there is need one that resumes
+	done       chan struct{} // closed when the endpoint begins to close
+	freed      chan struct{} // closed when the sockets are, and their port is free
 
 	mu       sync.Mutex // guards everything below; never held together with a Conn's
 	router   *router.Router[*Conn]
@@ -54,11 +54,26 @@ type Endpoint struct {
 	closed   bool               // the sockets are closed, or about to be
 }
 
+// settings are a Config and what follows from it.
+type settings struct {
+	Config
+	network        string     // what errors call it
+	largest        int        // no packet of ours is larger, in bytes of UDP payload
+	receiveBatches *sync.Pool // of *receiveBatch
+}
+
+// settingsFor completes a resolved Config for sockets that read trains, or single datagrams.
+func settingsFor(cfg Config, network string, trains bool) *settings {
+	s := &settings{Config: cfg, network: network, largest: max(defaultDatagram4, cfg.MaxDatagramSize)}
+	s.receiveBatches = receiveBatchesFor(trains, s.largest)
+	return s
+}
+
 // socket is one of an endpoint's. A connection sends all it has to say on one of them, on which the
 // datagram arrived that opened it; what it is told may arrive on any.
 type socket struct {
 	*udp.Socket
-	reader     receiver
+	reader     callerReceiver
 	leadership leadership
 	timers     timerHeap
 
@@ -70,7 +85,7 @@ type socket struct {
 // newSocket makes a socket of the endpoint's, which nobody reads yet.
 func newSocket(e *Endpoint, u *udp.Socket) *socket {
 	s := &socket{Socket: u}
-	s.reader = receiver{endpoint: e, sock: s}
+	s.reader.receiver = receiver{endpoint: e, sock: s}
 	s.leadership.prompt = promptReturn
 	s.timers.now, s.timers.set = e.now, engine.Never
 	return s
@@ -103,15 +118,13 @@ func startEndpoint(socks []*udp.Socket, network string, cfg Config, private bool
 	crand.Read(seed[:])
 	first := socks[0]
 	e := &Endpoint{
-		config:    cfg,
-		network:   network,
 		local:     unmapped(first.LocalAddr().AddrPort()),
 		addr:      first.LocalAddr(),
 		epoch:     time.Now(),
-		largest:   max(defaultDatagram4, cfg.MaxDatagramSize),
 		connected: first.Remote().IsValid(),
 		private:   private,
 		done:      make(chan struct{}),
+		freed:     make(chan struct{}),
 		router: router.New[*Conn](router.Config{
 			Seed: seed, RetryAfter: cfg.RetryThreshold, Backlog: cfg.Backlog, Window: engine.FirstWindow(cfg.ReceiveBuffer),
 		}),
@@ -119,12 +132,13 @@ func startEndpoint(socks []*udp.Socket, network string, cfg Config, private bool
 		conns:  make(map[*Conn]struct{}),
 	}
 	e.sinceStart = e.epoch.Sub(started)
-	e.receiveBatches = receiveBatchesFor(first.Info().GRO, e.largest)
+	e.settings.Store(settingsFor(cfg, network, first.Info().GRO))
+	e.goroutines.none = make(chan struct{}, 1)
 	for _, s := range socks {
 		e.sockets = append(e.sockets, newSocket(e, s))
 	}
 	for _, s := range e.sockets {
-		e.group.Go(func() { e.readLoop(s) })
+		e.goroutines.start(func() { e.readLoop(s) })
 	}
 	return e
 }
@@ -151,9 +165,9 @@ func (e *Endpoint) DialContext(ctx context.Context, network, address string) (ne
 func (e *Endpoint) DialAddr(ctx context.Context, addr net.Addr) (*Conn, error) {
 	remote, err := addrPortOf(addr)
 	if err != nil {
-		return nil, &net.OpError{Op: "dial", Net: e.network, Source: e.Addr(), Addr: addr, Err: err}
+		return nil, &net.OpError{Op: "dial", Net: e.network(), Source: e.Addr(), Addr: addr, Err: err}
 	}
-	return e.dial(ctx, e.network, remote)
+	return e.dial(ctx, e.network(), remote)
 }
 
 // Listen makes the endpoint accept connections. It fails while another listener
@@ -163,24 +177,30 @@ func (e *Endpoint) Listen() (*Listener, error) {
 	defer e.mu.Unlock()
 	switch {
 	case e.closing:
-		return nil, &net.OpError{Op: "listen", Net: e.network, Addr: e.Addr(), Err: net.ErrClosed}
+		return nil, &net.OpError{Op: "listen", Net: e.network(), Addr: e.Addr(), Err: net.ErrClosed}
 	case e.listener != nil:
-		return nil, &net.OpError{Op: "listen", Net: e.network, Addr: e.Addr(), Err: errListening}
+		return nil, &net.OpError{Op: "listen", Net: e.network(), Addr: e.Addr(), Err: errListening}
 	}
+	return e.listen(), nil
+}
+
+// listen is Listen where nothing stands in the way. Endpoint.mu is held.
+func (e *Endpoint) listen() *Listener {
 	e.listener = newListener(e)
 	e.router.SetListening(true)
-	return e.listener, nil
+	return e.listener
 }
 
 // Close aborts all connections, those too that are still delivering what was
 // written before their Close, and closes its sockets. It waits for the
 // endpoint's goroutines, and up to a second for a socket that is full, so that
-// the peers hear of it.
+// the peers hear of it. It does not wait for a call of Config.Foreign or of Config.Logger's handler
+// that is on, and so may be called from one.
 func (e *Endpoint) Close() error {
 	e.mu.Lock()
 	if e.closing {
 		e.mu.Unlock()
-		return &net.OpError{Op: "close", Net: e.network, Addr: e.Addr(), Err: net.ErrClosed}
+		return &net.OpError{Op: "close", Net: e.network(), Addr: e.Addr(), Err: net.ErrClosed}
 	}
 	e.closing = true
 	close(e.done)
@@ -192,7 +212,7 @@ func (e *Endpoint) Close() error {
 	e.mu.Unlock()
 
 	if l != nil {
-		l.Close()
+		l.stop()
 	}
 	for _, c := range conns {
 		c.Abort()
@@ -202,10 +222,10 @@ func (e *Endpoint) Close() error {
 	e.setClosed()
 	e.mu.Unlock()
 	err := e.closeSockets()
-	e.group.Wait()
+	e.goroutines.wait()
 	e.finishBlocked()
 	if err != nil {
-		return &net.OpError{Op: "close", Net: e.network, Addr: e.Addr(), Err: err}
+		return &net.OpError{Op: "close", Net: e.network(), Addr: e.Addr(), Err: err}
 	}
 	return nil
 }
@@ -221,7 +241,8 @@ func (e *Endpoint) setClosed() {
 	}
 }
 
-// closeSockets closes all sockets and returns the first error.
+// closeSockets closes all sockets and returns the first error. It waits until nobody reads them, so it must not be called
+// during a Receive.
 func (e *Endpoint) closeSockets() error {
 	var first error
 	for _, s := range e.sockets {
@@ -229,6 +250,10 @@ func (e *Endpoint) closeSockets() error {
 			first = err
 		}
 	}
+	if e.private {
+		listening.remove(e)
+	}
+	close(e.freed)
 	return first
 }
 
@@ -238,8 +263,11 @@ func awaitClosings(conns []*Conn, limit time.Duration) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for _, c := range conns {
+		c.mu.Lock()
+		closing := c.closing
+		c.mu.Unlock()
 		select {
-		case <-c.closing.done:
+		case <-closing.done:
 		case <-timer.C:
 			return
 		}
@@ -257,9 +285,21 @@ func (e *Endpoint) finishBlocked() {
 			}
 			c := s.nextBlocked()
 			e.mu.Unlock()
-			c.resume()
+			if n := c.resume(); n != 0 {
+				e.report(c, n)
+			}
 		}
 	}
+}
+
+// network is what errors call the endpoint's network.
+func (e *Endpoint) network() string { return e.settings.Load().network }
+
+// over reports whether the endpoint is closing.
+func (e *Endpoint) over() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.closing
 }
 
 // now is the engines' time.
@@ -274,25 +314,26 @@ func (e *Endpoint) clock(now time.Duration) shaper.Clock {
 // started is the pools' time 0.
 var started = time.Now()
 
-// report takes note of what has become of a connection. No lock is held.
+// report takes note of what has become of a connection. No lock is held, and the caller is not within a Receive: it may close
+// the sockets, or call a Logger's handler that does.
 func (e *Endpoint) report(c *Conn, n news) {
 	if n&newsOpened != 0 {
-		e.config.Logger.Debug("connection established", "local", c.local, "remote", c.remote, "dialled", c.client)
+		c.settings.Logger.Debug("connection established", "local", c.local, "remote", c.remote, "dialled", c.client)
 		if c.client {
 			e.connectedDial(c)
 		} else {
 			e.admit(c)
 		}
 	}
-	if n&newsResolved != 0 {
-		err := c.undelivered()
-		if err != nil {
-			e.config.Logger.Warn("a closed connection gave up", "local", c.local, "remote", c.remote, "error", err)
-		}
-		closings.resolve(c, err)
-	}
 	if n&newsEnded != 0 {
 		e.forget(c)
+	}
+	if n&newsResolved != 0 { // who waits for it may want the port
+		err := c.undelivered()
+		if err != nil {
+			c.settings.Logger.Warn("a closed connection gave up", "local", c.local, "remote", c.remote, "error", err)
+		}
+		closings.resolve(c, err)
 	}
 }
 
@@ -322,7 +363,7 @@ func (e *Endpoint) forget(c *Conn) {
 	c.mu.Lock()
 	final, err := c.finalState, c.engine.Err()
 	c.mu.Unlock()
-	e.config.Logger.Debug("connection over", "local", c.local, "remote", c.remote, "error", err)
+	c.settings.Logger.Debug("connection over", "local", c.local, "remote", c.remote, "error", err)
 
 	e.mu.Lock()
 	e.router.Remove(e.now(), c.id, final)
@@ -363,9 +404,7 @@ func (e *Endpoint) closeIfIdle() {
 	}
 	e.mu.Unlock()
 	if idle {
-		for _, s := range e.sockets {
-			s.Shut() // we may be its reader
-		}
+		e.closeSockets()
 	}
 }
 
@@ -383,8 +422,7 @@ func (e *Endpoint) open(s *socket, path engine.Path, v router.Verdict[*Conn]) *C
 
 // params completes the parameters of a connection that has IDs and a path.
 // Endpoint.mu is held.
-func (e *Endpoint) params(p engine.Params) engine.Params {
-	cfg := &e.config
+func (e *Endpoint) params(cfg *settings, p engine.Params) engine.Params {
 	p.MaxDatagram = cfg.maxDatagram(p.Path.Remote.Addr())
 	p.Controller = cfg.Congestion(congestion.Params{MaxDatagramSize: wire.MinInitialSize, Seed: e.random.Uint64()})
 	p.Chunks = chunkPool{}

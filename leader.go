@@ -126,7 +126,9 @@ func (e *Endpoint) readFor(c *Conn, t *serializer) error {
 	r.caller, r.conn, r.others = t, c, false
 	defer func() { r.caller, r.conn = nil, nil }()
 	for !t.woken() {
-		if err := c.sock.Receive(r); err != nil && !e.survives(err) {
+		err := c.sock.Receive(r)
+		r.tell()
+		if err != nil && e.withstand(err) != nil {
 			return err
 		}
 	}
@@ -181,7 +183,7 @@ func (e *Endpoint) handOver(s *socket, c *Conn) bool {
 func (e *Endpoint) startReader(s *socket) {
 	s.leadership.by, s.leadership.streak = endpointReads, 0
 	if !s.leadership.over {
-		e.group.Go(func() { e.readLoop(s) })
+		e.goroutines.start(func() { e.readLoop(s) })
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
@@ -41,17 +42,41 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
-	socks, err := udp.ListenGroup(udpNetwork, local, cfg.Sockets, cfg.socketOptions())
+	return listenOn(network, udpNetwork, local, cfg)
+}
+
+// listenOn binds the sockets, or takes over those that a closed listener of this process has left.
+func listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.Listener, error) {
+	key := portKeyOf(udpNetwork, local)
+	var socks []*udp.Socket
+	var err error
+	for {
+		e := listening.on(key) // before the attempt: it may be gone after it
+		socks, err = udp.ListenGroup(udpNetwork, local, cfg.Sockets, cfg.socketOptions())
+		if e == nil || !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+		if l := e.adopt(network, cfg); l != nil {
+			return l, nil
+		}
+		if !e.over() {
+			break
+		}
+		<-e.freed
+	}
 	if errors.Is(err, errors.ErrUnsupported) && cfg.Sockets > 1 {
 		err = fmt.Errorf("Config.Sockets is %d: %w", cfg.Sockets, err)
 	}
 	if err != nil {
 		return nil, renamed(err, "listen", network, local)
 	}
-	l, err := startEndpoint(socks, network, cfg, true).Listen()
+	e := startEndpoint(socks, network, cfg, true)
+	l, err := e.Listen()
 	if err != nil {
 		panic("BUG: a new endpoint does not listen: " + err.Error())
 	}
+	key.addr = netip.AddrPortFrom(key.addr.Addr(), e.local.Port())
+	listening.add(key, e)
 	return l, nil
 }
 
@@ -126,28 +151,48 @@ func (l *Listener) SetDeadline(t time.Time) error {
 }
 
 // Close stops accepting. Connections that were accepted live on, and the socket
-// with them; those that still waited for Accept are aborted.
+// with them; those that still waited for Accept are aborted. If there are no others, the port is free when Close
+// returns. If there are, a Listen of this process on the same address takes over the socket.
 func (l *Listener) Close() error {
+	aborted, err := l.stop()
+	if err != nil {
+		return err
+	}
+	awaitClosings(aborted, time.Second)
+	e := l.endpoint
+	e.closeIfIdle()
+	if e.over() {
+		<-e.freed // it may be another goroutine that closes the sockets
+	}
+	return nil
+}
+
+// stop is Close but for the end of the socket. It returns the connections that it has aborted: no others are the
+// listener's.
+func (l *Listener) stop() (aborted []*Conn, err error) {
 	e := l.endpoint
 	e.mu.Lock()
 	if l.closed {
 		e.mu.Unlock()
-		return l.opError("close", net.ErrClosed)
+		return nil, l.opError("close", net.ErrClosed)
 	}
 	l.closed = true
 	e.listener = nil
 	e.router.SetListening(false)
-	var waiting []*Conn
 	for c, ok := e.router.Next(); ok; c, ok = e.router.Next() {
-		waiting = append(waiting, c)
+		aborted = append(aborted, c)
+	}
+	for c := range e.conns {
+		if e.router.Unaccepted(c.id) {
+			aborted = append(aborted, c)
+		}
 	}
 	l.accept.wake()
 	e.mu.Unlock()
-	for _, c := range waiting {
+	for _, c := range aborted {
 		c.Abort()
 	}
-	e.closeIfIdle()
-	return nil
+	return aborted, nil
 }
 
 // Addr returns the address of the listener's socket, a *net.UDPAddr.
@@ -158,5 +203,5 @@ func (l *Listener) Addr() net.Addr { return l.endpoint.Addr() }
 func (l *Listener) Endpoint() *Endpoint { return l.endpoint }
 
 func (l *Listener) opError(op string, err error) error {
-	return &net.OpError{Op: op, Net: l.endpoint.network, Addr: l.Addr(), Err: err}
+	return &net.OpError{Op: op, Net: l.endpoint.network(), Addr: l.Addr(), Err: err}
 }

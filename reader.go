@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"example.com/ebb/internal/engine"
@@ -13,101 +14,157 @@ import (
 
 // readLoop is the endpoint's reader: the goroutine that reads a socket until it is closed or a caller leads.
 func (e *Endpoint) readLoop(s *socket) {
-	r := &s.reader
+	r := &loopReceiver{receiver: &s.reader.receiver}
 	for {
 		err := s.Receive(r)
-		switch {
-		case err == nil, errors.Is(err, net.ErrClosed):
+		if r.handedOver {
+			return // and a caller may have the receiver already
+		}
+		if r.untold() {
+			e.goroutines.outside(r.tell)
+		}
+		if errors.Is(err, net.ErrClosed) {
 			return
-		case e.survives(err):
-		default:
-			if pause := r.trouble.next(); pause > 0 {
-				if r.trouble.loggable() {
-					e.config.Logger.Warn("reading the socket fails", "local", e.local, "error", err, "attempts", r.trouble.failures)
-				}
-				select {
-				case <-e.done:
-					return
-				case <-time.After(pause):
-				}
-			}
+		}
+		if err != nil {
+			e.goroutines.outside(func() { err = e.withstand(err) })
+		}
+		if err != nil {
+			e.pause(&r.trouble, err)
 		}
 	}
 }
 
-// survives deals with errors that say nothing of the socket, and reports whether it is one.
-func (e *Endpoint) survives(err error) bool {
-	if e.connected && isRefusal(err) {
-		e.refused(err)
-		return true
+// pause waits before the next attempt at a socket that fails.
+func (e *Endpoint) pause(trouble *backoff, err error) {
+	pause := trouble.next()
+	if pause == 0 {
+		return
 	}
-	return errors.Is(err, udp.ErrInterrupted)
+	if trouble.loggable() {
+		e.goroutines.outside(func() {
+			e.settings.Load().Logger.Warn("reading the socket fails", "local", e.local, "error", err, "attempts", trouble.failures)
+		})
+	}
+	select {
+	case <-e.done:
+	case <-time.After(pause):
+	}
+}
+
+// withstand deals with errors that say nothing of the socket, and returns all others.
+func (e *Endpoint) withstand(err error) error {
+	switch {
+	case e.connected && isRefusal(err):
+		e.refused(err)
+		return nil
+	case errors.Is(err, udp.ErrInterrupted):
+		return nil
+	}
+	return err
 }
 
 // receiver is what a socket of the endpoint reads into. It belongs to whoever reads.
 type receiver struct {
 	endpoint *Endpoint
 	sock     *socket
-	in       *receiveBatch // lent to the socket
-	trouble  backoff
+	in       *receiveBatch // lent to the socket, or with something to tell
+	home     *sync.Pool    // to which it goes back
 	at       time.Duration // when the last batch came
-
-	caller *serializer // of whoever reads; nil: the endpoint's reader does
-	conn   *Conn       // the caller's
-	others bool        // something was not for it
 }
 
-// Lend implements udp.Receiver.
+// Lend is part of a udp.Receiver.
 func (r *receiver) Lend() []udp.Message {
-	r.in = r.endpoint.receiveBatches.Get().(*receiveBatch)
+	r.home = r.endpoint.settings.Load().receiveBatches
+	r.in = r.home.Get().(*receiveBatch)
 	return r.in.messages
 }
 
-// Take implements udp.Receiver.
-func (r *receiver) Take(n int) (more bool) {
-	in := r.in
-	r.in = nil
-	more = true
-	switch {
-	case n == 0:
-	case r.caller != nil:
-		more = r.takeForCaller(in, n)
-	default:
-		more = r.takeForAll(in, n)
+// take deals with a batch of n messages. It returns the connection that all of it was for, if there is such a one, and
+// reports whether the Receive may go on: not if something is to be told.
+func (r *receiver) take(n int) (sole *Conn, more bool) {
+	if n > 0 {
+		r.endpoint.take(r.sock, r.in, n)
+		r.at = r.in.at
+		sole = r.in.recipient()
 	}
-	in.reset()
-	r.endpoint.receiveBatches.Put(in)
-	return more
+	if r.in.untold() {
+		return sole, false
+	}
+	r.putBack()
+	return sole, true
 }
 
-// takeForCaller deals with a batch until the caller has what it waits for.
-func (r *receiver) takeForCaller(in *receiveBatch, n int) (more bool) {
+// untold reports whether something is to be told.
+func (r *receiver) untold() bool { return r.in != nil }
+
+// tell reports what a batch has brought about, and calls the application with what was not Ebb's. It follows a Receive: during
+// one, the application could not close the socket from such a call, for that waits for the Receive to end.
+func (r *receiver) tell() {
+	if !r.untold() {
+		return
+	}
+	for _, ev := range r.in.events {
+		r.endpoint.report(ev.conn, ev.news)
+	}
+	if foreign := r.endpoint.settings.Load().Foreign; foreign != nil {
+		for _, f := range r.in.foreign {
+			foreign(f.seg, net.UDPAddrFromAddrPort(f.remote))
+		}
+	}
+	r.putBack()
+}
+
+func (r *receiver) putBack() {
+	r.in.reset()
+	r.home.Put(r.in)
+	r.in = nil
+}
+
+// callerReceiver is the receiver of a caller who reads.
+type callerReceiver struct {
+	receiver
+	caller *serializer
+	conn   *Conn // the caller's
+	others bool  // something was not for it
+}
+
+// Take implements udp.Receiver: it goes on until the caller has what it waits for.
+func (r *callerReceiver) Take(n int) bool {
 	l := &r.sock.leadership
 	l.busy.Store(true)
-	r.endpoint.take(r.sock, in, n)
-	r.trouble, r.at = backoff{}, in.at
-	if in.recipient() != r.conn {
+	sole, more := r.take(n)
+	if n > 0 && sole != r.conn {
 		r.others = true
 	}
 	l.busy.Store(false) // before the look, or nobody would see a wake between the two
-	return len(r.caller.wakeup) == 0
+	return more && len(r.caller.wakeup) == 0
 }
 
-// takeForAll deals with a batch, and lets the callers of the connection that it was for lead if
-// they have come back at once often enough.
-func (r *receiver) takeForAll(in *receiveBatch, n int) (more bool) {
+// loopReceiver is the receiver of the endpoint's reader.
+type loopReceiver struct {
+	*receiver
+	trouble    backoff
+	handedOver bool // the callers of a connection lead now
+}
+
+// Take implements udp.Receiver: it lets the callers of the connection that a batch was for lead if they have come back at
+// once often enough.
+func (r *loopReceiver) Take(n int) bool {
+	sole, more := r.take(n)
+	if n == 0 {
+		return more
+	}
+	r.trouble = backoff{}
 	e, s := r.endpoint, r.sock
-	e.take(s, in, n)
-	r.trouble, r.at = backoff{}, in.at
-	if !s.Interruptible() {
-		return true
-	}
-	c := in.recipient()
-	if c == nil {
+	switch {
+	case !s.Interruptible():
+	case sole == nil:
 		s.leadership.noteMixed()
-		return true
+	case s.leadership.noteSole(sole.id, r.at) && more:
+		r.handedOver = e.handOver(s, sole)
 	}
-	return !s.leadership.noteSole(c.id, in.at) || !e.handOver(s, c)
+	return more && !r.handedOver
 }
 
 // backoff spaces the attempts at something that keeps failing. Sixteen failures
@@ -136,13 +193,13 @@ func (e *Endpoint) take(s *socket, in *receiveBatch, n int) {
 		for j < len(in.arrivals) && in.arrivals[j].conn == in.arrivals[i].conn {
 			j++
 		}
-		in.arrivals[i].conn.input(in.arrivals[i:j])
+		c := in.arrivals[i].conn
+		if n := c.input(in.arrivals[i:j]); n != 0 {
+			in.events = append(in.events, event{c, n})
+		}
 		i = j
 	}
 	e.answer(s, in)
-	for _, f := range in.foreign {
-		e.config.Foreign(f.seg, net.UDPAddrFromAddrPort(f.remote))
-	}
 }
 
 // route asks the router about every datagram of a batch.
@@ -177,7 +234,7 @@ func (e *Endpoint) route(s *socket, in *receiveBatch, ms []udp.Message) {
 			case router.Reply:
 				in.reply(v.Reply, m.Remote, m.Local)
 			case router.Foreign:
-				if e.config.Foreign != nil {
+				if e.settings.Load().Foreign != nil {
 					in.foreign = append(in.foreign, foreign{seg: seg, remote: m.Remote})
 				}
 			}

@@ -73,6 +73,9 @@ type closeState struct {
 // Bytes that nobody has read, or that come later, turn the end into a reset.
 func (c *Conn) Close(now time.Duration) {
 	if c.end.closed || c.state >= stateClosing {
+		if !c.end.closed && c.err == nil && !c.send.Dropped() {
+			c.end.delivered = true // the peer has ended the connection in order, and lacks nothing
+		}
 		c.end.closed, c.readClosed = true, true
 		c.recv.Drop()
 		return
@@ -101,20 +104,17 @@ func (c *Conn) Close(now time.Duration) {
 func (c *Conn) Abort(now time.Duration) {
 	c.end.closed, c.readClosed = true, true
 	c.recv.Drop()
-	if c.state == stateHandshake {
+	if c.state == stateHandshake && (c.params.Client || !c.hs.heard) {
 		c.finish(errClosed)
 		return
 	}
 	c.fail(now, &Error{Kind: KindClosed, Code: wire.CodeReset, Reason: "aborted"})
 }
 
-// fail ends the connection with an error and tells the peer its code.
+// fail ends the connection with an error and tells the peer its code, a client too whose handshake may be complete at its
+// own end.
 func (c *Conn) fail(now time.Duration, err *Error) {
 	if c.state >= stateClosing {
-		return
-	}
-	if c.state == stateHandshake {
-		c.finish(err)
 		return
 	}
 	c.err = err

@@ -238,3 +238,21 @@ func TestLingerTimeout(t *testing.T) {
 		t.Errorf("error %v, delivered %v", c.Conn.Err(), c.Conn.Delivered())
 	}
 }
+
+// TestCloseBehindThePeersEndLacksNothing: the peer has ended the connection in order; a Close that follows, of who had written
+// nothing, leaves nothing undelivered.
+func TestCloseBehindThePeersEndLacksNothing(t *testing.T) {
+	w, c, s := plainWorld(t)
+	write(t, c, "all there is")
+	c.Conn.Close(w.Now())
+	c.Flush()
+	w.Run(time.Second)
+	expect(t, s, "all there is", io.EOF)
+	if !s.Conn.Done() {
+		t.Fatalf("the connection is %s", s.Conn.Info().State)
+	}
+	s.Conn.Close(w.Now())
+	if !s.Conn.Delivered() || s.Conn.Err() != nil {
+		t.Errorf("delivered %t, %v", s.Conn.Delivered(), s.Conn.Err())
+	}
+}

@@ -233,6 +233,21 @@ func (r *Router[C]) GiveUp(local wire.ID) {
 	}
 }
 
+// Unaccepted reports whether a connection is not complete yet and has no other taker than a listener, because it completes no
+// dial.
+func (r *Router[C]) Unaccepted(local wire.ID) bool {
+	e := r.conns[local]
+	return e != nil && (e.state == halfOpen || e.state == confirmed) && !e.crosses
+}
+
+// SetBounds changes Config.RetryAfter, Config.Backlog and Config.Window.
+func (r *Router[C]) SetBounds(retryAfter, backlog, window int) {
+	r.cfg.RetryAfter, r.cfg.Backlog, r.cfg.Window = retryAfter, backlog, window
+	setDefault(&r.cfg.RetryAfter, DefaultRetryAfter)
+	setDefault(&r.cfg.Backlog, DefaultBacklog)
+	r.queue.places = r.cfg.Backlog
+}
+
 // FinalState is what is to be remembered of a connection that ends.
 type FinalState struct {
 	Code       wire.Code     // what its CLOSE says to a peer that has not noticed

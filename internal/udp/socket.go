@@ -59,7 +59,6 @@ type Socket struct {
 	gso      atomic.Bool // trains go to the kernel whole
 	counters counters
 	closed   atomic.Bool
-	shut     atomic.Bool // by Shut: the Receive that returns closes pc
 
 	readMu  sync.Mutex // held over a Receive
 	writeMu sync.Mutex // held over a write, not over a wait
@@ -178,8 +177,8 @@ type Receiver interface {
 
 // Receive hands over what arrives until the receiver has enough, which is no error, or a read
 // fails. On a connected socket the error may be what ICMP said of an earlier send: if
-// IsTemporary says so, the socket receives on. After Interrupt it is ErrInterrupted, after Close or
-// Shut net.ErrClosed. The receiver must not call Close.
+// IsTemporary says so, the socket receives on. After Interrupt it is ErrInterrupted, after Close
+// net.ErrClosed. The receiver must not call Close.
 func (s *Socket) Receive(r Receiver) error {
 	s.readMu.Lock()
 	err := net.ErrClosed
@@ -190,9 +189,6 @@ func (s *Socket) Receive(r Receiver) error {
 		}
 	}
 	s.readMu.Unlock()
-	if s.shut.Load() {
-		s.pc.Close()
-	}
 	if err != nil {
 		err = s.sanitize(err)
 		if err != net.ErrClosed && err != ErrInterrupted {
@@ -211,12 +207,9 @@ func (s *Socket) Interrupt() { s.pc.SetReadDeadline(past) }
 // past is a deadline that ends a wait.
 var past = time.Unix(1, 0)
 
-// forgetInterrupt lets the next Receive wait again. Shut ends a wait by the same means, for good.
+// forgetInterrupt lets the next Receive wait again.
 func (s *Socket) forgetInterrupt() error {
 	s.pc.SetReadDeadline(time.Time{})
-	if s.closed.Load() {
-		return net.ErrClosed
-	}
 	return ErrInterrupted
 }
 
@@ -313,31 +306,13 @@ func (s *Socket) LocalAddr() *net.UDPAddr { return net.UDPAddrFromAddrPort(s.loc
 // the socket is not connected.
 func (s *Socket) Remote() netip.AddrPort { return s.remote }
 
-// Close closes the socket, wakes whoever waits in it, and may wait for a Receive to return. A
+// Close closes the socket, wakes whoever waits in it, and waits for a Receive to return: then the port is free. A
 // second Close returns net.ErrClosed.
 func (s *Socket) Close() error {
 	if s.closed.Swap(true) {
 		return net.ErrClosed
 	}
 	return s.pc.Close()
-}
-
-// Shut is Close for callers that cannot wait, such as a Receiver: if a Receive is running, it closes
-// the socket when it returns.
-func (s *Socket) Shut() {
-	if s.closed.Swap(true) {
-		return
-	}
-	if s.raw == nil {
-		s.pc.Close() // a PacketConn is not read from within a callback
-		return
-	}
-	s.shut.Store(true)
-	s.pc.SetReadDeadline(past) // which also ends a wait
-	if s.readMu.TryLock() {
-		s.readMu.Unlock()
-		s.pc.Close()
-	}
 }
 
 // wildcard reports whether datagrams to any address of the machine arrive.

@@ -195,31 +195,24 @@ func TestOversizedDatagram(t *testing.T) {
 
 func TestCloseWakesRead(t *testing.T) {
 	each(t, func(t *testing.T, p path) {
-		for name, end := range map[string]func(*Socket){
-			"Close": func(s *Socket) {
-				if err := s.Close(); err != nil {
-					t.Errorf("Close: %v", err)
-				}
-			},
-			"Shut": (*Socket).Shut,
-		} {
-			s := p.listen(t, "udp4", "127.0.0.1:0")
-			err := make(chan error)
-			go func() {
-				_, e := s.Read([]Message{{Buf: make([]byte, 100)}})
-				err <- e
-			}()
-			for s.readMu.TryLock() { // until it is Read that holds it
-				s.readMu.Unlock()
-				runtime.Gosched()
-			}
-			end(s)
-			if got := <-err; got != net.ErrClosed {
-				t.Errorf("Read at a %s = %v, want net.ErrClosed", name, got)
-			}
-			closedEverywhere(t, s)
-			free(t, s)
+		s := p.listen(t, "udp4", "127.0.0.1:0")
+		err := make(chan error)
+		go func() {
+			_, e := s.Read([]Message{{Buf: make([]byte, 100)}})
+			err <- e
+		}()
+		for s.readMu.TryLock() { // until it is Read that holds it
+			s.readMu.Unlock()
+			runtime.Gosched()
 		}
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		free(t, s)
+		if got := <-err; got != net.ErrClosed {
+			t.Errorf("Read at a Close = %v, want net.ErrClosed", got)
+		}
+		closedEverywhere(t, s)
 	})
 }
 
@@ -231,32 +224,6 @@ func free(t *testing.T, s *Socket) {
 		t.Fatalf("its address is still taken: %v", err)
 	}
 	c.Close()
-}
-
-// shutter shuts the socket that it receives from.
-type shutter struct {
-	socket *Socket
-	ms     []Message
-}
-
-func (r *shutter) Lend() []Message { return r.ms }
-
-func (r *shutter) Take(int) bool {
-	r.socket.Shut()
-	return true
-}
-
-func TestShutWithinReceive(t *testing.T) {
-	each(t, func(t *testing.T, p path) {
-		s := p.listen(t, "udp4", "127.0.0.1:0")
-		client := p.dial(t, "udp4", netip.AddrPort{}, at(s, "127.0.0.1"))
-		write(t, client, Message{Buf: []byte("enough"), N: 6})
-		if err := s.Receive(&shutter{s, room(s, 4)}); err != net.ErrClosed {
-			t.Errorf("Receive = %v, want net.ErrClosed", err)
-		}
-		closedEverywhere(t, s)
-		free(t, s)
-	})
 }
 
 // closedEverywhere checks that every method knows the end.

@@ -1,0 +1,76 @@
+package ebb
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+
+	"example.com/ebb/internal/engine"
+)
+
+// listening is the endpoints that Listen has made in this process and whose port is not free yet. With TCP a listener may
+// be closed and its address be listened on again while accepted connections live on it; here these connections share the
+// listener's socket, so that the next listener has to share it too.
+var listening = portTable{endpoints: make(map[portKey]*Endpoint)}
+
+// portTable finds an endpoint by its address. Its lock is taken with no other held, and nothing is locked under it.
+type portTable struct {
+	mu        sync.Mutex
+	endpoints map[portKey]*Endpoint
+}
+
+// portKey is what a socket is bound to.
+type portKey struct {
+	addr netip.AddrPort
+	dual bool // the wildcard address of IPv6, and IPv4's with it
+}
+
+// portKeyOf is the key of a socket that is bound to a local address, any if it has no IP: package net then makes one for
+// IPv4 and IPv6 if the network admits both.
+func portKeyOf(udpNetwork string, local *net.UDPAddr) portKey {
+	ap := unmapped(local.AddrPort())
+	if ap.IsValid() && !ap.Addr().IsUnspecified() {
+		return portKey{addr: ap}
+	}
+	if udpNetwork == "udp4" {
+		return portKey{addr: netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(local.Port))}
+	}
+	return portKey{addr: netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(local.Port)), dual: udpNetwork == "udp"}
+}
+
+func (t *portTable) add(k portKey, e *Endpoint) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e.port = k
+	t.endpoints[k] = e
+}
+
+// remove takes an endpoint off whose sockets are closed. Another may have its port already.
+func (t *portTable) remove(e *Endpoint) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.endpoints[e.port] == e {
+		delete(t.endpoints, e.port)
+	}
+}
+
+// on returns the endpoint on a port; nil if there is none.
+func (t *portTable) on(k portKey) *Endpoint {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.endpoints[k]
+}
+
+// adopt makes an endpoint listen again whose listener was closed, with another Config for new connections. It returns nil
+// if the endpoint listens, if it is closing, or if its sockets were not made as the Config wants them.
+func (e *Endpoint) adopt(network string, cfg Config) *Listener {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	old := e.settings.Load()
+	if e.closing || e.listener != nil || old.Sockets != cfg.Sockets || old.socketOptions() != cfg.socketOptions() {
+		return nil
+	}
+	e.settings.Store(settingsFor(cfg, network, e.sockets[0].Info().GRO))
+	e.router.SetBounds(cfg.RetryThreshold, cfg.Backlog, engine.FirstWindow(cfg.ReceiveBuffer))
+	return e.listen()
+}
