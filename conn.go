@@ -315,7 +315,7 @@ func (c *Conn) unusable(t *serializer) error {
 	switch {
 	case c.closed:
 		return net.ErrClosed
-	case t.expired:
+	case t.late():
 		return os.ErrDeadlineExceeded
 	}
 	return nil

@@ -20,7 +20,8 @@ type serializer struct {
 	taken    bool          // a caller has it
 	waiting  bool          // the caller waits
 	leads    *socket       // which it reads meanwhile; nil: none
-	expired  bool          // the deadline has passed
+	expired  bool          // the deadline has passed, as the timer has found
+	ended    bool          // nobody waits any more, and there is no timer
 }
 
 // acquire waits until no other caller has it. Owner's lock held, but not during the wait. That is on a channel, not
@@ -105,7 +106,9 @@ func (t *serializer) setDeadline(at time.Time) {
 		return
 	}
 	if left := time.Until(at); left > 0 {
-		t.watch(left)
+		if !t.ended {
+			t.watch(left)
+		}
 		return
 	}
 	t.expired = true
@@ -126,12 +129,18 @@ func (t *serializer) watch(left time.Duration) {
 	t.fires = t.deadline
 }
 
-// end stops the timer, which holds on to the owner. Owner's lock held.
+// end stops the timer, which holds on to the owner. Nobody will wait; from now on late looks at the clock. Owner's lock held.
 func (t *serializer) end() {
+	t.ended = true
 	if t.timer != nil {
 		t.timer.Stop()
 		t.fires = time.Time{}
 	}
+}
+
+// late reports whether the deadline has passed. Owner's lock held.
+func (t *serializer) late() bool {
+	return t.expired || t.ended && !t.deadline.IsZero() && time.Until(t.deadline) <= 0
 }
 
 // look is the timer: it looks if the deadline has passed.
