@@ -227,9 +227,21 @@ func (e *Endpoint) startDial(network string, remote netip.AddrPort) (*Conn, erro
 	e.conns[c] = struct{}{}
 	e.mu.Unlock()
 	e.recallReader(s)
-	c.mu.Lock()
-	c.proceed(e.now())
+	if s.Interruptible() {
+		e.report(c, c.begin())
+		return c, nil
+	}
+	e.goroutines.start(func() { // a PacketConn may wait, but the dial has its context
+		n := c.begin()
+		e.goroutines.outside(func() { e.report(c, n) })
+	})
 	return c, nil
+}
+
+// begin sends the INITIAL of a dial, and returns what is to be reported.
+func (c *Conn) begin() news {
+	c.mu.Lock()
+	return c.settle(c.endpoint.now())
 }
 
 // connectedDial ends the wait of a dial that was answered.

@@ -71,6 +71,13 @@ func (c *Conn) refused(err error) {
 	c.proceed(c.endpoint.now())
 }
 
+// cut ends the connection because its socket is gone.
+func (c *Conn) cut() {
+	c.mu.Lock()
+	c.engine.Cut()
+	c.proceed(c.endpoint.now())
+}
+
 // proceed does what follows from a change of the engine's state. It takes over
 // Conn.mu and unlocks it.
 func (c *Conn) proceed(now time.Duration) {
@@ -297,9 +304,8 @@ func (e *Endpoint) resumeBlocked(s *socket) {
 		}
 		c := s.nextBlocked()
 		e.mu.Unlock()
-		if n := c.resume(); n != 0 {
-			e.goroutines.outside(func() { e.report(c, n) })
-		}
+		n := c.resume()
+		e.goroutines.outside(func() { e.report(c, n) })
 	}
 }
 

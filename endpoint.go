@@ -6,9 +6,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,8 +94,15 @@ func newSocket(e *Endpoint, u *udp.Socket) *socket {
 }
 
 // NewEndpoint makes an endpoint of a socket, which it owns from here on, unless
-// it returns an error. Any net.PacketConn will do whose addresses are
-// *net.UDPAddr; a *net.UDPConn is the fastest. config may be nil.
+// it returns an error. config may be nil.
+//
+// A *net.UDPConn is the fastest. Any other net.PacketConn will do if its addresses are *net.UDPAddr and
+//   - ReadFrom, which one goroutine calls, returns one whole datagram, or waits for it, until Close,
+//   - WriteTo, which many goroutines call, one at a time, sends a datagram or loses it, and keeps no part of b. It should not
+//     wait: while it does, no connection of the endpoint makes any progress, and its methods may return late, except DialAddr and the like,
+//   - errors of both say nothing of the next call, except net.ErrClosed, which ends the endpoint, with Accept, all dials and
+//     all connections,
+//   - Close ends calls of both, which do not call methods of the endpoint, its listener or its connections.
 func NewEndpoint(pc net.PacketConn, config *Config) (*Endpoint, error) {
 	cfg, err := config.resolved()
 	if err != nil {
@@ -204,11 +213,7 @@ func (e *Endpoint) Close() error {
 	}
 	e.closing = true
 	close(e.done)
-	conns := make([]*Conn, 0, len(e.conns))
-	for c := range e.conns {
-		conns = append(conns, c)
-	}
-	l := e.listener
+	conns, l := e.living(), e.listener
 	e.mu.Unlock()
 
 	if l != nil {
@@ -229,6 +234,33 @@ func (e *Endpoint) Close() error {
 	}
 	return nil
 }
+
+// fail ends an endpoint one of whose sockets was closed by somebody else: Accept, dials and connections end with net.ErrClosed.
+// It does nothing if the endpoint is closing.
+func (e *Endpoint) fail() {
+	e.mu.Lock()
+	if e.closing {
+		e.mu.Unlock()
+		return
+	}
+	e.closing = true
+	close(e.done)
+	e.setClosed()
+	conns, l := e.living(), e.listener
+	e.mu.Unlock()
+	if l != nil {
+		l.stop()
+	}
+	for _, c := range conns {
+		c.cut()
+	}
+	e.closeSockets()
+	e.finishBlocked()
+	e.settings.Load().Logger.Warn("somebody else has closed the socket: the endpoint is over", "local", e.local, "connections", len(conns))
+}
+
+// living is a copy of the connections that have not ended. Endpoint.mu is held.
+func (e *Endpoint) living() []*Conn { return slices.Collect(maps.Keys(e.conns)) }
 
 // setClosed takes note that the sockets are about to be closed. Endpoint.mu is held.
 func (e *Endpoint) setClosed() {
@@ -285,9 +317,7 @@ func (e *Endpoint) finishBlocked() {
 			}
 			c := s.nextBlocked()
 			e.mu.Unlock()
-			if n := c.resume(); n != 0 {
-				e.report(c, n)
-			}
+			e.report(c, c.resume())
 		}
 	}
 }

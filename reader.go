@@ -24,6 +24,7 @@ func (e *Endpoint) readLoop(s *socket) {
 			e.goroutines.outside(r.tell)
 		}
 		if errors.Is(err, net.ErrClosed) {
+			e.goroutines.outside(e.fail)
 			return
 		}
 		if err != nil {
@@ -264,10 +265,7 @@ func (e *Endpoint) answer(s *socket, in *receiveBatch) {
 // refused tells the dial of a connected socket that nobody listens.
 func (e *Endpoint) refused(err error) {
 	e.mu.Lock()
-	conns := make([]*Conn, 0, 1)
-	for c := range e.conns {
-		conns = append(conns, c)
-	}
+	conns := e.living()
 	e.mu.Unlock()
 	for _, c := range conns {
 		c.refused(err)

@@ -111,6 +111,10 @@ func (c *Conn) Abort(now time.Duration) {
 	c.fail(now, &Error{Kind: KindClosed, Code: wire.CodeReset, Reason: "aborted"})
 }
 
+// Cut ends the connection without a word, because there is no socket any more to send one. What arrived before may still be
+// read.
+func (c *Conn) Cut() { c.finish(errClosed) }
+
 // fail ends the connection with an error and tells the peer its code, a client too whose handshake may be complete at its
 // own end.
 func (c *Conn) fail(now time.Duration, err *Error) {

@@ -262,6 +262,9 @@ func (s *Socket) Write(ms []Message) (n int, err error) {
 	}
 	if err != nil {
 		err = s.sanitize(err)
+		if err == net.ErrClosed && s.raw == nil && !s.closed.Load() {
+			s.pc.Close() // whoever waits in ReadFrom learns of it too
+		}
 		s.counters.sendErrors.add(err)
 		return n, err
 	}
