@@ -347,13 +347,17 @@ func resolveRemote(ctx context.Context, udpNetwork, address string, local *net.U
 
 // lookUp is the addresses of a host that the network can reach, at least one.
 func lookUp(ctx context.Context, udpNetwork, host string) ([]netip.Addr, error) {
-	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	found, err := net.DefaultResolver.LookupIPAddr(ctx, host) // LookupNetIP would drop the zone
 	if err != nil {
 		return nil, err
 	}
 	var addrs []netip.Addr
-	for _, a := range found {
-		a = a.Unmap()
+	for _, f := range found {
+		a, ok := netip.AddrFromSlice(f.IP)
+		if !ok {
+			continue
+		}
+		a = udp.Canonical(netip.AddrPortFrom(a.Unmap().WithZone(f.Zone), 0)).Addr()
 		if udpNetwork == "udp" || a.Is4() == strings.HasSuffix(udpNetwork, "4") {
 			addrs = append(addrs, a)
 		}

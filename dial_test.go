@@ -274,3 +274,49 @@ func TestNextAddress(t *testing.T) {
 		l.Close()
 	}
 }
+
+// TestDialToAnUnreachableAddressFailsAtOnce: as ebb.Dial does, and net.Dial, an endpoint says at once that there is no way.
+func TestDialToAnUnreachableAddressFailsAtOnce(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EACCES, syscall.EADDRNOTAVAIL, syscall.EINVAL} {
+		t.Run(errno.Error(), func(t *testing.T) {
+			inBubble(t, delayed, delayed, func(b *bubble) {
+				pc, err := b.client.ListenPacket(clientPort)
+				if err != nil {
+					t.Fatal(err)
+				}
+				e := b.endpointOver(&moody{PacketConn: pc, fails: func(int64) error { return errno }}, nil)
+				start := time.Now()
+				_, err = e.DialAddr(b.Context(), serverAddr)
+				var op *net.OpError
+				if !errors.Is(err, errno) || !errors.As(err, &op) || op.Op != "dial" || op.Addr.String() != serverAddr.String() {
+					t.Errorf("DialAddr: %v", err)
+				}
+				if took := time.Since(start); took != 0 {
+					t.Errorf("it took %v", took)
+				}
+			})
+		})
+	}
+}
+
+// TestDialFromLoopbackFailsAsDialDoes: a socket of loopback cannot send anywhere else, and an endpoint says so as Dial does.
+func TestDialFromLoopbackFailsAsDialDoes(t *testing.T) {
+	leavesNothing(t)
+	e := endpoint(t, nil)
+	to := &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 9}
+	d := ebb.Dialer{Config: inMode(nil), LocalAddr: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, Timeout: patience}
+	_, want := d.Dial("udp4", to.String())
+	var errno syscall.Errno
+	if !errors.As(want, &errno) || errno == syscall.ETIMEDOUT {
+		t.Fatalf("Dial: %v", want)
+	}
+	start := time.Now()
+	_, err := e.DialAddr(t.Context(), to)
+	var call *os.SyscallError
+	if !errors.Is(err, errno) || !errors.As(err, &call) {
+		t.Errorf("DialAddr: %v; Dial: %v", err, want)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}

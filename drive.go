@@ -169,11 +169,12 @@ func (c *Conn) flush(now time.Duration) {
 			c.drive.flushing = false
 			return
 		}
+		opening := c.engine.Opening()
 		c.mu.Unlock()
-		refusal, full := c.endpoint.send(c.sock, b)
+		refusal, full := c.endpoint.send(c.sock, b, opening)
 		c.mu.Lock()
 		if refusal != nil {
-			c.engine.SendError(refusal)
+			c.sendFailed(refusal)
 			more = true
 		}
 		if full {
@@ -195,6 +196,15 @@ func (c *Conn) flush(now time.Duration) {
 	}
 	c.drive.flushing = false
 	c.arm(now) // there may be more, but it is others' turn
+}
+
+// sendFailed tells the engine why a packet was not sent. Conn.mu is held.
+func (c *Conn) sendFailed(err error) {
+	if isRefusal(err) {
+		c.engine.SendError(err)
+		return
+	}
+	c.engine.Unreachable(sendFailure(err))
 }
 
 // fill takes a batch of what is due from the engine, nil if nothing is, and reports whether there may be more.
@@ -252,8 +262,9 @@ func (c *Conn) news() (n news) {
 
 // send hands a batch to a socket. full says that it has no room for the rest. A
 // datagram that the network refuses is lost, as it might be anywhere else on
-// its way; only ICMP's word that nobody listens is returned.
-func (e *Endpoint) send(s *socket, b *batch) (refusal error, full bool) {
+// its way; only ICMP's word that nobody listens is returned, and, if the batch opens a dial, that the system cannot send to
+// the address.
+func (e *Endpoint) send(s *socket, b *batch, opening bool) (refusal error, full bool) {
 	for b.next < len(b.messages) {
 		n, err := s.Write(b.messages[b.next:])
 		b.next += n
@@ -264,7 +275,10 @@ func (e *Endpoint) send(s *socket, b *batch) (refusal error, full bool) {
 		case e.connected && isRefusal(err) && refusal == nil:
 			// It concerns an earlier datagram, not this one.
 			refusal = err
-		case udp.IsTemporary(err):
+		case udp.IsTemporary(err) || udp.IsUnreachable(err):
+			if opening && udp.IsUnreachable(err) {
+				refusal = err
+			}
 			if !b.messages[b.next].Skip() {
 				b.next++
 			}

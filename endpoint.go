@@ -487,7 +487,7 @@ func addrPortOf(a net.Addr) (netip.AddrPort, error) {
 	if !ok || u == nil {
 		return netip.AddrPort{}, errNotUDP
 	}
-	ap := unmapped(u.AddrPort())
+	ap := udp.Canonical(unmapped(u.AddrPort()))
 	if !ap.IsValid() || ap.Port() == 0 {
 		return ap, errors.New("no address and port to connect to")
 	}

@@ -85,6 +85,8 @@ func explained(err error) error {
 		return with("protocol error", syscall.ECONNRESET, ErrProtocol)
 	case engine.KindVersion:
 		return with("no common version of the protocol", syscall.ECONNREFUSED, ErrVersion)
+	case engine.KindUnreachable:
+		return e.Cause
 	case engine.KindBrokenPipe:
 		return with("broken pipe", syscall.EPIPE)
 	case engine.KindClosed:
@@ -105,3 +107,11 @@ func cancelled(ctx context.Context) error {
 // isRefusal reports whether the system said that nobody listens at the far
 // end.
 func isRefusal(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
+
+// sendFailure is why nothing can be sent, in the form in which package net has what a system call returned.
+func sendFailure(err error) error {
+	if errno, ok := err.(syscall.Errno); ok {
+		return os.NewSyscallError("sendmsg", errno)
+	}
+	return err
+}

@@ -22,6 +22,9 @@ import (
 // roleEnv makes the test binary play one side of a test in a process of its own.
 const roleEnv = "EBB_TEST_ROLE"
 
+// systemRoles are the roles that one system alone has.
+var systemRoles = make(map[string]func(arg string) error)
+
 // childBytes is what the child of TestChildDelivers writes.
 const childBytes = 10 << 20
 
@@ -37,6 +40,8 @@ func TestMain(m *testing.M) {
 		exitWith(aborterRole(arg))
 	case "stopped":
 		exitWith(stoppedRole(arg))
+	default:
+		exitWith(systemRoles[role](arg))
 	}
 }
 

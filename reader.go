@@ -246,19 +246,24 @@ func (e *Endpoint) route(s *socket, in *receiveBatch, ms []udp.Message) {
 	}
 }
 
-// localOf is the address that a message was sent to, as far as that is known.
+// localOf is the address that a message was sent to, as far as that is known. A link-local one has the zone of the sender's, for
+// there is one link between the two.
 func (e *Endpoint) localOf(m *udp.Message) netip.AddrPort {
-	if m.Local.IsValid() {
-		return netip.AddrPortFrom(m.Local, e.local.Port())
+	if !m.Local.IsValid() || !e.local.Addr().IsUnspecified() {
+		return e.local
 	}
-	return e.local
+	a := m.Local
+	if a.Is6() && a.IsLinkLocalUnicast() {
+		a = a.WithZone(m.Remote.Addr().Zone())
+	}
+	return netip.AddrPortFrom(a, e.local.Port())
 }
 
 // answer sends what the router has answered. What the socket has no room for, or
 // refuses, is lost: whoever needs it asks again.
 func (e *Endpoint) answer(s *socket, in *receiveBatch) {
 	if len(in.replies.messages) > 0 {
-		e.send(s, &in.replies)
+		e.send(s, &in.replies, false)
 	}
 }
 

@@ -25,13 +25,14 @@ const (
 	KindProtocol                         // the peer broke the protocol
 	KindVersion                          // the peer speaks other versions
 	KindClosed                           // this side closed or aborted it
+	KindUnreachable                      // the system cannot send to the peer's address
 	KindBrokenPipe                       // a write to a stream that this side or the peer has ended
 )
 
 // String names the kind.
 func (k Kind) String() string {
 	return [...]string{"no error", "reset by peer", "refused", "handshake timeout", "idle timeout",
-		"user timeout", "linger timeout", "protocol error", "version", "closed", "broken pipe"}[k]
+		"user timeout", "linger timeout", "protocol error", "version", "closed", "unreachable", "broken pipe"}[k]
 }
 
 // Error is why a connection, or one direction of it, ended.
@@ -39,6 +40,7 @@ type Error struct {
 	Kind   Kind
 	Code   wire.Code // on the wire, sent or received
 	Reason string    // more of it, possibly the peer's words, escaped
+	Cause  error     // of KindUnreachable: what the system said
 }
 
 func (e *Error) Error() string {

@@ -312,6 +312,17 @@ func (c *Conn) handleUnknown(path Path, h wire.Header) {
 	c.finish(&Error{Kind: KindReset, Code: wire.CodeReset, Reason: "the peer does not know the connection: it was restarted or has given it up"})
 }
 
+// Opening reports whether this is a dial of which one packet, the first, was made and nothing was heard.
+func (c *Conn) Opening() bool { return c.state == stateHandshake && c.params.Client && c.hs.next == 1 }
+
+// Unreachable ends a dial whose first packet the system could not send.
+func (c *Conn) Unreachable(err error) {
+	c.stats.SendErrors++
+	if c.Opening() {
+		c.finish(&Error{Kind: KindUnreachable, Cause: err})
+	}
+}
+
 // SendError reports that the network refused a packet. It ends a dial, and nothing
 // else: on an established connection anyone may forge it.
 func (c *Conn) SendError(err error) {

@@ -24,6 +24,18 @@ func IsTemporary(err error) bool {
 	return errors.As(err, &errno) && kindOf(errno) != kindOther
 }
 
+// IsUnreachable reports whether an error of Write says that the system cannot send to the address at all, as connect would
+// say: there is no way to it, or none that it may go, or it is no address for this socket. A firewall's EPERM is none of that:
+// it concerns one datagram.
+func IsUnreachable(err error) bool {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return false
+	}
+	kind := kindOf(errno)
+	return kind == kindUnreachable || kind == kindOther || errno == syscall.EACCES
+}
+
 // errorKind is what an error of the system means to a transport.
 type errorKind int
 

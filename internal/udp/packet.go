@@ -13,6 +13,8 @@ type packetLink struct {
 	// never changed, as a simulated network may keep it.
 	addr   *net.UDPAddr
 	addrOf netip.AddrPort
+	// The last sender with a zone, as it was told and in the canonical form.
+	sender, canonical netip.AddrPort
 }
 
 func (l *packetLink) receive(r Receiver) error { return l.socket.receiveOneByOne(l, r) }
@@ -26,6 +28,12 @@ func (l *packetLink) read(ms []Message) (int, error) {
 	remote, err := addrPort(a)
 	if err != nil {
 		return 0, err
+	}
+	if remote.Addr().Zone() != "" {
+		if remote != l.sender {
+			l.sender, l.canonical = remote, Canonical(remote)
+		}
+		remote = l.canonical
 	}
 	m.received(n, remote, s.ownAddr())
 	s.counters.received.add(1, m.N)

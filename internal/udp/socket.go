@@ -136,11 +136,13 @@ func New(pc net.PacketConn, opt Options) (*Socket, error) {
 	if s.local, err = addrPort(pc.LocalAddr()); err != nil {
 		return nil, fmt.Errorf("udp: local address: %w", err)
 	}
+	s.local = Canonical(s.local)
 	if c, ok := pc.(net.Conn); ok {
 		if a := c.RemoteAddr(); a != nil {
 			if s.remote, err = addrPort(a); err != nil {
 				return nil, fmt.Errorf("udp: remote address: %w", err)
 			}
+			s.remote = Canonical(s.remote)
 		}
 	}
 	uc, ok := pc.(*net.UDPConn)
