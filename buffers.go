@@ -76,7 +76,7 @@ type receiveBatch struct {
 
 // arrival is a datagram and the connection it belongs to.
 type arrival struct {
-	conn *Conn
+	conn *conn
 	path engine.Path
 	ecn  engine.ECN
 	seg  []byte
@@ -84,7 +84,7 @@ type arrival struct {
 
 // event is what is to be reported of a connection.
 type event struct {
-	conn *Conn
+	conn *conn
 	news news
 }
 
@@ -120,7 +120,7 @@ func newReceiveBatch(messages, size int) *receiveBatch {
 }
 
 // recipient is the connection that all of it was for; nil if there is no such one.
-func (in *receiveBatch) recipient() *Conn {
+func (in *receiveBatch) recipient() *conn {
 	if len(in.arrivals) == 0 || len(in.replies.messages) > 0 || len(in.foreign) > 0 {
 		return nil
 	}

@@ -9,14 +9,14 @@ import (
 
 // closings is the connections of the process that were closed and still have
 // something to deliver. Its lock is taken with no other held.
-var closings = closingSet{open: make(map[*Conn]*closing)}
+var closings = closingSet{open: make(map[*conn]*closing)}
 
 // maxUntold bounds the errors that are kept for the next Drain.
 const maxUntold = 64
 
 type closingSet struct {
 	mu      sync.Mutex
-	open    map[*Conn]*closing
+	open    map[*conn]*closing
 	untold  []error // of those that gave up while no Drain waited for them, the oldest first
 	dropped int     // errors that there was no room for
 }
@@ -28,13 +28,13 @@ type closing struct {
 	drains int   // how many wait for it and will tell. Guarded by closings.mu.
 }
 
-func (s *closingSet) add(c *Conn, d *closing) {
+func (s *closingSet) add(c *conn, d *closing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open[c] = d
 }
 
-func (s *closingSet) resolve(c *Conn, err error) {
+func (s *closingSet) resolve(c *conn, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.open[c]
@@ -96,7 +96,7 @@ func (s *closingSet) abandon(rest []*closing) (errs []error) {
 func (s *closingSet) describe() string {
 	s.mu.Lock()
 	n := len(s.open)
-	var one *Conn
+	var one *conn
 	for one = range s.open {
 		break
 	}
@@ -137,7 +137,7 @@ func Drain(ctx context.Context) error {
 
 // undelivered is why a closed connection gave up; nil if it did not. One that was over before it was closed has told
 // why, and gave up nothing if the peer had all its bytes.
-func (c *Conn) undelivered() error {
+func (c *conn) undelivered() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.aborted || c.engine.Delivered() || c.overBefore && !c.engine.Dropped() {

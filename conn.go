@@ -14,15 +14,9 @@ import (
 	"example.com/ebb/wire"
 )
 
-// Conn is a reliable, ordered stream of bytes in each direction, over UDP. It
-// implements net.Conn, io.ReaderFrom and io.WriterTo; its methods may be called
-// by any number of goroutines. Reads take turns with each other, and so do
-// writes.
-//
-// Errors are *net.OpError around values that match what TCP's would: see the
-// package's Err variables. The end of the stream is a bare io.EOF.
-type Conn struct {
-	endpoint *Endpoint
+// conn is a connection as the library holds it.
+type conn struct {
+	endpoint *endpoint
 	settings *settings
 	sock     *socket // on which it sends
 	network  string
@@ -42,7 +36,8 @@ type Conn struct {
 	drive  driveState
 
 	linger         linger
-	closed         bool              // the application has closed it
+	closed         bool              // the application has closed it, or dropped it
+	dropped        bool              // the application has dropped it
 	closing        *closing          // nil: neither closed nor aborted
 	awaitedByDrain bool              // it is on the list of Drain
 	aborted        bool              // nothing was to be delivered
@@ -61,9 +56,9 @@ type linger struct {
 
 // newConn makes a connection around the engine's parameters, which it
 // completes.
-func newConn(e *Endpoint, s *socket, now time.Duration, p engine.Params) *Conn {
+func newConn(e *endpoint, s *socket, now time.Duration, p engine.Params) *conn {
 	cfg := e.settings.Load()
-	c := &Conn{
+	c := &conn{
 		endpoint: e,
 		settings: cfg,
 		sock:     s,
@@ -85,10 +80,8 @@ func newConn(e *Endpoint, s *socket, now time.Duration, p engine.Params) *Conn {
 	return c
 }
 
-// Read reads what has arrived into b, at least one byte unless b is empty, and
-// waits for it if necessary. At the end of the peer's stream the error is
-// io.EOF.
-func (c *Conn) Read(b []byte) (int, error) {
+// Read is Conn.Read.
+func (c *conn) Read(b []byte) (int, error) {
 	c.mu.Lock()
 	c.read.acquire()
 	for {
@@ -115,8 +108,8 @@ func (c *Conn) Read(b []byte) (int, error) {
 }
 
 // awaitBytes makes a reader wait, to whose memory comes what arrives first, and returns how many bytes that
-// are. Conn.mu is held, but not during the wait.
-func (c *Conn) awaitBytes(b []byte) int {
+// are. conn.mu is held, but not during the wait.
+func (c *conn) awaitBytes(b []byte) int {
 	c.lease = stream.Lease{Buf: b}
 	c.engine.Lend(&c.lease)
 	c.await(&c.read)
@@ -125,9 +118,8 @@ func (c *Conn) awaitBytes(b []byte) int {
 	return n
 }
 
-// Write writes all of b. It returns when the last of it is in the send buffer,
-// which is not to say that the peer has it; Close and Drain are.
-func (c *Conn) Write(b []byte) (int, error) {
+// Write is Conn.Write.
+func (c *conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	c.write.acquire()
 	written := 0
@@ -156,26 +148,16 @@ func (c *Conn) Write(b []byte) (int, error) {
 // Close closes both directions and returns at once. What was written is
 // delivered in the background, which Drain waits for, unless SetLinger says
 // otherwise. What arrives from now on is answered with a reset.
-func (c *Conn) Close() error {
+func (c *conn) Close() error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
 		return c.opError("close", net.ErrClosed)
 	}
-	c.closed = true
-	c.read.wake()
-	c.write.wake()
 	how := c.linger
-	if how.set && how.wait <= 0 {
-		c.abort()
-		return nil
-	}
-	c.overBefore = c.engine.Err() != nil
-	closing := c.startClosing()
-	now := c.endpoint.now()
-	c.engine.Close(now)
-	c.proceed(now)
-	if how.set {
+	closing := c.shut()
+	c.proceed(c.endpoint.now())
+	if how.set && how.wait > 0 {
 		limit := time.NewTimer(how.wait)
 		defer limit.Stop()
 		select {
@@ -186,9 +168,38 @@ func (c *Conn) Close() error {
 	return nil
 }
 
+// shut closes the engine, or aborts it, as SetLinger says, and returns what Drain waits for. conn.mu is held, but not
+// while the lock of Drain's list is.
+func (c *conn) shut() *closing {
+	c.closed = true
+	c.read.wake()
+	c.write.wake()
+	if c.linger.set && c.linger.wait <= 0 {
+		c.aborted = true
+		closing := c.startClosing()
+		c.engine.Abort(c.endpoint.now())
+		return closing
+	}
+	c.overBefore = c.engine.Err() != nil
+	closing := c.startClosing()
+	c.engine.Close(c.endpoint.now())
+	return closing
+}
+
+// drop is the cleanup of the handle: the application will not use the connection any more. It must not wait, and, where the
+// socket is not the system's, touch no timer and no channel.
+func (c *conn) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dropped = true
+	if !c.closed && c.sock.Interruptible() {
+		c.arm(c.endpoint.now()) // settle does the rest
+	}
+}
+
 // CloseWrite ends the stream to the peer, which reads io.EOF behind what was
 // written. Reading goes on.
-func (c *Conn) CloseWrite() error {
+func (c *conn) CloseWrite() error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
@@ -202,7 +213,7 @@ func (c *Conn) CloseWrite() error {
 
 // CloseRead discards what has arrived and whatever else does. Reads return
 // io.EOF; the peer is not told.
-func (c *Conn) CloseRead() error {
+func (c *conn) CloseRead() error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
@@ -216,7 +227,7 @@ func (c *Conn) CloseRead() error {
 
 // Abort closes the connection at once. What was not delivered is discarded, and
 // the peer gets ECONNRESET. It may follow Close, to cut the delivery short.
-func (c *Conn) Abort() error {
+func (c *conn) Abort() error {
 	c.mu.Lock()
 	c.closed = true
 	c.read.wake()
@@ -226,8 +237,8 @@ func (c *Conn) Abort() error {
 }
 
 // abort ends the connection at once. Drain waits until the peer was told, which may be
-// another goroutine's part. Conn.mu is held, and unlocked.
-func (c *Conn) abort() {
+// another goroutine's part. conn.mu is held, and unlocked.
+func (c *conn) abort() {
 	if c.closing == nil {
 		c.aborted = true
 	}
@@ -237,9 +248,9 @@ func (c *Conn) abort() {
 	c.proceed(now)
 }
 
-// startClosing puts the connection on Drain's list, once. Conn.mu is held, but not while the
+// startClosing puts the connection on Drain's list, once. conn.mu is held, but not while the
 // list's own lock is.
-func (c *Conn) startClosing() *closing {
+func (c *conn) startClosing() *closing {
 	if c.closing == nil {
 		c.closing = &closing{done: make(chan struct{})}
 		d := c.closing
@@ -255,7 +266,7 @@ func (c *Conn) startClosing() *closing {
 // with sec < 0, the default, they are delivered in the background; with 0
 // they are discarded and the connection is aborted; with sec > 0 Close
 // waits up to so many seconds, and the background has the rest.
-func (c *Conn) SetLinger(sec int) error {
+func (c *conn) SetLinger(sec int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -267,7 +278,7 @@ func (c *Conn) SetLinger(sec int) error {
 
 // SetBandwidthLimit changes the connection's own limit from now on, in bytes per second. 0 and
 // negative mean what they mean in Config.BandwidthLimit.
-func (c *Conn) SetBandwidthLimit(limit int64) error {
+func (c *conn) SetBandwidthLimit(limit int64) error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
@@ -280,24 +291,24 @@ func (c *Conn) SetBandwidthLimit(limit int64) error {
 }
 
 // LocalAddr returns this side's address, a *net.UDPAddr.
-func (c *Conn) LocalAddr() net.Addr { return c.local }
+func (c *conn) LocalAddr() net.Addr { return c.local }
 
 // RemoteAddr returns the peer's address, a *net.UDPAddr.
-func (c *Conn) RemoteAddr() net.Addr { return c.remote }
+func (c *conn) RemoteAddr() net.Addr { return c.remote }
 
 // SetDeadline sets the time after which reads and writes fail with
 // os.ErrDeadlineExceeded, those that wait already included. The zero time is no
 // deadline.
-func (c *Conn) SetDeadline(t time.Time) error { return c.setDeadlines(t, &c.read, &c.write) }
+func (c *conn) SetDeadline(t time.Time) error { return c.setDeadlines(t, &c.read, &c.write) }
 
 // SetReadDeadline is SetDeadline for reads.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, &c.read) }
+func (c *conn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, &c.read) }
 
 // SetWriteDeadline is SetDeadline for writes. A write that fails may have
 // written a part.
-func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, &c.write) }
+func (c *conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, &c.write) }
 
-func (c *Conn) setDeadlines(t time.Time, directions ...*serializer) error {
+func (c *conn) setDeadlines(t time.Time, directions ...*serializer) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -309,9 +320,9 @@ func (c *Conn) setDeadlines(t time.Time, directions ...*serializer) error {
 	return nil
 }
 
-// unusable is why a direction cannot be used whatever the engine says. Conn.mu
+// unusable is why a direction cannot be used whatever the engine says. conn.mu
 // is held.
-func (c *Conn) unusable(t *serializer) error {
+func (c *conn) unusable(t *serializer) error {
 	switch {
 	case c.closed:
 		return net.ErrClosed
@@ -323,7 +334,7 @@ func (c *Conn) unusable(t *serializer) error {
 
 // opError says of an error what was done and to whom. nil and io.EOF stay what
 // they are.
-func (c *Conn) opError(op string, err error) error {
+func (c *conn) opError(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}

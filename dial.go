@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"time"
 
@@ -101,7 +102,7 @@ func (d *Dialer) dialOne(s sharedContext, network, udpNetwork string, local *net
 	if s.Err() != nil {
 		return nil, d.opError(network, cancelled(s))
 	}
-	e := d.Endpoint
+	e := d.shared()
 	if e == nil {
 		addr := net.UDPAddrFromAddrPort(remote)
 		sock, err := udp.Dial(udpNetwork, local, addr, cfg.socketOptions())
@@ -111,14 +112,23 @@ func (d *Dialer) dialOne(s sharedContext, network, udpNetwork string, local *net
 		e = startEndpoint([]*udp.Socket{sock}, network, cfg, true)
 	}
 	c, err := e.dial(s, network, remote)
+	runtime.KeepAlive(d.Endpoint)
 	if err != nil {
-		if e != d.Endpoint {
+		if d.Endpoint == nil {
 			e.Close() // if it has not closed itself
 			<-e.freed
 		}
 		return nil, err
 	}
-	return c, nil
+	return c.handle(), nil
+}
+
+// shared is the endpoint to dial from; nil: there is none.
+func (d *Dialer) shared() *endpoint {
+	if d.Endpoint == nil {
+		return nil
+	}
+	return d.Endpoint.endpoint
 }
 
 func (d *Dialer) localAddr() (*net.UDPAddr, error) {
@@ -156,16 +166,16 @@ func share(ctx context.Context, n int) sharedContext {
 	return sharedContext{ctx, func() {}}
 }
 
-// dialling is a dial that somebody waits for. It is guarded by Endpoint.mu.
+// dialling is a dial that somebody waits for. It is guarded by endpoint.mu.
 type dialling struct {
 	ready    chan struct{} // closed once resolved; nil: nobody dials
 	resolved bool
-	conn     *Conn // what the dial returns; nil: it failed, or was given up
+	conn     *conn // what the dial returns; nil: it failed, or was given up
 }
 
 // resolve ends the wait with a connection, or with nil for none, and reports if
 // it did: only the first call does.
-func (d *dialling) resolve(c *Conn) bool {
+func (d *dialling) resolve(c *conn) bool {
 	if d.resolved {
 		return false
 	}
@@ -178,7 +188,7 @@ func (d *dialling) resolve(c *Conn) bool {
 
 // dial connects to an address and waits for the handshake. Its network is what
 // errors call it.
-func (e *Endpoint) dial(ctx context.Context, network string, remote netip.AddrPort) (*Conn, error) {
+func (e *endpoint) dial(ctx context.Context, network string, remote netip.AddrPort) (*conn, error) {
 	failed := func(err error) error {
 		return &net.OpError{Op: "dial", Net: network, Source: e.Addr(), Addr: net.UDPAddrFromAddrPort(remote), Err: err}
 	}
@@ -211,7 +221,7 @@ func (e *Endpoint) dial(ctx context.Context, network string, remote netip.AddrPo
 }
 
 // startDial makes a connection and sends its INITIAL.
-func (e *Endpoint) startDial(network string, remote netip.AddrPort) (*Conn, error) {
+func (e *endpoint) startDial(network string, remote netip.AddrPort) (*conn, error) {
 	e.mu.Lock()
 	if e.closing {
 		e.mu.Unlock()
@@ -239,13 +249,13 @@ func (e *Endpoint) startDial(network string, remote netip.AddrPort) (*Conn, erro
 }
 
 // begin sends the INITIAL of a dial, and returns what is to be reported.
-func (c *Conn) begin() news {
+func (c *conn) begin() news {
 	c.mu.Lock()
 	return c.settle(c.endpoint.now())
 }
 
 // connectedDial ends the wait of a dial that was answered.
-func (e *Endpoint) connectedDial(c *Conn) {
+func (e *endpoint) connectedDial(c *conn) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.router.Establish(e.now(), c.id)
@@ -267,7 +277,7 @@ func networkOf(network string) (string, error) {
 
 // reach narrows a network to the addresses that the endpoint's socket can send
 // to.
-func (e *Endpoint) reach(udpNetwork string) string {
+func (e *endpoint) reach(udpNetwork string) string {
 	switch a := e.local.Addr(); {
 	case udpNetwork != "udp":
 	case a.Is4():

@@ -14,10 +14,10 @@ import (
 // (expire) and the application, and all end in proceed: tell who waits, send
 // what is due, set the timer, report to the endpoint.
 //
-// Conn.mu is held from the way in to the end of proceed, except while the socket
+// conn.mu is held from the way in to the end of proceed, except while the socket
 // sends. One flusher at a time does that; whoever comes meanwhile leaves it
-// what there is to send. Endpoint.mu and Conn.mu are never held together: what
-// the endpoint has to know is collected under Conn.mu and reported after. Only
+// what there is to send. endpoint.mu and conn.mu are never held together: what
+// the endpoint has to know is collected under conn.mu and reported after. Only
 // the locks of a socket's leadership and timers are taken under either.
 
 // flushRounds is how many batches a flush sends before others get their turn.
@@ -43,7 +43,7 @@ const (
 
 // input feeds a run of datagrams to the engine. What is to be reported is returned, as it has to wait until the socket is not
 // being read.
-func (c *Conn) input(run []arrival) news {
+func (c *conn) input(run []arrival) news {
 	c.mu.Lock()
 	now := c.endpoint.now()
 	for i := range run {
@@ -54,7 +54,7 @@ func (c *Conn) input(run []arrival) news {
 
 // expire is the timer heap's call. It may be early, because a connection's time is only ever
 // moved to an earlier one.
-func (c *Conn) expire() {
+func (c *conn) expire() {
 	c.mu.Lock()
 	c.drive.due = engine.Never
 	now := c.endpoint.now()
@@ -65,29 +65,32 @@ func (c *Conn) expire() {
 }
 
 // refused tells the engine that the network refused a packet.
-func (c *Conn) refused(err error) {
+func (c *conn) refused(err error) {
 	c.mu.Lock()
 	c.engine.SendError(err)
 	c.proceed(c.endpoint.now())
 }
 
 // cut ends the connection because its socket is gone.
-func (c *Conn) cut() {
+func (c *conn) cut() {
 	c.mu.Lock()
 	c.engine.Cut()
 	c.proceed(c.endpoint.now())
 }
 
 // proceed does what follows from a change of the engine's state. It takes over
-// Conn.mu and unlocks it.
-func (c *Conn) proceed(now time.Duration) {
+// conn.mu and unlocks it.
+func (c *conn) proceed(now time.Duration) {
 	if n := c.settle(now); n != 0 {
 		c.endpoint.report(c, n)
 	}
 }
 
 // settle is proceed but for the report, which is the caller's.
-func (c *Conn) settle(now time.Duration) news {
+func (c *conn) settle(now time.Duration) news {
+	if c.dropped && !c.closed && !c.ended {
+		c.shut()
+	}
 	c.wakeWaiters()
 	if c.drive.flushing {
 		c.drive.left = true
@@ -100,7 +103,7 @@ func (c *Conn) settle(now time.Duration) news {
 
 // proceedRead is proceed for a read that succeeded, after which there is most often nothing to do: at most
 // it has made a window due, the connection's own or its pool's.
-func (c *Conn) proceedRead() {
+func (c *conn) proceedRead() {
 	if c.engine.WindowDue() || c.shaper.Joined() {
 		c.proceed(c.endpoint.now())
 		return
@@ -109,7 +112,7 @@ func (c *Conn) proceedRead() {
 }
 
 // joinPool makes the connection a member of its pool once the handshake is complete.
-func (c *Conn) joinPool() {
+func (c *conn) joinPool() {
 	cfg := c.settings
 	if cfg.Pool != nil && !c.shaper.Joined() && c.engine.Established() && !c.ended {
 		c.shaper.Join(cfg.Pool, cfg.PoolWeight)
@@ -117,17 +120,17 @@ func (c *Conn) joinPool() {
 }
 
 // resume goes on with a flush that the socket had no room for, and returns what is to be reported.
-func (c *Conn) resume() news {
+func (c *conn) resume() news {
 	c.mu.Lock()
 	c.flush(c.endpoint.now())
 	c.wakeWaiters()
 	return c.finishDrive()
 }
 
-// finishDrive sets the timer, unlocks Conn.mu and returns what is to be reported. While there is a flusher, the
+// finishDrive sets the timer, unlocks conn.mu and returns what is to be reported. While there is a flusher, the
 // timer is its to set: what is due now waits for it, and a timer could only come again and
 // again, and take the lock from it.
-func (c *Conn) finishDrive() news {
+func (c *conn) finishDrive() news {
 	n := c.news()
 	if c.engine.TrainsVanish() {
 		c.sock.DisableGSO() // for all connections on it: what loses trains is most often at this end
@@ -144,7 +147,7 @@ func (c *Conn) finishDrive() news {
 }
 
 // wakeWaiters wakes the callers whose wait is over.
-func (c *Conn) wakeWaiters() {
+func (c *conn) wakeWaiters() {
 	if c.read.waiting && c.engine.Readable() {
 		c.read.waiting = false
 		c.read.wake()
@@ -155,9 +158,9 @@ func (c *Conn) wakeWaiters() {
 	}
 }
 
-// flush sends what is due. It is called by the one flusher, with Conn.mu held,
+// flush sends what is due. It is called by the one flusher, with conn.mu held,
 // and returns with it held, but unlocks it to send.
-func (c *Conn) flush(now time.Duration) {
+func (c *conn) flush(now time.Duration) {
 	for range flushRounds {
 		c.drive.left = false
 		b, more := c.drive.unsent, true
@@ -198,8 +201,8 @@ func (c *Conn) flush(now time.Duration) {
 	c.arm(now) // there may be more, but it is others' turn
 }
 
-// sendFailed tells the engine why a packet was not sent. Conn.mu is held.
-func (c *Conn) sendFailed(err error) {
+// sendFailed tells the engine why a packet was not sent. conn.mu is held.
+func (c *conn) sendFailed(err error) {
 	if isRefusal(err) {
 		c.engine.SendError(err)
 		return
@@ -208,7 +211,7 @@ func (c *Conn) sendFailed(err error) {
 }
 
 // fill takes a batch of what is due from the engine, nil if nothing is, and reports whether there may be more.
-func (c *Conn) fill(now time.Duration) (b *batch, more bool) {
+func (c *conn) fill(now time.Duration) (b *batch, more bool) {
 	c.joinPool()
 	b, more = borrowBatch(), true
 	clock := c.endpoint.clock(now)
@@ -228,7 +231,7 @@ func (c *Conn) fill(now time.Duration) (b *batch, more bool) {
 }
 
 // arm has the connection looked after at a time, which may have passed, or earlier.
-func (c *Conn) arm(at time.Duration) {
+func (c *conn) arm(at time.Duration) {
 	if at >= c.drive.due || c.ended {
 		return
 	}
@@ -236,8 +239,8 @@ func (c *Conn) arm(at time.Duration) {
 	c.sock.timers.add(c, at)
 }
 
-// news returns what has to be reported, each thing once. Conn.mu is held.
-func (c *Conn) news() (n news) {
+// news returns what has to be reported, each thing once. conn.mu is held.
+func (c *conn) news() (n news) {
 	sent := !c.drive.flushing // or the last packet may be in a flusher's hands, and the process about to end
 	done := c.engine.Done() && sent
 	if !c.opened && c.engine.Established() {
@@ -264,7 +267,7 @@ func (c *Conn) news() (n news) {
 // datagram that the network refuses is lost, as it might be anywhere else on
 // its way; only ICMP's word that nobody listens is returned, and, if the batch opens a dial, that the system cannot send to
 // the address.
-func (e *Endpoint) send(s *socket, b *batch, opening bool) (refusal error, full bool) {
+func (e *endpoint) send(s *socket, b *batch, opening bool) (refusal error, full bool) {
 	for b.next < len(b.messages) {
 		n, err := s.Write(b.messages[b.next:])
 		b.next += n
@@ -292,7 +295,7 @@ func (e *Endpoint) send(s *socket, b *batch, opening bool) (refusal error, full 
 // park puts a connection on the list of those that its socket had no room for,
 // unless the endpoint is closed. One goroutine, while there are any, waits for
 // the socket and resumes them in turn.
-func (e *Endpoint) park(c *Conn) bool {
+func (e *endpoint) park(c *conn) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
@@ -307,7 +310,7 @@ func (e *Endpoint) park(c *Conn) bool {
 	return true
 }
 
-func (e *Endpoint) resumeBlocked(s *socket) {
+func (e *endpoint) resumeBlocked(s *socket) {
 	for {
 		err := s.WaitWritable()
 		e.mu.Lock()
@@ -323,8 +326,8 @@ func (e *Endpoint) resumeBlocked(s *socket) {
 	}
 }
 
-// nextBlocked takes the first connection off the list. Endpoint.mu is held.
-func (s *socket) nextBlocked() *Conn {
+// nextBlocked takes the first connection off the list. endpoint.mu is held.
+func (s *socket) nextBlocked() *conn {
 	c := s.blocked[0]
 	s.blocked[0] = nil
 	s.blocked = s.blocked[1:]

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -23,14 +24,8 @@ import (
 	"example.com/ebb/wire"
 )
 
-// Endpoint is one socket, or several on one port (see Config.Sockets), that dials and listens,
-// both at once, and is shared by any number of connections. It is for peers, which know each other by the
-// address that they also dial from, and for programs with thousands of
-// connections: none has a goroutine of its own. Dial and Listen make one
-// behind the scenes.
-//
-// Its methods may be called by any number of goroutines.
-type Endpoint struct {
+// endpoint is an Endpoint as the library holds it.
+type endpoint struct {
 	settings   atomic.Pointer[settings] // of what is new; a connection keeps those that it began with
 	sockets    []*socket                // at least one; all bound to the same address
 	local      netip.AddrPort           // of the sockets
@@ -40,18 +35,18 @@ type Endpoint struct {
 
 	connected bool    // the one socket has one peer
 	port      portKey // in the table of those that listen, whose lock guards it
-	private   bool    // nobody has a handle: it closes itself when it has nothing left to do
 
 	goroutines goroutines    // a reader for each socket, and while there is need one that resumes
 	done       chan struct{} // closed when the endpoint begins to close
 	freed      chan struct{} // closed when the sockets are, and their port is free
 
-	mu       sync.Mutex // guards everything below; never held together with a Conn's
-	router   *router.Router[*Conn]
+	mu       sync.Mutex // guards everything below; never held together with a connection's
+	router   *router.Router[*conn]
 	random   *rand.ChaCha8
-	conns    map[*Conn]struct{} // those that have not ended
-	listener *Listener          // nil: nobody listens
+	conns    map[*conn]struct{} // those that have not ended
+	listener *listener          // nil: nobody listens
 	sweeper  *time.Timer        // sweeps tombstones; nil: there are none
+	private  bool               // nobody has a handle: it closes itself when it has nothing left to do
 	closing  bool               // nothing new begins
 	closed   bool               // the sockets are closed, or about to be
 }
@@ -79,13 +74,13 @@ type socket struct {
 	leadership leadership
 	timers     timerHeap
 
-	// Guarded by Endpoint.mu.
-	blocked  []*Conn // those that it had no room for
+	// Guarded by endpoint.mu.
+	blocked  []*conn // those that it had no room for
 	resuming bool    // a goroutine waits for room
 }
 
 // newSocket makes a socket of the endpoint's, which nobody reads yet.
-func newSocket(e *Endpoint, u *udp.Socket) *socket {
+func newSocket(e *endpoint, u *udp.Socket) *socket {
 	s := &socket{Socket: u}
 	s.reader.receiver = receiver{endpoint: e, sock: s}
 	s.leadership.prompt = promptReturn
@@ -115,18 +110,20 @@ func NewEndpoint(pc net.PacketConn, config *Config) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startEndpoint([]*udp.Socket{sock}, "udp", cfg, false), nil
+	h := &Endpoint{endpoint: startEndpoint([]*udp.Socket{sock}, "udp", cfg, false)}
+	runtime.AddCleanup(h, (*endpoint).drop, h.endpoint)
+	return h, nil
 }
 
 // startEndpoint makes an endpoint of sockets that are bound to one address and starts their readers. cfg is
 // resolved.
-func startEndpoint(socks []*udp.Socket, network string, cfg Config, private bool) *Endpoint {
+func startEndpoint(socks []*udp.Socket, network string, cfg Config, private bool) *endpoint {
 	var seed [32]byte
 	crand.Read(seed[:])
 	random := rand.NewChaCha8(seed)
 	crand.Read(seed[:])
 	first := socks[0]
-	e := &Endpoint{
+	e := &endpoint{
 		local:     unmapped(first.LocalAddr().AddrPort()),
 		addr:      first.LocalAddr(),
 		epoch:     time.Now(),
@@ -134,15 +131,15 @@ func startEndpoint(socks []*udp.Socket, network string, cfg Config, private bool
 		private:   private,
 		done:      make(chan struct{}),
 		freed:     make(chan struct{}),
-		router: router.New[*Conn](router.Config{
+		router: router.New[*conn](router.Config{
 			Seed: seed, RetryAfter: cfg.RetryThreshold, Backlog: cfg.Backlog, Window: engine.FirstWindow(cfg.ReceiveBuffer),
 		}),
 		random: random,
-		conns:  make(map[*Conn]struct{}),
+		conns:  make(map[*conn]struct{}),
 	}
 	e.sinceStart = e.epoch.Sub(started)
 	e.settings.Store(settingsFor(cfg, network, first.Info().GRO))
-	e.goroutines.none = make(chan struct{}, 1)
+	e.goroutines.changed = make(chan struct{}, 1)
 	for _, s := range socks {
 		e.sockets = append(e.sockets, newSocket(e, s))
 	}
@@ -153,25 +150,10 @@ func startEndpoint(socks []*udp.Socket, network string, cfg Config, private bool
 }
 
 // Addr returns the address of the socket, a *net.UDPAddr.
-func (e *Endpoint) Addr() net.Addr { return e.sockets[0].LocalAddr() }
+func (e *endpoint) Addr() net.Addr { return e.sockets[0].LocalAddr() }
 
-// Dial connects to an address from the endpoint's own, as the function Dial does from a new socket. The
-// connection is a *Conn and has the endpoint's Config.
-func (e *Endpoint) Dial(network, address string) (net.Conn, error) {
-	return e.DialContext(context.Background(), network, address)
-}
-
-// DialContext is Dial until the context is done; the connection does not depend on it. The method
-// fits http.Transport.DialContext.
-func (e *Endpoint) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	d := Dialer{Endpoint: e}
-	return d.DialContext(ctx, network, address)
-}
-
-// DialAddr connects to addr, a *net.UDPAddr, from the endpoint's own address.
-// If the peer dials this endpoint at the same time, both dials return one
-// connection. The context bounds the dial, not the connection.
-func (e *Endpoint) DialAddr(ctx context.Context, addr net.Addr) (*Conn, error) {
+// dialAddr is Endpoint.DialAddr.
+func (e *endpoint) dialAddr(ctx context.Context, addr net.Addr) (*conn, error) {
 	remote, err := addrPortOf(addr)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: e.network(), Source: e.Addr(), Addr: addr, Err: err}
@@ -179,9 +161,8 @@ func (e *Endpoint) DialAddr(ctx context.Context, addr net.Addr) (*Conn, error) {
 	return e.dial(ctx, e.network(), remote)
 }
 
-// Listen makes the endpoint accept connections. It fails while another listener
-// of the endpoint is open.
-func (e *Endpoint) Listen() (*Listener, error) {
+// startListening is Endpoint.Listen.
+func (e *endpoint) startListening() (*listener, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
@@ -193,8 +174,8 @@ func (e *Endpoint) Listen() (*Listener, error) {
 	return e.listen(), nil
 }
 
-// listen is Listen where nothing stands in the way. Endpoint.mu is held.
-func (e *Endpoint) listen() *Listener {
+// listen is startListening where nothing stands in the way. endpoint.mu is held.
+func (e *endpoint) listen() *listener {
 	e.listener = newListener(e)
 	e.router.SetListening(true)
 	return e.listener
@@ -203,9 +184,9 @@ func (e *Endpoint) listen() *Listener {
 // Close aborts all connections, those too that are still delivering what was
 // written before their Close, and closes its sockets. It waits for the
 // endpoint's goroutines, and up to a second for a socket that is full, so that
-// the peers hear of it. It does not wait for a call of Config.Foreign or of Config.Logger's handler
-// that is on, and so may be called from one.
-func (e *Endpoint) Close() error {
+// the peers hear of it. It may be called from Config.Foreign or from the handler of Config.Logger, and does
+// not wait for itself then; for such a call by another goroutine it waits up to a second.
+func (e *endpoint) Close() error {
 	e.mu.Lock()
 	if e.closing {
 		e.mu.Unlock()
@@ -237,7 +218,7 @@ func (e *Endpoint) Close() error {
 
 // fail ends an endpoint one of whose sockets was closed by somebody else: Accept, dials and connections end with net.ErrClosed.
 // It does nothing if the endpoint is closing.
-func (e *Endpoint) fail() {
+func (e *endpoint) fail() {
 	e.mu.Lock()
 	if e.closing {
 		e.mu.Unlock()
@@ -259,11 +240,11 @@ func (e *Endpoint) fail() {
 	e.settings.Load().Logger.Warn("somebody else has closed the socket: the endpoint is over", "local", e.local, "connections", len(conns))
 }
 
-// living is a copy of the connections that have not ended. Endpoint.mu is held.
-func (e *Endpoint) living() []*Conn { return slices.Collect(maps.Keys(e.conns)) }
+// living is a copy of the connections that have not ended. endpoint.mu is held.
+func (e *endpoint) living() []*conn { return slices.Collect(maps.Keys(e.conns)) }
 
-// setClosed takes note that the sockets are about to be closed. Endpoint.mu is held.
-func (e *Endpoint) setClosed() {
+// setClosed takes note that the sockets are about to be closed. endpoint.mu is held.
+func (e *endpoint) setClosed() {
 	e.closed = true
 	if e.sweeper != nil {
 		e.sweeper.Stop()
@@ -275,23 +256,21 @@ func (e *Endpoint) setClosed() {
 
 // closeSockets closes all sockets and returns the first error. It waits until nobody reads them, so it must not be called
 // during a Receive.
-func (e *Endpoint) closeSockets() error {
+func (e *endpoint) closeSockets() error {
 	var first error
 	for _, s := range e.sockets {
 		if err := s.Close(); err != nil && first == nil {
 			first = err
 		}
 	}
-	if e.private {
-		listening.remove(e)
-	}
+	listening.remove(e)
 	close(e.freed)
 	return first
 }
 
 // awaitClosings waits until the peers of aborted connections were told, which may be in
 // the hands of another goroutine or wait for the socket, but not for ever.
-func awaitClosings(conns []*Conn, limit time.Duration) {
+func awaitClosings(conns []*conn, limit time.Duration) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for _, c := range conns {
@@ -307,7 +286,7 @@ func awaitClosings(conns []*Conn, limit time.Duration) {
 }
 
 // finishBlocked lets the connections end that waited for their socket in vain.
-func (e *Endpoint) finishBlocked() {
+func (e *endpoint) finishBlocked() {
 	for _, s := range e.sockets {
 		for {
 			e.mu.Lock()
@@ -323,21 +302,21 @@ func (e *Endpoint) finishBlocked() {
 }
 
 // network is what errors call the endpoint's network.
-func (e *Endpoint) network() string { return e.settings.Load().network }
+func (e *endpoint) network() string { return e.settings.Load().network }
 
 // over reports whether the endpoint is closing.
-func (e *Endpoint) over() bool {
+func (e *endpoint) over() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.closing
 }
 
 // now is the engines' time.
-func (e *Endpoint) now() time.Duration { return time.Since(e.epoch) }
+func (e *endpoint) now() time.Duration { return time.Since(e.epoch) }
 
 // clock is a moment of the engines' time, and of the pools', which endpoints share: it counts from the
 // process's beginning.
-func (e *Endpoint) clock(now time.Duration) shaper.Clock {
+func (e *endpoint) clock(now time.Duration) shaper.Clock {
 	return shaper.Clock{Engine: now, Pool: now + e.sinceStart}
 }
 
@@ -346,7 +325,7 @@ var started = time.Now()
 
 // report takes note of what has become of a connection. No lock is held, and the caller is not within a Receive: it may close
 // the sockets, or call a Logger's handler that does.
-func (e *Endpoint) report(c *Conn, n news) {
+func (e *endpoint) report(c *conn, n news) {
 	if n&newsOpened != 0 {
 		c.settings.Logger.Debug("connection established", "local", c.local, "remote", c.remote, "dialled", c.client)
 		if c.client {
@@ -369,7 +348,7 @@ func (e *Endpoint) report(c *Conn, n news) {
 
 // admit hands a connection that was made to us to whom it belongs: a dial that
 // it crossed, or the listener. It is aborted if there is neither.
-func (e *Endpoint) admit(c *Conn) {
+func (e *endpoint) admit(c *conn) {
 	e.mu.Lock()
 	fate, lost := e.router.Establish(e.now(), c.id)
 	switch fate {
@@ -389,7 +368,7 @@ func (e *Endpoint) admit(c *Conn) {
 
 // forget takes a connection that has ended off the tables. An endpoint that
 // nobody has a handle to ends with its last connection.
-func (e *Endpoint) forget(c *Conn) {
+func (e *endpoint) forget(c *conn) {
 	c.mu.Lock()
 	final, err := c.finalState, c.engine.Err()
 	c.mu.Unlock()
@@ -407,14 +386,14 @@ func (e *Endpoint) forget(c *Conn) {
 }
 
 // sweep forgets the connections that were remembered long enough.
-func (e *Endpoint) sweep() {
+func (e *endpoint) sweep() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.sweepLater()
 }
 
-// sweepLater sweeps when that is due, as long as there are tombstones. Endpoint.mu is held.
-func (e *Endpoint) sweepLater() {
+// sweepLater sweeps when that is due, as long as there are tombstones. endpoint.mu is held.
+func (e *endpoint) sweepLater() {
 	now := e.now()
 	next, more := e.router.Sweep(now)
 	e.sweeper = nil
@@ -423,8 +402,19 @@ func (e *Endpoint) sweepLater() {
 	}
 }
 
+// drop is the cleanup of the handle that NewEndpoint has made.
+func (e *endpoint) drop() {
+	if !e.sockets[0].Interruptible() {
+		return
+	}
+	e.mu.Lock()
+	e.private = true
+	e.mu.Unlock()
+	e.closeIfIdle()
+}
+
 // closeIfIdle closes the sockets of an endpoint that nobody can use any more.
-func (e *Endpoint) closeIfIdle() {
+func (e *endpoint) closeIfIdle() {
 	e.mu.Lock()
 	idle := e.private && !e.closing && e.listener == nil && len(e.conns) == 0
 	if idle {
@@ -439,8 +429,8 @@ func (e *Endpoint) closeIfIdle() {
 }
 
 // open makes the connection that a datagram opens, which answers on the socket it came from.
-// Endpoint.mu is held.
-func (e *Endpoint) open(s *socket, path engine.Path, v router.Verdict[*Conn]) *Conn {
+// endpoint.mu is held.
+func (e *endpoint) open(s *socket, path engine.Path, v router.Verdict[*conn]) *conn {
 	id := e.router.NewID()
 	c := newConn(e, s, e.now(), engine.Params{
 		Local: id, Peer: v.Client, OriginalDst: v.Dst, Path: path, Validated: v.Proven,
@@ -451,8 +441,8 @@ func (e *Endpoint) open(s *socket, path engine.Path, v router.Verdict[*Conn]) *C
 }
 
 // params completes the parameters of a connection that has IDs and a path.
-// Endpoint.mu is held.
-func (e *Endpoint) params(cfg *settings, p engine.Params) engine.Params {
+// endpoint.mu is held.
+func (e *endpoint) params(cfg *settings, p engine.Params) engine.Params {
 	p.MaxDatagram = cfg.maxDatagram(p.Path.Remote.Addr())
 	p.Controller = cfg.Congestion(congestion.Params{MaxDatagramSize: wire.MinInitialSize, Seed: e.random.Uint64()})
 	p.Chunks = chunkPool{}
@@ -470,7 +460,7 @@ func (e *Endpoint) params(cfg *settings, p engine.Params) engine.Params {
 }
 
 // randomID is an ID that nobody can predict and nobody has to know.
-func (e *Endpoint) randomID() wire.ID {
+func (e *endpoint) randomID() wire.ID {
 	for {
 		var b [wire.IDSize]byte
 		e.random.Read(b[:])

@@ -83,7 +83,7 @@ func limitRates(in *engine.Info) LimitRates {
 }
 
 // Info describes the connection as of now; after its end, as of then.
-func (c *Conn) Info() ConnInfo {
+func (c *conn) Info() ConnInfo {
 	c.mu.Lock()
 	now, in := c.endpoint.now(), c.engine.Info()
 	limitedBy := in.Limit.String()
@@ -167,7 +167,7 @@ type SocketInfo struct {
 }
 
 // Info describes the endpoint as of now.
-func (e *Endpoint) Info() EndpointInfo {
+func (e *endpoint) Info() EndpointInfo {
 	e.mu.Lock()
 	g, blocked := e.router.Counters(), 0
 	for _, s := range e.sockets {
@@ -191,7 +191,7 @@ func (e *Endpoint) Info() EndpointInfo {
 }
 
 // socketInfos is the sockets together, and each of them if there are several.
-func (e *Endpoint) socketInfos() (all SocketInfo, each []SocketInfo) {
+func (e *endpoint) socketInfos() (all SocketInfo, each []SocketInfo) {
 	all = socketInfo(e.sockets[0].Info())
 	if len(e.sockets) == 1 {
 		return all, nil

@@ -91,8 +91,8 @@ func (l *leadership) tryLead(id wire.ID, clock func() time.Duration) bool {
 }
 
 // await makes a caller wait in one direction of the connection, who reads the socket meanwhile if that is
-// its to do. Conn.mu is held, but not during the wait.
-func (c *Conn) await(t *serializer) {
+// its to do. conn.mu is held, but not during the wait.
+func (c *conn) await(t *serializer) {
 	s, e := c.sock, c.endpoint
 	if !s.Interruptible() || !s.leadership.tryLead(c.id, e.now) {
 		t.await()
@@ -112,16 +112,16 @@ func (c *Conn) await(t *serializer) {
 }
 
 // needsReader reports whether the connection cannot be left without a reader for a moment: it has bytes to
-// send that wait for ACKs, or no caller will be back. Conn.mu is held.
-func (c *Conn) needsReader() bool { return c.closed || c.engine.Unsent() }
+// send that wait for ACKs, or no caller will be back. conn.mu is held.
+func (c *conn) needsReader() bool { return c.closed || c.engine.Unsent() }
 
-// waitsBeside reports whether a caller waits in the connection's other direction. Conn.mu is held.
-func (c *Conn) waitsBeside(t *serializer) bool {
+// waitsBeside reports whether a caller waits in the connection's other direction. conn.mu is held.
+func (c *conn) waitsBeside(t *serializer) bool {
 	return t != &c.read && c.read.waiting || t != &c.write && c.write.waiting
 }
 
 // readFor reads a socket for a caller until it is woken, or the socket fails.
-func (e *Endpoint) readFor(c *Conn, t *serializer) error {
+func (e *endpoint) readFor(c *conn, t *serializer) error {
 	r := &c.sock.reader
 	r.caller, r.conn, r.others = t, c, false
 	defer func() { r.caller, r.conn = nil, nil }()
@@ -144,7 +144,7 @@ func (s *socket) interruptLeader() {
 
 // stopLeading ends a caller's time as the leader. The endpoint's reader follows at once if there is reason
 // to, or when no caller has come back in time.
-func (e *Endpoint) stopLeading(s *socket, keep bool) {
+func (e *endpoint) stopLeading(s *socket, keep bool) {
 	l := &s.leadership
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -156,7 +156,7 @@ func (e *Endpoint) stopLeading(s *socket, keep bool) {
 }
 
 // recallReader makes the endpoint's reader read if nobody does.
-func (e *Endpoint) recallReader(s *socket) {
+func (e *endpoint) recallReader(s *socket) {
 	l := &s.leadership
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -167,7 +167,7 @@ func (e *Endpoint) recallReader(s *socket) {
 
 // handOver lets the callers of a connection lead, unless one of them waits as a follower already. It reports
 // whether the endpoint's reader, which calls it, may end.
-func (e *Endpoint) handOver(s *socket, c *Conn) bool {
+func (e *endpoint) handOver(s *socket, c *conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.sock != s || c.needsReader() || c.read.waiting || c.write.waiting {
@@ -180,7 +180,7 @@ func (e *Endpoint) handOver(s *socket, c *Conn) bool {
 }
 
 // startReader makes the endpoint's reader the leader. leadership.mu is held.
-func (e *Endpoint) startReader(s *socket) {
+func (e *endpoint) startReader(s *socket) {
 	s.leadership.by, s.leadership.streak = endpointReads, 0
 	if !s.leadership.over {
 		e.goroutines.start(func() { e.readLoop(s) })
@@ -188,7 +188,7 @@ func (e *Endpoint) startReader(s *socket) {
 }
 
 // leaveUnread leaves the socket to whoever comes first: a caller, or the endpoint's reader. leadership.mu is held.
-func (e *Endpoint) leaveUnread(s *socket) {
+func (e *endpoint) leaveUnread(s *socket) {
 	s.leadership.by, s.leadership.last = nobodyReads, s.reader.at
 	if !s.leadership.watched {
 		e.watchUnread(s, maxUnread)
@@ -196,7 +196,7 @@ func (e *Endpoint) leaveUnread(s *socket) {
 }
 
 // watchUnread looks after some time if somebody reads. lead.mu is held.
-func (e *Endpoint) watchUnread(s *socket, after time.Duration) {
+func (e *endpoint) watchUnread(s *socket, after time.Duration) {
 	l := &s.leadership
 	l.watched = true
 	if l.timer != nil {

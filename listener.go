@@ -57,7 +57,7 @@ func listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.L
 			break
 		}
 		if l := e.adopt(network, cfg); l != nil {
-			return l, nil
+			return l.handle(), nil
 		}
 		if !e.over() {
 			break
@@ -71,13 +71,13 @@ func listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.L
 		return nil, renamed(err, "listen", network, local)
 	}
 	e := startEndpoint(socks, network, cfg, true)
-	l, err := e.Listen()
+	l, err := e.startListening()
 	if err != nil {
 		panic("BUG: a new endpoint does not listen: " + err.Error())
 	}
 	key.addr = netip.AddrPortFrom(key.addr.Addr(), e.local.Port())
 	listening.add(key, e)
-	return l, nil
+	return l.handle(), nil
 }
 
 // renamed is an error of package net under the name of the network that the
@@ -94,31 +94,21 @@ func renamed(err error, op, network string, addr *net.UDPAddr) error {
 	return e
 }
 
-// Listener is the part of an endpoint that accepts connections. It implements
-// net.Listener.
-type Listener struct {
-	endpoint *Endpoint
+// listener is a Listener as the library holds it.
+type listener struct {
+	endpoint *endpoint
 
 	// Guarded by endpoint.mu.
 	accept serializer
 	closed bool
 }
 
-func newListener(e *Endpoint) *Listener {
-	return &Listener{endpoint: e, accept: serializer{lock: &e.mu}}
+func newListener(e *endpoint) *listener {
+	return &listener{endpoint: e, accept: serializer{lock: &e.mu}}
 }
 
-// Accept waits for a connection and returns it, a *Conn.
-func (l *Listener) Accept() (net.Conn, error) {
-	c, err := l.AcceptConn()
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-// AcceptConn is Accept without the need for a type assertion.
-func (l *Listener) AcceptConn() (*Conn, error) {
+// acceptConn is Listener.AcceptConn.
+func (l *listener) acceptConn() (*conn, error) {
 	e := l.endpoint
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -140,7 +130,7 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 
 // SetDeadline sets the time after which Accept fails with
 // os.ErrDeadlineExceeded; the zero time is none.
-func (l *Listener) SetDeadline(t time.Time) error {
+func (l *listener) SetDeadline(t time.Time) error {
 	l.endpoint.mu.Lock()
 	defer l.endpoint.mu.Unlock()
 	if l.closed {
@@ -153,7 +143,7 @@ func (l *Listener) SetDeadline(t time.Time) error {
 // Close stops accepting. Connections that were accepted live on, and the socket
 // with them; those that still waited for Accept are aborted. If there are no others, the port is free when Close
 // returns. If there are, a Listen of this process on the same address takes over the socket.
-func (l *Listener) Close() error {
+func (l *listener) Close() error {
 	aborted, err := l.stop()
 	if err != nil {
 		return err
@@ -169,7 +159,7 @@ func (l *Listener) Close() error {
 
 // stop is Close but for the end of the socket. It returns the connections that it has aborted: no others are the
 // listener's.
-func (l *Listener) stop() (aborted []*Conn, err error) {
+func (l *listener) stop() (aborted []*conn, err error) {
 	e := l.endpoint
 	e.mu.Lock()
 	if l.closed {
@@ -195,13 +185,20 @@ func (l *Listener) stop() (aborted []*Conn, err error) {
 	return aborted, nil
 }
 
+// drop is the cleanup of the handle.
+func (l *listener) drop() {
+	e := l.endpoint
+	if !e.sockets[0].Interruptible() {
+		return
+	}
+	if _, err := l.stop(); err == nil {
+		e.closeIfIdle()
+	}
+}
+
 // Addr returns the address of the listener's socket, a *net.UDPAddr.
-func (l *Listener) Addr() net.Addr { return l.endpoint.Addr() }
+func (l *listener) Addr() net.Addr { return l.endpoint.Addr() }
 
-// Endpoint returns the endpoint that the listener belongs to: for its Info, or
-// to dial from the listener's address.
-func (l *Listener) Endpoint() *Endpoint { return l.endpoint }
-
-func (l *Listener) opError(op string, err error) error {
+func (l *listener) opError(op string, err error) error {
 	return &net.OpError{Op: op, Net: l.endpoint.network(), Addr: l.Addr(), Err: err}
 }

@@ -11,12 +11,12 @@ import (
 // listening is the endpoints that Listen has made in this process and whose port is not free yet. With TCP a listener may
 // be closed and its address be listened on again while accepted connections live on it; here these connections share the
 // listener's socket, so that the next listener has to share it too.
-var listening = portTable{endpoints: make(map[portKey]*Endpoint)}
+var listening = portTable{endpoints: make(map[portKey]*endpoint)}
 
 // portTable finds an endpoint by its address. Its lock is taken with no other held, and nothing is locked under it.
 type portTable struct {
 	mu        sync.Mutex
-	endpoints map[portKey]*Endpoint
+	endpoints map[portKey]*endpoint
 }
 
 // portKey is what a socket is bound to.
@@ -38,7 +38,7 @@ func portKeyOf(udpNetwork string, local *net.UDPAddr) portKey {
 	return portKey{addr: netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(local.Port)), dual: udpNetwork == "udp"}
 }
 
-func (t *portTable) add(k portKey, e *Endpoint) {
+func (t *portTable) add(k portKey, e *endpoint) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e.port = k
@@ -46,7 +46,7 @@ func (t *portTable) add(k portKey, e *Endpoint) {
 }
 
 // remove takes an endpoint off whose sockets are closed. Another may have its port already.
-func (t *portTable) remove(e *Endpoint) {
+func (t *portTable) remove(e *endpoint) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.endpoints[e.port] == e {
@@ -55,7 +55,7 @@ func (t *portTable) remove(e *Endpoint) {
 }
 
 // on returns the endpoint on a port; nil if there is none.
-func (t *portTable) on(k portKey) *Endpoint {
+func (t *portTable) on(k portKey) *endpoint {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.endpoints[k]
@@ -63,7 +63,7 @@ func (t *portTable) on(k portKey) *Endpoint {
 
 // adopt makes an endpoint listen again whose listener was closed, with another Config for new connections. It returns nil
 // if the endpoint listens, if it is closing, or if its sockets were not made as the Config wants them.
-func (e *Endpoint) adopt(network string, cfg Config) *Listener {
+func (e *endpoint) adopt(network string, cfg Config) *listener {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	old := e.settings.Load()

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -267,4 +269,33 @@ func TestPortIsFreeWhenClosedFromCallback(t *testing.T) {
 	defer pc.Close()
 	pc.Write([]byte("not ours"))
 	<-cb.done
+}
+
+// TestEndpointCloseWaitsForCallback: when Close returns, the application is not being called any more.
+func TestEndpointCloseWaitsForCallback(t *testing.T) {
+	leavesNothing(t)
+	entered, leave := make(chan struct{}), make(chan struct{})
+	var left atomic.Bool
+	e := endpoint(t, &ebb.Config{Foreign: func([]byte, net.Addr) {
+		close(entered)
+		<-leave
+		left.Store(true)
+	}})
+	pc, err := net.Dial("udp4", e.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close()
+	pc.Write([]byte("not ours"))
+	<-entered
+	go func() {
+		for _, err := e.Listen(); !errors.Is(err, net.ErrClosed); _, err = e.Listen() { // until Close has begun
+			runtime.Gosched()
+		}
+		close(leave)
+	}()
+	e.Close()
+	if !left.Load() {
+		t.Error("Close has returned, and Foreign has not")
+	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // readLoop is the endpoint's reader: the goroutine that reads a socket until it is closed or a caller leads.
-func (e *Endpoint) readLoop(s *socket) {
+func (e *endpoint) readLoop(s *socket) {
 	r := &loopReceiver{receiver: &s.reader.receiver}
 	for {
 		err := s.Receive(r)
@@ -37,7 +37,7 @@ func (e *Endpoint) readLoop(s *socket) {
 }
 
 // pause waits before the next attempt at a socket that fails.
-func (e *Endpoint) pause(trouble *backoff, err error) {
+func (e *endpoint) pause(trouble *backoff, err error) {
 	pause := trouble.next()
 	if pause == 0 {
 		return
@@ -54,7 +54,7 @@ func (e *Endpoint) pause(trouble *backoff, err error) {
 }
 
 // withstand deals with errors that say nothing of the socket, and returns all others.
-func (e *Endpoint) withstand(err error) error {
+func (e *endpoint) withstand(err error) error {
 	switch {
 	case e.connected && isRefusal(err):
 		e.refused(err)
@@ -67,7 +67,7 @@ func (e *Endpoint) withstand(err error) error {
 
 // receiver is what a socket of the endpoint reads into. It belongs to whoever reads.
 type receiver struct {
-	endpoint *Endpoint
+	endpoint *endpoint
 	sock     *socket
 	in       *receiveBatch // lent to the socket, or with something to tell
 	home     *sync.Pool    // to which it goes back
@@ -83,7 +83,7 @@ func (r *receiver) Lend() []udp.Message {
 
 // take deals with a batch of n messages. It returns the connection that all of it was for, if there is such a one, and
 // reports whether the Receive may go on: not if something is to be told.
-func (r *receiver) take(n int) (sole *Conn, more bool) {
+func (r *receiver) take(n int) (sole *conn, more bool) {
 	if n > 0 {
 		r.endpoint.take(r.sock, r.in, n)
 		r.at = r.in.at
@@ -126,7 +126,7 @@ func (r *receiver) putBack() {
 type callerReceiver struct {
 	receiver
 	caller *serializer
-	conn   *Conn // the caller's
+	conn   *conn // the caller's
 	others bool  // something was not for it
 }
 
@@ -187,7 +187,7 @@ func (b *backoff) next() time.Duration {
 func (b *backoff) loggable() bool { return b.failures&(b.failures-1) == 0 || b.failures == 17 }
 
 // take gives every datagram of a batch that a socket has received where it belongs.
-func (e *Endpoint) take(s *socket, in *receiveBatch, n int) {
+func (e *endpoint) take(s *socket, in *receiveBatch, n int) {
 	e.route(s, in, in.messages[:n])
 	for i := 0; i < len(in.arrivals); {
 		j := i + 1
@@ -204,7 +204,7 @@ func (e *Endpoint) take(s *socket, in *receiveBatch, n int) {
 }
 
 // route asks the router about every datagram of a batch.
-func (e *Endpoint) route(s *socket, in *receiveBatch, ms []udp.Message) {
+func (e *endpoint) route(s *socket, in *receiveBatch, ms []udp.Message) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := e.now()
@@ -248,7 +248,7 @@ func (e *Endpoint) route(s *socket, in *receiveBatch, ms []udp.Message) {
 
 // localOf is the address that a message was sent to, as far as that is known. A link-local one has the zone of the sender's, for
 // there is one link between the two.
-func (e *Endpoint) localOf(m *udp.Message) netip.AddrPort {
+func (e *endpoint) localOf(m *udp.Message) netip.AddrPort {
 	if !m.Local.IsValid() || !e.local.Addr().IsUnspecified() {
 		return e.local
 	}
@@ -261,14 +261,14 @@ func (e *Endpoint) localOf(m *udp.Message) netip.AddrPort {
 
 // answer sends what the router has answered. What the socket has no room for, or
 // refuses, is lost: whoever needs it asks again.
-func (e *Endpoint) answer(s *socket, in *receiveBatch) {
+func (e *endpoint) answer(s *socket, in *receiveBatch) {
 	if len(in.replies.messages) > 0 {
 		e.send(s, &in.replies, false)
 	}
 }
 
 // refused tells the dial of a connected socket that nobody listens.
-func (e *Endpoint) refused(err error) {
+func (e *endpoint) refused(err error) {
 	e.mu.Lock()
 	conns := e.living()
 	e.mu.Unlock()

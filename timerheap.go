@@ -16,21 +16,21 @@ const minTimerGap = 500 * time.Microsecond
 type timerHeap struct {
 	now func() time.Duration // the engines' time
 
-	mu      sync.Mutex   // may be taken with a Conn's held; nothing is under it
+	mu      sync.Mutex   // may be taken with a connection's held; nothing is under it
 	entries []timerEntry // a heap, the earliest first
 	timer   *time.Timer
 	set     time.Duration // when the timer fires; engine.Never: it does not
 	running bool          // somebody is looking after connections, and sets the timer afterwards
 }
 
-// timerEntry is a connection's deadline. Its place in the heap is in Conn.drive.
+// timerEntry is a connection's deadline. Its place in the heap is in conn.drive.
 type timerEntry struct {
 	at   time.Duration
-	conn *Conn
+	conn *conn
 }
 
 // add enters a connection, or makes its time earlier.
-func (t *timerHeap) add(c *Conn, at time.Duration) {
+func (t *timerHeap) add(c *conn, at time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.holds(c) {
@@ -45,7 +45,7 @@ func (t *timerHeap) add(c *Conn, at time.Duration) {
 }
 
 // remove strikes a connection out, if it is there.
-func (t *timerHeap) remove(c *Conn) {
+func (t *timerHeap) remove(c *conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.holds(c) {
@@ -91,7 +91,7 @@ func (t *timerHeap) setTimer(rest time.Duration) {
 }
 
 // holds reports whether a connection is entered.
-func (t *timerHeap) holds(c *Conn) bool {
+func (t *timerHeap) holds(c *conn) bool {
 	return c.drive.place < len(t.entries) && t.entries[c.drive.place].conn == c
 }
 

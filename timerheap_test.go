@@ -13,11 +13,11 @@ import (
 func TestTimerHeapAgainstModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	heap := timerHeap{now: func() time.Duration { return 0 }, set: engine.Never}
-	conns := make([]*Conn, 100)
+	conns := make([]*conn, 100)
 	for i := range conns {
-		conns[i] = new(Conn)
+		conns[i] = new(conn)
 	}
-	model := make(map[*Conn]time.Duration)
+	model := make(map[*conn]time.Duration)
 	for range 20_000 {
 		c := conns[r.IntN(len(conns))]
 		at, entered := model[c]
