@@ -19,9 +19,9 @@ type conn struct {
 	endpoint *endpoint
 	settings *settings
 	sock     *socket // on which it sends
-	network  string
 	id       wire.ID
 	client   bool
+	network  networkName
 	local    *net.UDPAddr
 	remote   *net.UDPAddr
 
@@ -62,7 +62,7 @@ func newConn(e *endpoint, s *socket, now time.Duration, p engine.Params) *conn {
 		endpoint: e,
 		settings: cfg,
 		sock:     s,
-		network:  cfg.network,
+		network:  nameOf(cfg.network),
 		id:       p.Local,
 		client:   p.Client,
 		local:    e.addr,
@@ -338,5 +338,5 @@ func (c *conn) opError(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return &net.OpError{Op: op, Net: c.network, Source: c.local, Addr: c.remote, Err: err}
+	return &net.OpError{Op: op, Net: networkNames[c.network], Source: c.local, Addr: c.remote, Err: err}
 }

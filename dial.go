@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -232,7 +233,7 @@ func (e *endpoint) startDial(network string, remote netip.AddrPort) (*conn, erro
 	c := newConn(e, s, e.now(), engine.Params{
 		Client: true, Local: id, Peer: e.randomID(), Path: engine.Path{Local: e.local, Remote: remote},
 	})
-	c.network = network
+	c.network = nameOf(network)
 	e.router.Dial(id, remote, c)
 	e.conns[c] = struct{}{}
 	e.mu.Unlock()
@@ -263,6 +264,13 @@ func (e *endpoint) connectedDial(c *conn) {
 }
 
 var errNotUDP = errors.New("the address is not a *net.UDPAddr")
+
+// networkName is a network in one byte.
+type networkName uint8
+
+var networkNames = [...]string{"udp", "udp4", "udp6", "tcp", "tcp4", "tcp6"}
+
+func nameOf(network string) networkName { return networkName(slices.Index(networkNames[:], network)) }
 
 // networkOf is the UDP network that a network name means.
 func networkOf(network string) (string, error) {

@@ -14,7 +14,7 @@ type serializer struct {
 	next     chan struct{} // capacity 1: another caller may try to acquire it
 	wakeup   chan struct{} // capacity 1: look again
 	timer    *time.Timer   // nil: there was no deadline yet
-	fires    time.Time     // when the timer does, not after the deadline; zero: it does not
+	fires    time.Duration // since started: when the timer does, not after the deadline; 0: it does not
 	deadline time.Time     // zero: none
 	queued   int32         // callers that wait in acquire
 	taken    bool          // a caller has it
@@ -121,12 +121,12 @@ func (t *serializer) watch(left time.Duration) {
 	switch {
 	case t.timer == nil:
 		t.timer = time.AfterFunc(left, t.look)
-	case t.fires.IsZero() || t.deadline.Before(t.fires):
+	case t.fires == 0 || t.deadline.Sub(started) < t.fires:
 		t.timer.Reset(left)
 	default:
 		return
 	}
-	t.fires = t.deadline
+	t.fires = t.deadline.Sub(started)
 }
 
 // end stops the timer, which holds on to the owner. Nobody will wait; from now on late looks at the clock. Owner's lock held.
@@ -134,7 +134,7 @@ func (t *serializer) end() {
 	t.ended = true
 	if t.timer != nil {
 		t.timer.Stop()
-		t.fires = time.Time{}
+		t.fires = 0
 	}
 }
 
@@ -147,7 +147,7 @@ func (t *serializer) late() bool {
 func (t *serializer) look() {
 	t.lock.Lock()
 	defer t.lock.Unlock()
-	t.fires = time.Time{}
+	t.fires = 0
 	if t.deadline.IsZero() || t.expired {
 		return
 	}

@@ -1,0 +1,13 @@
+package ebb
+
+import (
+	"testing"
+	"unsafe"
+)
+
+// A connection is in this size class of the allocator. Programs have many that are idle.
+func TestSizeOfConn(t *testing.T) {
+	if size := unsafe.Sizeof(conn{}); size > 416 {
+		t.Errorf("a connection takes %d bytes; the size class is 416", size)
+	}
+}
