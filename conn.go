@@ -172,7 +172,6 @@ func (c *conn) Close() error {
 // while the lock of Drain's list is.
 func (c *conn) shut() *closing {
 	c.closed = true
-	c.overBefore = c.engine.Err() != nil
 	c.read.wake()
 	c.write.wake()
 	if c.linger.set && c.linger.wait <= 0 {
@@ -181,6 +180,7 @@ func (c *conn) shut() *closing {
 		c.engine.Abort(c.endpoint.now())
 		return closing
 	}
+	c.overBefore = c.engine.Err() != nil
 	closing := c.startClosing()
 	c.engine.Close(c.endpoint.now())
 	return closing
