@@ -140,3 +140,31 @@ func TestLostWindowIsRepeated(t *testing.T) {
 		t.Errorf("read %d bytes, %v", in.got, in.err)
 	}
 }
+
+// TestProbesOfASilentPeerSlowDown: on a path of 1 ms too, the intervals between probes double until they are 4 s.
+func TestProbesOfASilentPeerSlowDown(t *testing.T) {
+	w := newWorld(t, 1, path(0, time.Millisecond), path(0, time.Millisecond))
+	c, _ := w.connect()
+	write(t, c, "warm")
+	w.Run(time.Second)
+	w.up.SetConfig(w.Now(), simnet.LinkConfig{Loss: 1})
+	write(t, c, "into the void")
+	var intervals []time.Duration
+	last, probes := w.Now(), c.Conn.Info().Stats.Probes
+	for len(intervals) < 14 {
+		if !w.RunUntil(10*time.Second, func() bool { return c.Conn.Info().Stats.Probes > probes || c.Removed }) || c.Removed {
+			t.Fatalf("after intervals of %v: %v", intervals, c.Conn.Err())
+		}
+		intervals = append(intervals, w.Now()-last)
+		last, probes = w.Now(), c.Conn.Info().Stats.Probes
+	}
+	for i := 3; i < len(intervals); i++ { // the tail probe first, then timeouts
+		want := min(2*intervals[i-1], 4*time.Second)
+		if got := intervals[i]; got < want*9/10 || got > want*11/10 {
+			t.Errorf("interval %d is %v after %v, want %v", i, got, intervals[i-1], want)
+		}
+	}
+	if got := intervals[len(intervals)-1]; got != 4*time.Second {
+		t.Errorf("the last interval is %v: %v", got, intervals)
+	}
+}

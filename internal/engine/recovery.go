@@ -400,13 +400,15 @@ func (c *Conn) ptoTime() time.Duration {
 	if c.loss.ptoCount == 0 {
 		wait = min(wait, c.path.rtt.tailProbe(c.peerAckDelay, c.sent.outstanding == 1))
 	} else {
-		wait = min(wait<<min(c.loss.ptoCount-1, maxBackoff), max(wait, maxProbeWait))
+		wait = min(wait<<min(c.loss.ptoCount-1, maxDoublings), max(wait, maxProbeWait))
 	}
 	return c.sent.elicitedAt + wait
 }
 
 const (
-	// maxBackoff bounds the doublings of a timeout.
+	// maxDoublings bounds the doublings of a timeout, so that they do not overflow: from 1 ms, 12 make maxProbeWait.
+	maxDoublings = 16
+	// maxBackoff is the same of the handshake, which begins at 1 s.
 	maxBackoff = 6
 	// maxProbeWait bounds what they add up to, so that a path that comes back is
 	// found well before the idle timeout: two packets in this time harm nobody.
