@@ -167,7 +167,7 @@ func (c *Conn) Close() error {
 		c.abort()
 		return nil
 	}
-	c.overBefore = c.engine.Err() != nil
+	c.overBefore = c.engine.Done() || c.engine.Err() != nil
 	closing := c.startClosing()
 	now := c.endpoint.now()
 	c.engine.Close(now)
