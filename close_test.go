@@ -349,3 +349,22 @@ func TestADrainThatIsCutShortLeavesTheRest(t *testing.T) {
 		}
 	})
 }
+
+// TestAnEndInOrderIsNoFailure: a connection whose peer has read everything, and closed, is over before it is closed itself.
+func TestAnEndInOrderIsNoFailure(t *testing.T) {
+	inBubble(t, delayed, delayed, func(b *bubble) {
+		c, s := b.connect(nil, nil)
+		write(b.T, s, "all is well")
+		c.CloseWrite()
+		reads(b.T, c, "all is well")
+		c.Close()
+		time.Sleep(time.Second)
+		if got := s.Info().State; got != "done" {
+			b.Fatalf("the peer is %s", got)
+		}
+		s.Close()
+		if err := ebb.Drain(b.Context()); err != nil {
+			b.Error(err)
+		}
+	})
+}

@@ -180,7 +180,7 @@ func (c *conn) shut() *closing {
 		c.engine.Abort(c.endpoint.now())
 		return closing
 	}
-	c.overBefore = c.engine.Err() != nil
+	c.overBefore = c.engine.Done() || c.engine.Err() != nil
 	closing := c.startClosing()
 	c.engine.Close(c.endpoint.now())
 	return closing
