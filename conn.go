@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -82,8 +83,20 @@ func newConn(e *Endpoint, s *socket, now time.Duration, p engine.Params) *Conn {
 	return c
 }
 
-// Read reads what has arrived into b, at least one byte unless b is empty, and
-// waits for it if necessary. At the end of the peer's stream the error is
+// maxCopy is how many bytes a Read or a Write copies under Conn.mu at once, at most. Whoever reads the
+// socket needs that lock too, and all connections of the socket wait meanwhile.
+const maxCopy = 256 << 10
+
+// yield follows an unlock after n bytes were copied. After many it lets those go first who wait for the
+// lock: a caller that comes back at once would take it again before them, for a millisecond.
+func yield(n int) {
+	if n == maxCopy {
+		runtime.Gosched()
+	}
+}
+
+// Read reads what has arrived into b, at least one byte unless b is empty, at most 256 KiB,
+// and waits for it if necessary. At the end of the peer's stream the error is
 // io.EOF.
 func (c *Conn) Read(b []byte) (int, error) {
 	c.mu.Lock()
@@ -94,7 +107,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 			c.mu.Unlock()
 			return 0, c.opError("read", err)
 		}
-		n, err := c.engine.Read(b)
+		n, err := c.engine.Read(b[:min(len(b), maxCopy)])
 		if n == 0 && err == nil {
 			n = c.awaitBytes(b)
 		}
@@ -106,6 +119,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 		case n > 0:
 			c.read.release()
 			c.proceedRead()
+			yield(n)
 			return n, nil
 		}
 	}
@@ -134,7 +148,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 			c.mu.Unlock()
 			return written, c.opError("write", err)
 		}
-		n, err := c.engine.Write(b[written:])
+		n, err := c.engine.Write(b[written:min(written+maxCopy, len(b))])
 		written += n
 		switch {
 		case err != nil || written == len(b):
@@ -143,6 +157,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 			return written, c.opError("write", explained(err))
 		case n > 0:
 			c.proceed(c.endpoint.now())
+			yield(n)
 			c.mu.Lock()
 		default:
 			c.await(&c.write)
