@@ -57,7 +57,7 @@ func largeReads(connect func() (here, there *ebb.Conn)) {
 	for {
 		i := here.Info()
 		switch {
-		case i.State != "established":
+		case i.State != ebb.StateEstablished:
 			return
 		case i.ReceiveBuffered < i.ReceiveWindow*9/10:
 			time.Sleep(time.Millisecond)
