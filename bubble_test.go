@@ -557,14 +557,14 @@ func TestInfoTellsOfTheSilence(t *testing.T) {
 		write(b.T, c, "hello")
 		reads(b.T, s, "hello")
 		time.Sleep(time.Second)
-		if i := c.Info(); i.LimitedBy != "application" || i.SinceHeard < 900*time.Millisecond || i.SinceHeard > time.Second || i.SinceAcked != i.SinceHeard {
+		if i := c.Info(); i.LimitedBy != ebb.LimitApplication || i.SinceHeard < 900*time.Millisecond || i.SinceHeard > time.Second || i.SinceAcked != i.SinceHeard {
 			b.Errorf("a second after the last ACK: limited by %s, heard %v ago, acknowledged %v ago", i.LimitedBy, i.SinceHeard, i.SinceAcked)
 		}
 		b.SetLink(b.server, b.client, simnet.LinkConfig{Loss: 1})
 		write(b.T, c, "anybody there?")
 		time.Sleep(5 * time.Second)
 		i := c.Info()
-		if i.LimitedBy != "peer silent" || i.SinceHeard < 5*time.Second || i.SinceAcked < 5*time.Second {
+		if i.LimitedBy != ebb.LimitSilence || i.SinceHeard < 5*time.Second || i.SinceAcked < 5*time.Second {
 			b.Errorf("on a dead path: limited by %s, heard %v ago, acknowledged %v ago", i.LimitedBy, i.SinceHeard, i.SinceAcked)
 		}
 		if i.Socket.DatagramsSent == 0 || i.Socket.DatagramsSent != i.PacketsSent {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -80,6 +81,18 @@ func newConn(e *endpoint, s *socket, now time.Duration, p engine.Params) *conn {
 	return c
 }
 
+// maxCopy is how many bytes a Read or a Write copies under conn.mu at once, at most. Whoever reads the
+// socket needs that lock too, and all connections of the socket wait meanwhile.
+const maxCopy = 256 << 10
+
+// yield follows an unlock after n bytes were copied. After many it lets those go first who wait for the
+// lock: a caller that comes back at once would take it again before them, for a millisecond.
+func yield(n int) {
+	if n == maxCopy {
+		runtime.Gosched()
+	}
+}
+
 // Read is Conn.Read.
 func (c *conn) Read(b []byte) (int, error) {
 	c.mu.Lock()
@@ -90,7 +103,7 @@ func (c *conn) Read(b []byte) (int, error) {
 			c.mu.Unlock()
 			return 0, c.opError("read", err)
 		}
-		n, err := c.engine.Read(b)
+		n, err := c.engine.Read(b[:min(len(b), maxCopy)])
 		if n == 0 && err == nil {
 			n = c.awaitBytes(b)
 		}
@@ -102,6 +115,7 @@ func (c *conn) Read(b []byte) (int, error) {
 		case n > 0:
 			c.read.release()
 			c.proceedRead()
+			yield(n)
 			return n, nil
 		}
 	}
@@ -129,7 +143,7 @@ func (c *conn) Write(b []byte) (int, error) {
 			c.mu.Unlock()
 			return written, c.opError("write", err)
 		}
-		n, err := c.engine.Write(b[written:])
+		n, err := c.engine.Write(b[written:min(written+maxCopy, len(b))])
 		written += n
 		switch {
 		case err != nil || written == len(b):
@@ -138,6 +152,7 @@ func (c *conn) Write(b []byte) (int, error) {
 			return written, c.opError("write", explained(err))
 		case n > 0:
 			c.proceed(c.endpoint.now())
+			yield(n)
 			c.mu.Lock()
 		default:
 			c.await(&c.write)

@@ -4,54 +4,76 @@
 // paces every packet, and keeps each connection within a limit of its own. It
 // does not encrypt: crypto/tls runs over it as over TCP.
 //
-// # Layers
+// # Connections
 //
-// From the application down:
+// Both sides have to speak Ebb. One listens and one dials:
 //
-//   - Conn, Listener and Endpoint are the surface. Their callers wait without
-//     any lock, until a deadline at most.
-//   - The drive (drive.go) is the one caller of a connection's engine. It
-//     has the clock, the timer and the lock. It gives the engine what arrived,
-//     and sends what the engine has to send.
-//   - The engine (internal/engine) is a connection as a state machine. It
-//     knows no clock and no socket, and so can be tested with a scripted one.
-//   - The shaper (internal/shaper) stands between the engine and the pool whose
-//     budget the connection shares, if there is one.
-//   - The router (internal/router) knows all connections of an endpoint. It finds
-//     the connection of a datagram, and answers datagrams that have none.
-//   - The socket (internal/udp) moves datagrams, many at a time.
+//	ln, err := ebb.Listen("udp", ":9000")              // a net.Listener
+//	conn, err := ebb.Dial("udp", "server.example:9000") // a net.Conn
 //
-// # Who owns what
+// The networks tcp, tcp4 and tcp6 mean the same as udp, udp4 and udp6, so that a name may come from
+// code that was written for TCP. Deadlines, CloseWrite, CloseRead and SetLinger do what they do on a
+// *net.TCPConn; keep-alive is on. [Dialer] and [ListenConfig] take a [Config], whose zero value is
+// ready to use. [Conn.Info] tells how a connection fares and what limits it.
 //
-// A connection belongs to an Endpoint. The endpoint owns one socket, or several, and
-// for each a goroutine that reads it, unless a caller of Read or Write does so while
-// it waits. A connection has no goroutine; it is a mutex and an engine. The timer is
-// its socket's.
-// Dial makes an Endpoint for each connection, whose socket is connected to the
-// peer and closes with it; Listen makes one for the listener and all that it
-// accepts; NewEndpoint makes one that a program keeps.
+// # Errors
 //
-// The package has two pieces of global state: the connections that were closed and
-// are still delivering, for Drain, and the endpoints that Listen has made, by address, for the next
-// Listen on it. Package pool has another: the default pool and the named ones.
+// An error is a *net.OpError around values that match what TCP's would, for errors.Is:
 //
-// # The life of a packet
+//   - io.EOF, alone and not in an OpError: the peer has ended its stream, and all of it was read.
+//   - os.ErrDeadlineExceeded: a deadline has passed, or the time for a dial. Where it was a
+//     context that ended the dial, the context's error matches too.
+//   - net.ErrClosed: this side has closed the connection, the listener or the endpoint.
+//   - syscall.ECONNREFUSED: nobody listens there. If what listens there speaks another version of
+//     Ebb, ErrVersion matches too.
+//   - syscall.ETIMEDOUT: the peer does not answer. ErrHandshakeTimeout, ErrIdleTimeout or ErrNotDelivered,
+//     which matches too, says when.
+//   - syscall.ECONNRESET: the peer has aborted the connection, or does not know it any more. If a side
+//     broke the rules of the protocol, ErrProtocol matches too.
+//   - syscall.EPIPE: a write after the stream was ended.
 //
-// Write copies bytes into the engine's send buffer, and flushes: as far as
-// the window, the pacer and the peer allow, the engine encodes packets, all of
-// one size, into a borrowed batch. The lock is released, and the socket
-// sends the batch with few system calls. Data that may not leave yet is sent
-// later: when an ACK arrives, or when the timer fires because the pacer has credit.
-// The bytes stay in the buffer until they are acknowledged; a retransmission
-// encodes them again.
+// Timeout, of net.Error, is true of what matches os.ErrDeadlineExceeded or syscall.ETIMEDOUT.
 //
-// At the other end the goroutine that reads the socket borrows buffers when
-// something has arrived, reads a batch, and asks the router about every datagram.
-// Datagrams of one connection that follow each other enter its engine under one
-// lock. The engine verifies the trailer, copies the bytes to their place in the
-// receive window, and notes what to acknowledge. A Read that waits is woken, and
-// one flush sends the ACK with whatever else is due.
+// # Close and Drain
 //
-// docs/design.md describes the architecture in full, docs/wire.md specifies the
-// packets, and docs/security.md says what the protocol does not protect against.
+// Close returns at once, and what was written is delivered in the background. For TCP the kernel does
+// that, even after the program has ended. Ebb runs within the program: before it ends it calls [Drain],
+// which waits for all connections that were closed, and returns an error if one gave up. Abort
+// discards instead, and the peer gets ECONNRESET.
+//
+// # TLS
+//
+// Ebb's checksum detects errors and no attackers. crypto/tls takes an Ebb connection as any other:
+//
+//	secure := tls.Client(conn, &tls.Config{ServerName: "server.example"})
+//	ln = tls.NewListener(ln, &tls.Config{Certificates: certificates})
+//
+// # HTTP
+//
+// A server needs the listener and a client one field:
+//
+//	http.Serve(ln, handler)
+//	client := &http.Client{Transport: &http.Transport{DialContext: ebb.DialContext}}
+//
+// # Many connections, and peers
+//
+// Dial makes a socket for each connection. An [Endpoint] is one socket for any number of connections, in both
+// directions, and none of them costs a goroutine. Programs with thousands of connections need that, and
+// so do peers, which are reached at the address that they also dial from. If two endpoints dial each other at
+// the same time, both dials return one connection, which opens most NATs.
+//
+// # Limits and pools
+//
+// A connection sends at most 10 MB/s unless [Config.BandwidthLimit] says otherwise. A pool (package
+// [example.com/ebb/pool]) is a budget that the connections of any number of dialers, listeners and
+// endpoints share: those whose [Config.Pool] names it. It divides the total among those that use it.
+//
+// # Congestion control
+//
+// [Config.Congestion] says which algorithm decides how much may be in flight: a mode of package
+// [example.com/ebb/ledbat] with its settings, or a controller of the program's own, of which package
+// [example.com/ebb/congestion] says what it has to be. The default yields to other traffic.
+//
+// docs/tuning.md is about settings and slow transfers, docs/security.md about what the protocol does not
+// protect against, docs/design.md about the architecture, and docs/wire.md specifies the packets.
 package ebb

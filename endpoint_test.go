@@ -16,7 +16,7 @@ import (
 )
 
 // endpoint is an endpoint on loopback that closes with the test.
-func endpoint(t *testing.T, cfg *ebb.Config) *ebb.Endpoint {
+func endpoint(t testing.TB, cfg *ebb.Config) *ebb.Endpoint {
 	t.Helper()
 	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {

@@ -32,7 +32,7 @@ func (c *conn) handle() *Conn {
 	return h
 }
 
-// Read reads what has arrived into b, at least one byte unless b is empty, and
+// Read reads what has arrived into b, at least one byte unless b is empty and at most 256 KiB, and
 // waits for it if necessary. At the end of the peer's stream the error is
 // io.EOF.
 func (c *Conn) Read(b []byte) (int, error) {

@@ -13,8 +13,8 @@ import (
 // ConnInfo is a connection in numbers, as TCP_INFO is for TCP. Sizes are bytes,
 // rates bytes per second of UDP payload; counts are since the connection began.
 type ConnInfo struct {
-	State   string // handshake, established, closing or done
-	Dialled bool   // by this side
+	State   State
+	Dialled bool // by this side
 
 	SmoothedRTT, RTTVariance, MinRTT, LatestRTT time.Duration // 0: no sample yet
 
@@ -27,13 +27,10 @@ type ConnInfo struct {
 	InFlight         int
 	Rate             int64 // at which packets leave; 0: as fast as the window admits
 	BandwidthLimit   int64 // Config.BandwidthLimit, or what SetBandwidthLimit has made of it
-	// LimitedBy is what holds the sender back now: application, receiver window, congestion
-	// window, pacer, pool, own limit, socket, or peer silent: bytes were sent, timeouts have passed,
-	// and nothing is heard.
-	LimitedBy  string
-	Limits     LimitRates // the rate of each
-	PacketSize int        // UDP payload of a full packet
-	ECN        bool       // packets are marked as ECN-capable, and the marks were seen to arrive
+	LimitedBy        Limit
+	Limits           LimitRates // the rate of each limit
+	PacketSize       int        // UDP payload of a full packet
+	ECN              bool       // packets are marked as ECN-capable, and the marks were seen to arrive
 
 	SendBuffered, SendBuffer       int // written and not acknowledged; bound on it now
 	ReceiveBuffered, ReceiveWindow int // received and not read; bound on it now
@@ -59,6 +56,38 @@ type ConnInfo struct {
 	// Socket is the one that the connection sends on, which may be shared with others.
 	Socket SocketInfo
 }
+
+// State is where a connection is in its life, in words.
+type State string
+
+// The states, in their order.
+const (
+	StateHandshake   State = "handshake"   // no packet that proves the peer has come yet
+	StateEstablished State = "established" // until nothing is left to be delivered after Close
+	StateClosing     State = "closing"     // the peer is told that it is over
+	StateDone        State = "done"
+)
+
+// String is the state in words.
+func (s State) String() string { return string(s) }
+
+// Limit is what holds a sender back, in words.
+type Limit string
+
+// The limits. LimitRates has the rate of those that have one.
+const (
+	LimitApplication Limit = "application"       // there is nothing to send
+	LimitReceiver    Limit = "receiver window"   // the peer's window is full
+	LimitCongestion  Limit = "congestion window" // the congestion window is full
+	LimitPacer       Limit = "pacer"             // the congestion controller's rate
+	LimitPool        Limit = "pool"              // the share of Config.Pool
+	LimitOwn         Limit = "own limit"         // BandwidthLimit
+	LimitSocket      Limit = "socket"            // the system has no room for what is due
+	LimitSilence     Limit = "peer silent"       // bytes were sent, timeouts have passed, and nothing is heard
+)
+
+// String is the limit in words.
+func (l Limit) String() string { return string(l) }
 
 // LimitRates is what each thing that limits a connection would admit alone, in bytes of UDP payload per
 // second; Unlimited where it admits anything, or is not known yet. What the application offers and
@@ -86,14 +115,14 @@ func limitRates(in *engine.Info) LimitRates {
 func (c *conn) Info() ConnInfo {
 	c.mu.Lock()
 	now, in := c.endpoint.now(), c.engine.Info()
-	limitedBy := in.Limit.String()
+	limitedBy := Limit(in.Limit.String())
 	if c.drive.unsent != nil {
-		limitedBy = "socket"
+		limitedBy = LimitSocket
 	}
 	c.mu.Unlock()
 	limits := limitRates(&in)
 	return ConnInfo{
-		State: in.State, Dialled: c.client,
+		State: State(in.State), Dialled: c.client,
 		SinceHeard: now - in.LastReceived, SinceAcked: now - in.LastAcked, Socket: socketInfo(c.sock.Info()),
 		SmoothedRTT: in.SmoothedRTT, RTTVariance: in.RTTVariance, MinRTT: in.MinRTT, LatestRTT: in.LatestRTT,
 		Congestion: in.Congestion, CongestionWindow: in.Window, InFlight: in.InFlight,

@@ -265,27 +265,27 @@ func TestWhatLimits(t *testing.T) {
 	if i := plain.Info(); i.BandwidthLimit != ebb.DefaultBandwidthLimit || i.Limits.Pool != ebb.Unlimited {
 		t.Errorf("without a pool: own limit %d, want the default; %+v", i.BandwidthLimit, i.Limits)
 	}
-	if got := plain.Info().LimitedBy; got != "application" {
+	if got := plain.Info().LimitedBy; got != ebb.LimitApplication {
 		t.Errorf("a silent connection is limited by %q", got)
 	}
 	keepBusy(t, inPool, ceiling)
-	limited := func(c *ebb.Conn, by string, rate int64) {
+	limited := func(c *ebb.Conn, by ebb.Limit, rate int64) {
 		t.Helper()
-		eventually(t, "the limit to be "+by, func() bool { i := c.Info(); return i.LimitedBy == by && i.Rate == rate })
+		eventually(t, "the limit to be "+by.String(), func() bool { i := c.Info(); return i.LimitedBy == by && i.Rate == rate })
 	}
-	limited(ceiling, "own limit", 100e3)
+	limited(ceiling, ebb.LimitOwn, 100e3)
 	eventually(t, "the other to have what the ceiling leaves", func() bool {
 		i := inPool.Info()
-		return i.LimitedBy == "pool" && i.Rate > 850e3 && i.Rate < 950e3
+		return i.LimitedBy == ebb.LimitPool && i.Rate > 850e3 && i.Rate < 950e3
 	})
 	if err := inPool.SetBandwidthLimit(50e3); err != nil {
 		t.Fatal(err)
 	}
-	limited(inPool, "own limit", 50e3)
+	limited(inPool, ebb.LimitOwn, 50e3)
 	if err := inPool.SetBandwidthLimit(0); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the pool to limit again", func() bool { return inPool.Info().LimitedBy == "pool" })
+	eventually(t, "the pool to limit again", func() bool { return inPool.Info().LimitedBy == ebb.LimitPool })
 	if err := p.SetLimits(150e3, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -302,9 +302,9 @@ func TestTheSocketLimits(t *testing.T) {
 	}
 	full.Store(true)
 	keepBusy(t, c)
-	eventually(t, "the socket to be what limits", func() bool { return c.Info().LimitedBy == "socket" })
+	eventually(t, "the socket to be what limits", func() bool { return c.Info().LimitedBy == ebb.LimitSocket })
 	full.Store(false)
-	eventually(t, "it not to be any more", func() bool { return c.Info().LimitedBy != "socket" })
+	eventually(t, "it not to be any more", func() bool { return c.Info().LimitedBy != ebb.LimitSocket })
 }
 
 // TestEndpointsShareAPool has two endpoints that began at different times, with a connection each, in one pool, over

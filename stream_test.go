@@ -226,3 +226,39 @@ func roundTrip(t *testing.T, client *http.Client, host string, size int) {
 		t.Errorf("%d bytes: the server had others", size)
 	}
 }
+
+// TestALargeReadLeavesTheRest: a Read takes 256 KiB at most however much there is, so that it does not keep the
+// socket's reader from the connection for longer, and the next one goes on where it ended.
+func TestALargeReadLeavesTheRest(t *testing.T) {
+	const most = 256 << 10
+	inBubble(t, delayed, delayed, func(b *bubble) {
+		c, s := b.connect(fast, fast)
+		sent := noise(1, 8<<20)
+		go func() { c.Write(sent); c.CloseWrite() }()
+		got := make([]byte, 0, len(sent)+1)
+		read := func(room int) int {
+			n, err := s.Read(got[len(got):min(len(got)+room, cap(got))])
+			if err != nil {
+				b.Fatalf("after %d bytes: %v", len(got), err)
+			}
+			got = got[:len(got)+n]
+			return n
+		}
+		for s.Info().ReceiveWindow < 4*most { // it grows with what is read
+			read(16 << 10)
+		}
+		time.Sleep(time.Second)
+		if ready := s.Info().ReceiveBuffered; ready < 2*most {
+			b.Fatalf("%d bytes are there, want at least %d", ready, 2*most)
+		}
+		if n := read(2 * most); n != most {
+			b.Errorf("a Read into %d bytes took %d, want %d", 2*most, n, most)
+		}
+		for len(got) < len(sent) {
+			read(2 * most)
+		}
+		if !bytes.Equal(got, sent) {
+			b.Error("something else was read than was written")
+		}
+	})
+}

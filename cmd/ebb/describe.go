@@ -63,17 +63,17 @@ func describeSocket(s ebb.SocketInfo) string {
 func describeLimits(l ebb.LimitRates) string {
 	var limits []string
 	for _, each := range []struct {
-		name string
-		rate int64
+		limit ebb.Limit
+		rate  int64
 	}{
-		{"receiver window", l.ReceiverWindow},
-		{"congestion window", l.CongestionWindow},
-		{"pacer", l.Pacer},
-		{"pool", l.Pool},
-		{"own limit", l.Own},
+		{ebb.LimitReceiver, l.ReceiverWindow},
+		{ebb.LimitCongestion, l.CongestionWindow},
+		{ebb.LimitPacer, l.Pacer},
+		{ebb.LimitPool, l.Pool},
+		{ebb.LimitOwn, l.Own},
 	} {
 		if each.rate != ebb.Unlimited {
-			limits = append(limits, each.name+" "+rateOf(uint64(each.rate), time.Second))
+			limits = append(limits, each.limit.String()+" "+rateOf(uint64(each.rate), time.Second))
 		}
 	}
 	if len(limits) == 0 {

@@ -18,6 +18,7 @@ const (
 	LimitPool                     // the budget that it shares
 	LimitRate                     // the connection's own rate
 	LimitSilence                  // the peer is not heard
+	Limits                        // how many there are
 )
 
 // String names the limit.

@@ -1,7 +1,5 @@
 package stream
 
-import "example.com/ebb/internal/prefetch"
-
 // ChunkSize is the size of the pieces of memory that buffers are made of, in bytes. Pieces are lent to one
 // processor and come back on another, which costs more than their bytes do: with half the size a
 // transfer over loopback took a tenth more processor time. Twice the size saved nothing more.
@@ -53,14 +51,6 @@ func (w *chunkWindow) read(offset uint64, p []byte) {
 		}
 		n := copy(p, (*w.slot(k))[at:ChunkSize])
 		p, offset = p[n:], offset+uint64(n)
-	}
-}
-
-// expect prepares for n bytes that will be written at the offset, as far as its chunk is there.
-func (w *chunkWindow) expect(offset uint64, n int) {
-	k, at := offset/ChunkSize, int(offset%ChunkSize)
-	if k >= w.first && k < w.last && *w.slot(k) != nil {
-		prefetch.Write((*w.slot(k))[at:min(at+n, ChunkSize)])
 	}
 }
 

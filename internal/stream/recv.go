@@ -144,7 +144,6 @@ func (p *Recv) Receive(offset uint64, b []byte) bool {
 	}
 	if !p.discard {
 		p.chunks.write(offset, b)
-		p.chunks.expect(end, len(b)) // where the next packet's bytes go, while that is looked at
 	}
 	if offset == p.ready && len(p.ahead) == 0 { // the usual case: in order
 		p.ready = end
