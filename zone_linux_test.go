@@ -60,6 +60,9 @@ func zonesRole(string) error {
 	if err != nil {
 		return err
 	}
+	if err := awaitZone(); err != nil {
+		return err
+	}
 	zones := []string{zoned, fmt.Sprint(i.Index)}
 	var errs []error
 	for _, listens := range zones {
@@ -76,6 +79,23 @@ func zonesRole(string) error {
 		errs = append(errs, failsWithZone(dials))
 	}
 	return errors.Join(errs...)
+}
+
+// awaitZone waits until a datagram to the link-local address arrives: the interface has no carrier at once.
+func awaitZone() error {
+	pc, err := net.ListenUDP("udp6", &net.UDPAddr{IP: net.ParseIP(zonedAddr), Zone: zoned})
+	if err != nil {
+		return err
+	}
+	defer pc.Close()
+	for range 1000 {
+		pc.WriteTo([]byte("there?"), pc.LocalAddr())
+		pc.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		if _, _, err = pc.ReadFrom(make([]byte, 10)); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("nothing arrives at %v: %w", pc.LocalAddr(), err)
 }
 
 // numbered is a PacketConn that has zones by number.
