@@ -59,8 +59,8 @@ func (c *Conn) excuse(now, late time.Duration) {
 	}
 }
 
-// noteProgress notes that the peer has acknowledged something, with so many bytes that it was not known to have. oldest was the first
-// that it lacked.
+// noteProgress notes that the peer has acknowledged something, with fresh bytes that it was not known to have. oldest was
+// the first byte that it lacked.
 func (c *Conn) noteProgress(now time.Duration, fresh, oldest uint64) {
 	c.lastAcked = now
 	if fresh > 0 {

@@ -76,7 +76,7 @@ func (c *Conn) controlAllowed() bool {
 // later, and only if nothing else has made the packet ack-eliciting.
 func (c *Conn) appendControl(now time.Duration, p *packet, allowed bool) {
 	// A STOP makes the peer throw away what it has no ACK for, and would report as lost.
-	if c.acks.owed > 0 || c.acks.due <= now || c.due.has(wire.FrameStop) {
+	if c.acks.owed > 0 || c.acks.due <= now || c.due.has(wire.FrameStop) && c.recv.Highest() > 0 {
 		c.appendAck(now, p)
 	}
 	if !allowed {
