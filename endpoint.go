@@ -44,14 +44,15 @@ type Endpoint struct {
 	group sync.WaitGroup // its goroutines: a reader for each socket, and while there is need one that resumes
 	done  chan struct{}  // closed when the endpoint begins to close
 
-	mu       sync.Mutex // guards everything below; never held together with a Conn's
-	router   *router.Router[*Conn]
-	random   *rand.ChaCha8
-	conns    map[*Conn]struct{} // those that have not ended
-	listener *Listener          // nil: nobody listens
-	sweeper  *time.Timer        // sweeps tombstones; nil: there are none
-	closing  bool               // nothing new begins
-	closed   bool               // the sockets are closed, or about to be
+	mu        sync.Mutex // guards everything below; never held together with a Conn's
+	router    *router.Router[*Conn]
+	random    *rand.ChaCha8
+	conns     map[*Conn]struct{} // those that have not ended
+	listener  *Listener          // nil: nobody listens
+	sweeper   *time.Timer        // sweeps tombstones; nil: there are none
+	vanishing vanishingTrains
+	closing   bool // nothing new begins
+	closed    bool // the sockets are closed, or about to be
 }
 
 // socket is one of an endpoint's. A connection sends all it has to say on one of them, on which the
@@ -284,12 +285,25 @@ func (e *Endpoint) report(c *Conn, n news) {
 			e.admit(c)
 		}
 	}
+	if n&newsTrains != 0 {
+		e.noteTrains(c)
+	}
 	if n&newsResolved != 0 {
 		closings.resolve(c, c.undelivered())
 	}
 	if n&newsEnded != 0 {
 		e.forget(c)
 	}
+}
+
+// noteTrains remembers what a connection has found out about trains on the way to its peer.
+func (e *Endpoint) noteTrains(c *Conn) {
+	c.mu.Lock()
+	until := c.trainsVanish
+	c.mu.Unlock()
+	e.mu.Lock()
+	e.vanishing.note(e.now(), c.remote.AddrPort().Addr().Unmap(), until)
+	e.mu.Unlock()
 }
 
 // admit hands a connection that was made to us to whom it belongs: a dial that
@@ -379,7 +393,7 @@ func (e *Endpoint) open(s *socket, path engine.Path, v router.Verdict[*Conn]) *C
 
 // params completes the parameters of a connection that has IDs and a path.
 // Endpoint.mu is held.
-func (e *Endpoint) params(p engine.Params) engine.Params {
+func (e *Endpoint) params(now time.Duration, p engine.Params) engine.Params {
 	cfg := &e.config
 	p.MaxDatagram = cfg.maxDatagram(p.Path.Remote.Addr())
 	p.Controller = cfg.Congestion(congestion.Params{MaxDatagramSize: wire.MinInitialSize, Seed: e.random.Uint64()})
@@ -393,6 +407,7 @@ func (e *Endpoint) params(p engine.Params) engine.Params {
 	p.Rate = cfg.BandwidthLimit
 	p.Stamp = uint32(e.random.Uint64())
 	p.NoECN, p.Seed = cfg.NoECN, e.random.Uint64()
+	p.TrainsVanish = e.vanishing.until(now, p.Path.Remote.Addr().Unmap())
 	return p
 }
 

@@ -160,7 +160,7 @@ func (c *Conn) ackPacket(now time.Duration, p *sentPacket, r *ackResult) {
 	}
 	c.sent.removeFromFlight(p)
 	p.flags |= isAcked
-	c.path.vanish.deliver(p)
+	c.path.trains.deliver(n, p)
 	if p.has(isMarked) {
 		c.path.ecn.acked++
 	}
@@ -273,6 +273,7 @@ func (c *Conn) detectLosses(now time.Duration, prior, credit int) {
 	}
 	delay := c.lossDelay()
 	var lost congestion.LossEvent
+	found := false
 	from, end := c.sent.base(), c.sent.largestAcked
 	for from < end && c.loss.due == Never {
 		gap := c.sent.resolved.NextMissing(from, end)
@@ -288,9 +289,13 @@ func (c *Conn) detectLosses(now time.Duration, prior, credit int) {
 				break
 			}
 			c.losePacket(p, &lost)
+			found = true
 		}
 		c.sent.resolved.Add(gap.Start, gap.End)
 		from = gap.End
+	}
+	if found {
+		c.judgeLosses(now)
 	}
 	if lost.Packets > 0 {
 		c.reportLoss(now, lost, prior, credit)
@@ -321,7 +326,10 @@ func (c *Conn) losePacket(p *sentPacket, lost *congestion.LossEvent) {
 	if p.size > basePacket {
 		c.loss.large = true
 	}
-	c.path.vanish.lose(p, c.sent.find(c.sent.largestAcked), c.sent.next)
+	if c.path.trains.lose(n, p); c.path.trains.trying(n) {
+		c.stats.PacketsLost++
+		return
+	}
 	if p.has(eliciting) {
 		if lost.Packets == 0 {
 			lost.Smallest = n
@@ -346,6 +354,9 @@ func (c *Conn) reportLoss(now time.Duration, lost congestion.LossEvent, prior, c
 	if c.loss.large {
 		c.loss.large = false
 		c.mtuSuspect()
+	}
+	if lost.Largest < c.path.since {
+		return
 	}
 	lost.LargestSent, lost.InFlight = c.sent.next-1, c.sent.inFlight
 	window := c.path.cc.Window()

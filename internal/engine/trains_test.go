@@ -3,6 +3,9 @@ package engine_test
 import (
 	"testing"
 	"time"
+
+	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/simnet"
 )
 
 // push writes n bytes from a to b over a way that loses the trains for which drop answers
@@ -47,7 +50,7 @@ func TestVanishingTrainsAreNoticed(t *testing.T) {
 	cut := time.Duration(0)
 	const n = 1 << 20
 	got := w.push(n, time.Minute, func(segments int) bool {
-		if cut == 0 && w.a.TrainsVanish() {
+		if cut == 0 && w.a.TrainsVanish() > 0 {
 			cut = w.now - start
 		}
 		return cut == 0 && segments > 1
@@ -77,7 +80,7 @@ func TestOtherTroubleIsNotBlamedOnTrains(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			w := newTwins(t, 64<<10)
 			w.push(4<<20, 30*time.Second, func(segments int) bool { return test.drop(w, segments) })
-			if w.a.TrainsVanish() {
+			if w.a.TrainsVanish() > 0 {
 				t.Errorf("blamed on trains: %+v", w.a.Info().Stats)
 			}
 		})
@@ -95,7 +98,7 @@ func TestSingleLossesAreNotBlamedOnTrains(t *testing.T) {
 	c.OnChange = out.pump
 	c.Flush()
 	w.Run(time.Minute)
-	if c.Conn.TrainsVanish() {
+	if c.Conn.TrainsVanish() > 0 {
 		t.Error("blamed on trains")
 	}
 }
@@ -108,7 +111,7 @@ func TestTrainsVanishLater(t *testing.T) {
 	}
 	start, cut := w.now, time.Duration(0)
 	got := w.push(1<<20, time.Minute, func(segments int) bool {
-		if cut == 0 && w.a.TrainsVanish() {
+		if cut == 0 && w.a.TrainsVanish() > 0 {
 			cut = w.now - start
 		}
 		return cut == 0 && segments > 1
@@ -117,4 +120,68 @@ func TestTrainsVanishLater(t *testing.T) {
 		t.Errorf("%d bytes, noticed after %v: %+v", got, cut, w.a.Info().Stats)
 	}
 	t.Logf("noticed after %v", cut)
+}
+
+// lightly sends 20 kB each second, so that there are trains.
+func lightly(w *world, c *simnet.Flow, d time.Duration) {
+	for end := w.Now() + d; w.Now() < end; w.Run(time.Second) {
+		send(c, 20_000)
+	}
+}
+
+// TestTrainsAreTriedAgain: ten minutes after trains were found to vanish one is tried, which costs two packets and no window where
+// they still do, and brings them back where they do not.
+func TestTrainsAreTriedAgain(t *testing.T) {
+	lost, trains := 0, 0
+	vanish := largerTrains(1600)
+	broken := simnet.LinkConfig{Rate: 2_500_000, Delay: rtt / 2, Rules: []simnet.Rule{{Match: func(p simnet.Packet) bool {
+		if vanish.Match(p) {
+			lost++
+		}
+		return vanish.Match(p)
+	}, Loss: 1}}}
+	w, c, _, notes := watched(t, broken, path(0, rtt), 1<<20)
+	lightly(w, c, time.Minute)
+	found := c.Conn.TrainsVanish()
+	if found == 0 {
+		t.Fatalf("not found: %+v", c.Conn.Info())
+	}
+	lost, notes.losses = 0, nil
+	lightly(w, c, found+time.Minute-w.Now())
+	if lost == 0 || lost > 2 || len(notes.losses) != 0 || c.Conn.TrainsVanish() <= found {
+		t.Errorf("%d packets of trains were lost, the controller was told of %d losses; trains vanish until %v", lost, len(notes.losses), c.Conn.TrainsVanish())
+	}
+	w.up.SetConfig(w.Now(), simnet.LinkConfig{Rate: 2_500_000, Delay: rtt / 2, Rules: []simnet.Rule{{Match: func(p simnet.Packet) bool {
+		if p.Segments > 1 {
+			trains++
+		}
+		return false
+	}}}})
+	lightly(w, c, 10*time.Minute)
+	if c.Conn.TrainsVanish() != 0 || trains < 100 {
+		t.Errorf("trains vanish until %v, %d packets left in one", c.Conn.TrainsVanish(), trains)
+	}
+}
+
+// TestKnownTrainsAreNotSent: a connection that was told that trains vanish sends none until the time that it was told.
+func TestKnownTrainsAreNotSent(t *testing.T) {
+	const until = time.Minute
+	trains := 0
+	link := simnet.LinkConfig{Rate: 2_500_000, Delay: rtt / 2, Rules: []simnet.Rule{{Match: func(p simnet.Packet) bool {
+		if p.Segments > 1 && p.At < until {
+			t.Errorf("a train of %d at %v", p.Segments, p.At)
+		}
+		if p.Segments > 1 {
+			trains++
+		}
+		return false
+	}}}}
+	w := newWorld(t, 1, link, path(0, rtt))
+	w.client.Adjust = func(p *engine.Params) { p.TrainsVanish = until }
+	c, s := w.connect()
+	s.OnChange = func() { readAll0(s) }
+	lightly(w, c, 2*time.Minute)
+	if trains < 100 || c.Conn.TrainsVanish() != 0 {
+		t.Errorf("%d packets left in trains afterwards", trains)
+	}
 }
