@@ -18,6 +18,7 @@ const brokenRTT = 40 * time.Millisecond
 type brokenRun struct {
 	c       *simnet.Flow
 	silence time.Duration // the longest time without a new byte at the receiver, since the change
+	pto     time.Duration // of the sender before the change
 	share   float64       // of the path, in the two seconds that begin two after the change
 }
 
@@ -51,6 +52,8 @@ func overBroken(t *testing.T, factory congestion.Factory, rate int64, size int, 
 	c.OnChange = out.pump
 	c.Flush()
 	w.Run(max(0, at-w.Now()))
+	i := c.Conn.Info()
+	r.pto = i.SmoothedRTT + max(4*i.RTTVariance, time.Millisecond) + 10*time.Millisecond
 	w.Run(2 * time.Second)
 	before := in.got
 	w.Run(2 * time.Second)
@@ -90,7 +93,34 @@ func TestATransferSurvivesVanishingTrains(t *testing.T) {
 	}
 }
 
-// TestOrdinaryLossIsBlamedOnNothing: queues that overflow, policers, loss of all kinds and outages are not taken for a path that loses trains.
+// TestATransferSurvivesLostMarks: where packets marked as ECN-capable are lost, from the start or later, the longest silence is three
+// timeouts, and a transfer has 90 % of the path within two seconds.
+func TestATransferSurvivesLostMarks(t *testing.T) {
+	for name, factory := range controllers {
+		for _, at := range []time.Duration{0, 4 * time.Second} {
+			t.Run(fmt.Sprint(name, " ", at), func(t *testing.T) {
+				r := overBroken(t, factory, 2_500_000, 1472, at, simnet.Rule{Match: simnet.Marked(engine.ECT0), Loss: 1})
+				if r.share < 0.9 || r.silence > 3*r.pto {
+					t.Errorf("%.0f %% of the path, after %v of silence, with a timeout of %v: %+v", 100*r.share, r.silence, r.pto, r.c.Conn.Info())
+				}
+			})
+		}
+	}
+}
+
+// TestMarksOnEverythingAreNotBelieved: where every packet comes with CE though there is no queue, a transfer has 90 % of the path
+// within two seconds.
+func TestMarksOnEverythingAreNotBelieved(t *testing.T) {
+	for _, at := range []time.Duration{0, 4 * time.Second} {
+		r := overBroken(t, ledbatFactory, 2_500_000, 1472, at, simnet.Rule{Match: simnet.Marked(engine.ECT0), Mark: true, ECN: engine.CE})
+		if r.share < 0.9 {
+			t.Errorf("from %v on: %.0f %% of the path: %+v", at, 100*r.share, r.c.Conn.Info())
+		}
+	}
+}
+
+// TestOrdinaryLossIsBlamedOnNothing: queues that overflow, policers, loss of all kinds and outages are taken neither for a path that
+// loses trains nor for one that loses marks: once all is well, both are in use again.
 func TestOrdinaryLossIsBlamedOnNothing(t *testing.T) {
 	const rate = 500_000
 	half := brokenRTT / 2
@@ -124,6 +154,12 @@ func TestOrdinaryLossIsBlamedOnNothing(t *testing.T) {
 					w.Run(12 * time.Second)
 					if until := c.Conn.TrainsVanish(); until > 0 {
 						t.Errorf("seed %d: trains are blamed until %v: %+v", seed, until, c.Conn.Info())
+					}
+					well := path(rate, brokenRTT)
+					well.Burst.Leave = 1
+					w.up.SetConfig(w.Now(), well)
+					if !w.RunUntil(10*time.Second, func() bool { return c.Conn.Info().ECN }) {
+						t.Errorf("seed %d: marks are blamed: %+v", seed, c.Conn.Info())
 					}
 				}
 			})

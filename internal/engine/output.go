@@ -22,8 +22,8 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, room int) ([]byte, 
 	c.notice(now)
 	if c.state == stateEstablished {
 		c.refreshRate(now)
-		train.ECN = c.path.ecn.codepoint(c.loss.ptoCount)
 	}
+	c.path.ecn.begin(now, c.sent.next, c.unmarked(now))
 	first, full := c.sent.next, c.packetSize()
 	limit := min(room, c.trainLimit(), c.trainPackets(now)*full)
 	for {
@@ -51,7 +51,14 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, room int) ([]byte, 
 		c.sent.noteTrain(first, n)
 		c.path.trains.sent(n, first, c.sent.next)
 	}
+	train.ECN = c.path.ecn.codepoint()
 	return dst, train
+}
+
+// unmarked reports whether the next train must not carry ECT(0). What opens a connection, keeps it alive or follows a
+// timeout decides if it lives, and what tests a size must be lost for that only: not for its mark.
+func (c *Conn) unmarked(now time.Duration) bool {
+	return c.state != stateEstablished || c.loss.ptoCount > 0 || c.due.has(wire.FramePing) || c.sizeProbe(now) > 0
 }
 
 // appendPacket appends the next packet, if one is to be sent.

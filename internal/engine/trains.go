@@ -151,17 +151,18 @@ func (c *Conn) TrainsVanish() time.Duration {
 	return c.path.trains.again
 }
 
-// judgeLosses asks if losses just found say that the path drops trains. Then they were no congestion, and the controller
-// begins anew.
+// judgeLosses asks what losses just found say of the path: if it drops trains, or what is marked. Then they
+// were no congestion, and the controller begins anew.
 func (c *Conn) judgeLosses(now time.Duration) {
 	t, newest := &c.path.trains, c.sent.find(c.sent.largestAcked)
 	if newest == nil {
 		newest = new(sentPacket) // it elicited nothing, so that it was sent alone and without a mark
 	}
 	if t.doubt(newest) {
-		c.path.ecn.retest() // what was lost in trains says nothing about its marks
+		c.path.ecn.retest(c.sent.next) // what was lost in trains says nothing about its marks
 	}
-	if t.trialEnd > 0 && t.trialLost == t.trialSize && t.conclude(now, c.sent.find(t.trialEnd), c.path.mtu.size) {
+	vanish := t.trialEnd > 0 && t.trialLost == t.trialSize && t.conclude(now, c.sent.find(t.trialEnd), c.path.mtu.size)
+	if c.path.ecn.judge(now, newest, c.sent.next) || vanish {
 		c.restart(now)
 	}
 }

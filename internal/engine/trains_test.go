@@ -185,3 +185,45 @@ func TestKnownTrainsAreNotSent(t *testing.T) {
 		t.Errorf("%d packets left in trains afterwards", trains)
 	}
 }
+
+// TestProbesAfterATimeoutArePlain: what follows a timeout leaves alone and unmarked, and has at most 1200 bytes after the
+// second; so do the packets that open and keep alive but for their number.
+func TestProbesAfterATimeoutArePlain(t *testing.T) {
+	dead, n := false, 0
+	var w *world
+	var c *simnet.Flow
+	link := simnet.LinkConfig{Rate: 2_500_000, Delay: rtt / 2, Rules: []simnet.Rule{{Match: func(p simnet.Packet) bool {
+		if c == nil || !c.Conn.Established() { // INITIAL and CONFIRM
+			if p.ECN != engine.NotECT {
+				t.Errorf("packet %d is marked", p.N)
+			}
+		}
+		if dead {
+			probes := c.Conn.Info().Stats.Probes
+			if n++; probes > 0 && (p.Segments != 1 || p.ECN != engine.NotECT) || probes > 1 && len(p.Payload) > 1200 {
+				t.Errorf("after %d timeouts: a packet of %d bytes in a train of %d, marked %v", probes, len(p.Payload), p.Segments, p.ECN)
+			}
+		}
+		return dead
+	}, Loss: 1}}}
+	w = newWorld(t, 1, link, path(0, rtt))
+	w.client.Adjust = func(p *engine.Params) { p.KeepAlive = 5 * time.Second }
+	c, s := w.connect()
+	s.OnChange = func() { readAll0(s) }
+	send(c, 500_000)
+	w.Run(4 * time.Second)
+	if i := c.Conn.Info(); i.PacketSize != 1472 || !i.ECN {
+		t.Fatalf("before: %+v", i)
+	}
+	probes := c.Conn.Info().Stats.Probes
+	dead = true
+	w.Run(3 * time.Second) // a keep-alive, and what follows it
+	if got := c.Conn.Info().Stats.Probes - probes; n < 3 || got < 2 {
+		t.Fatalf("%d packets, %d timeouts after silence", n, got)
+	}
+	dead = false
+	w.Run(10 * time.Second)
+	if probes != 0 {
+		t.Fatal("a timeout before the path was dead")
+	}
+}
