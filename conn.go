@@ -47,6 +47,7 @@ type conn struct {
 	resolved       bool              // what was written is delivered or given up, and it was reported
 	ended          bool              // nothing is left to do, and it was reported
 	finalState     router.FinalState // once ended
+	trainsVanish   time.Duration     // as the engine has it, and the endpoint was told
 }
 
 // linger is what Close does with what was not delivered yet.
@@ -77,7 +78,9 @@ func newConn(e *endpoint, s *socket, now time.Duration, p engine.Params) *conn {
 	}
 	c.read.lock, c.write.lock = &c.mu, &c.mu
 	c.drive.due = engine.Never
-	c.engine = engine.New(now, e.params(cfg, p))
+	p = e.params(now, cfg, p)
+	c.trainsVanish = p.TrainsVanish
+	c.engine = engine.New(now, p)
 	return c
 }
 

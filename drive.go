@@ -39,6 +39,7 @@ const (
 	newsOpened   news = 1 << iota // the handshake is complete
 	newsResolved                  // closed, and what was written is delivered or given up
 	newsEnded                     // nothing is left to do
+	newsTrains                    // trains vanish on the way to the peer, or no longer
 )
 
 // input feeds a run of datagrams to the engine. What is to be reported is returned, as it has to wait until the socket is not
@@ -132,9 +133,6 @@ func (c *conn) resume() news {
 // again, and take the lock from it.
 func (c *conn) finishDrive() news {
 	n := c.news()
-	if c.engine.TrainsVanish() {
-		c.sock.DisableGSO() // for all connections on it: what loses trains is most often at this end
-	}
 	if !c.drive.flushing {
 		c.arm(c.engine.NextTimeout())
 	}
@@ -250,6 +248,10 @@ func (c *conn) news() (n news) {
 	if c.awaitedByDrain && !c.resolved && (done || sent && !c.aborted && c.engine.Delivered()) {
 		c.resolved = true
 		n |= newsResolved
+	}
+	if until := c.engine.TrainsVanish(); until != c.trainsVanish {
+		c.trainsVanish = until
+		n |= newsTrains
 	}
 	if done && !c.ended {
 		c.ended = true

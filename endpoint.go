@@ -40,15 +40,16 @@ type endpoint struct {
 	done       chan struct{} // closed when the endpoint begins to close
 	freed      chan struct{} // closed when the sockets are, and their port is free
 
-	mu       sync.Mutex // guards everything below; never held together with a connection's
-	router   *router.Router[*conn]
-	random   *rand.ChaCha8
-	conns    map[*conn]struct{} // those that have not ended
-	listener *listener          // nil: nobody listens
-	sweeper  *time.Timer        // sweeps tombstones; nil: there are none
-	private  bool               // nobody has a handle: it closes itself when it has nothing left to do
-	closing  bool               // nothing new begins
-	closed   bool               // the sockets are closed, or about to be
+	mu        sync.Mutex // guards everything below; never held together with a connection's
+	router    *router.Router[*conn]
+	random    *rand.ChaCha8
+	conns     map[*conn]struct{} // those that have not ended
+	listener  *listener          // nil: nobody listens
+	sweeper   *time.Timer        // sweeps tombstones; nil: there are none
+	vanishing vanishingTrains
+	private   bool // nobody has a handle: it closes itself when it has nothing left to do
+	closing   bool // nothing new begins
+	closed    bool // the sockets are closed, or about to be
 }
 
 // settings are a Config and what follows from it.
@@ -334,6 +335,9 @@ func (e *endpoint) report(c *conn, n news) {
 			e.admit(c)
 		}
 	}
+	if n&newsTrains != 0 {
+		e.noteTrains(c)
+	}
 	if n&newsEnded != 0 {
 		e.forget(c)
 	}
@@ -344,6 +348,16 @@ func (e *endpoint) report(c *conn, n news) {
 		}
 		closings.resolve(c, err)
 	}
+}
+
+// noteTrains remembers what a connection has found out about trains on the way to its peer.
+func (e *endpoint) noteTrains(c *conn) {
+	c.mu.Lock()
+	until := c.trainsVanish
+	c.mu.Unlock()
+	e.mu.Lock()
+	e.vanishing.note(e.now(), c.remote.AddrPort().Addr().Unmap(), until)
+	e.mu.Unlock()
 }
 
 // admit hands a connection that was made to us to whom it belongs: a dial that
@@ -442,7 +456,7 @@ func (e *endpoint) open(s *socket, path engine.Path, v router.Verdict[*conn]) *c
 
 // params completes the parameters of a connection that has IDs and a path.
 // endpoint.mu is held.
-func (e *endpoint) params(cfg *settings, p engine.Params) engine.Params {
+func (e *endpoint) params(now time.Duration, cfg *settings, p engine.Params) engine.Params {
 	p.MaxDatagram = cfg.maxDatagram(p.Path.Remote.Addr())
 	p.Controller = cfg.Congestion(congestion.Params{MaxDatagramSize: wire.MinInitialSize, Seed: e.random.Uint64()})
 	p.Chunks = chunkPool{}
@@ -456,6 +470,7 @@ func (e *endpoint) params(cfg *settings, p engine.Params) engine.Params {
 	p.Rate = cfg.BandwidthLimit
 	p.Stamp = uint32(e.random.Uint64())
 	p.NoECN, p.Seed = cfg.NoECN, e.random.Uint64()
+	p.TrainsVanish = e.vanishing.until(now, p.Path.Remote.Addr().Unmap())
 	return p
 }
 

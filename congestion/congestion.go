@@ -42,8 +42,9 @@ type Controller interface {
 	// on.
 	OnMaxDatagramSize(size int)
 	// OnPathChange reports that the connection goes on over another path: nothing
-	// that was learnt holds there (RFC 9000 section 9.4). Events of packets
-	// that were sent before are not reported any more.
+	// that was learnt holds there (RFC 9000 section 9.4). So it is if what was learnt
+	// came of packets such as the path does not carry. Losses of packets that were
+	// sent before are not reported any more.
 	OnPathChange(now time.Duration)
 
 	// Window is the number of bytes that may be in flight, at least two full

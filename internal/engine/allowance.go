@@ -128,8 +128,17 @@ func (c *Conn) hasWork() bool { return c.send.HasWork() }
 // backlog is how many bytes could leave if nothing but the peer's window held them back.
 func (c *Conn) backlog() uint64 { return c.send.Backlog() }
 
+// packetSize is what a full packet has now. After a second timeout in a row it may be large packets that the path
+// does not carry.
+func (c *Conn) packetSize() int {
+	if c.loss.ptoCount > 1 {
+		return min(c.path.mtu.size, basePacket)
+	}
+	return c.path.mtu.size
+}
+
 // nextSize is what the next packet of the backlog takes, at most.
-func (c *Conn) nextSize() int { return int(min(uint64(c.path.mtu.size), c.backlog()+dataOverhead)) }
+func (c *Conn) nextSize() int { return int(min(uint64(c.packetSize()), c.backlog()+dataOverhead)) }
 
 // allowance is the one answer to the question if data may leave now. bytes is how many may, in whole packets. If the next
 // packet is larger than that, by is what holds it back, and until is when to ask again: Never, unless it is a rate.

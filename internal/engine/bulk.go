@@ -13,7 +13,7 @@ func (c *Conn) bulk(now time.Duration, room int) int {
 	switch {
 	case c.state != stateEstablished, c.acks.owed > 0, c.acks.due <= now, c.due != 0:
 		return 0
-	case c.loss.probes > 0, c.path.prr.active, c.send.Losses(), c.send.Stopped(), !c.path.mtu.resting(now):
+	case c.loss.ptoCount > 0, c.path.prr.active, c.send.Losses(), c.send.Stopped(), !c.path.mtu.resting(now):
 		return 0
 	}
 	allowed, _, _ := c.allowance(now)

@@ -66,7 +66,10 @@ type Params struct {
 	Rate        int64         // own limit in bytes/s; ≤ 0: unlimited
 	Stamp       uint32        // what the receive clock shows at time 0, µs
 	NoECN       bool          // send no packet marked as ECN-capable
-	Seed        uint64        // of what the peer must not foresee
+	// TrainsVanish is until when packets leave one by one, because trains to the peer are known to get lost;
+	// then one is tried. 0: they are not.
+	TrainsVanish time.Duration
+	Seed         uint64 // of what the peer must not foresee
 }
 
 // state is where a connection is in its life.

@@ -26,6 +26,8 @@
 //	timer.go      the deadlines, in one place
 //	path.go       what is known of one pair of addresses: all that another path would begin without
 //	mtu.go        the size of a full packet
+//	trains.go     whether trains of several packets pass
+//	ecn.go        whether marks pass
 //	stream.go     the stream, whose bytes are in internal/stream, and the ends of its directions
 //	close.go      the ends of a connection
 //	info.go       numbers for people

@@ -185,3 +185,58 @@ func TestForgedCountsGainNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestMarksAreTriedAgain: ten minutes after a path was found to drop what is marked, ten packets are marked again, which costs the
+// controller nothing where they are dropped still, and brings marks back where they are not.
+func TestMarksAreTriedAgain(t *testing.T) {
+	lost := 0
+	broken := simnet.LinkConfig{Rate: 2_500_000, Delay: rtt / 2, Rules: []simnet.Rule{{Match: func(p simnet.Packet) bool {
+		if p.ECN != engine.NotECT {
+			lost++
+		}
+		return p.ECN != engine.NotECT
+	}, Loss: 1}}}
+	w, c, _, notes := watched(t, broken, path(0, rtt), 1<<20)
+	lightly(w, c, time.Minute)
+	if lost < 3 || lost > 30 {
+		t.Errorf("%d marked packets were lost at first", lost)
+	}
+	lost, notes.losses = 0, nil
+	lightly(w, c, 10*time.Minute)
+	if lost < 3 || lost > 20 || len(notes.losses) != 0 {
+		t.Errorf("%d marked packets were lost later, the controller was told of %d losses", lost, len(notes.losses))
+	}
+	w.up.SetConfig(w.Now(), path(2_500_000, rtt))
+	lightly(w, c, 10*time.Minute)
+	if !c.Conn.Info().ECN {
+		t.Error("marks are not in use")
+	}
+}
+
+// TestUnbelievedMarksAreTriedAgain: ten minutes after marks were found on everything, a few packets are marked again, whose CE the
+// controller is not told of while all have it, and marks are in use again where they have not.
+func TestUnbelievedMarksAreTriedAgain(t *testing.T) {
+	link := path(2_500_000, rtt)
+	link.Rules = []simnet.Rule{{Match: simnet.Marked(engine.ECT0), Mark: true, ECN: engine.CE}}
+	w, c, _, notes := watched(t, link, path(0, rtt), 5000)
+	lightly(w, c, time.Minute)
+	if c.Conn.Info().ECN {
+		t.Fatal("marks are believed")
+	}
+	told := func() (n int) {
+		for _, e := range notes.acks {
+			n += e.CE
+		}
+		return n
+	}
+	notes.acks = nil
+	lightly(w, c, 10*time.Minute)
+	if n := w.up.Stats().Sent; told() != 0 || c.Conn.Info().ECN {
+		t.Errorf("the controller was told of %d marks of %d packets, marks in use: %v", told(), n, c.Conn.Info().ECN)
+	}
+	w.up.SetConfig(w.Now(), path(2_500_000, rtt))
+	lightly(w, c, 10*time.Minute)
+	if !c.Conn.Info().ECN || told() != 0 {
+		t.Errorf("marks in use: %v, %d told", c.Conn.Info().ECN, told())
+	}
+}

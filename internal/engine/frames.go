@@ -65,7 +65,7 @@ func (s frameSet) has(t wire.FrameType) bool { return s&(1<<t) != 0 }
 
 // controlRoom is how many bytes of packets may be in flight beyond the window for control frames to be sent. They are
 // few and small, and no window holds them back, unless the peer asks for them and never acknowledges any.
-const controlRoom = 16 << 10
+const controlRoom = 12 << 10
 
 // controlAllowed reports whether control frames are due and may leave.
 func (c *Conn) controlAllowed() bool {

@@ -10,10 +10,10 @@ import (
 // dataOverhead is what a short packet of data spends on everything else, at most.
 const dataOverhead = wire.ShortOverhead + 1 + 8
 
-// AppendSegments appends to dst what is to be sent now: at most max bytes of
+// AppendSegments appends to dst what is to be sent now: at most room bytes of
 // packets of one size, the last of which may be shorter. Its caller sends them and
-// calls again until nothing is appended. max must hold a full packet.
-func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, Train) {
+// calls again until nothing is appended. room must hold a full packet.
+func (c *Conn) AppendSegments(now time.Duration, dst []byte, room int) ([]byte, Train) {
 	train := Train{Path: c.path.Path}
 	start := len(dst)
 	if c.state == stateDone {
@@ -22,13 +22,12 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 	c.notice(now)
 	if c.state == stateEstablished {
 		c.refreshRate(now)
-		train.ECN = c.path.ecn.codepoint(c.loss.ptoCount)
 	}
-	max = min(max, c.trainLimit())
-	first := c.sent.next
+	c.path.ecn.begin(now, c.sent.next, c.unmarked(now))
+	first, full := c.sent.next, c.packetSize()
+	limit := min(room, c.trainLimit(), c.trainPackets(now)*full)
 	for {
-		full := c.path.mtu.size
-		room := max - (len(dst) - start)
+		room := limit - (len(dst) - start)
 		if full > room && len(dst) > start {
 			break
 		}
@@ -47,11 +46,20 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, max int) ([]byte, T
 			break
 		}
 	}
-	if len(dst)-start > train.SegmentSize {
-		c.sent.noteTrain(first)
+	if n := len(dst) - start; n > train.SegmentSize {
+		n = (n + train.SegmentSize - 1) / train.SegmentSize
+		c.sent.noteTrain(first, n)
+		c.path.trains.sent(n, first, c.sent.next)
 	}
 	c.noteWait(now)
+	train.ECN = c.path.ecn.codepoint()
 	return dst, train
+}
+
+// unmarked reports whether the next train must not carry ECT(0). What opens a connection, keeps it alive or follows a
+// timeout decides if it lives, and what tests a size must be lost for that only: not for its mark.
+func (c *Conn) unmarked(now time.Duration) bool {
+	return c.state != stateEstablished || c.loss.ptoCount > 0 || c.due.has(wire.FramePing) || c.sizeProbe(now) > 0
 }
 
 // appendPacket appends the next packet, if one is to be sent.
@@ -75,7 +83,7 @@ func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
 	if !data && c.loss.probes == 0 && c.acks.due > now && !control {
 		return dst
 	}
-	p := c.beginPacket(now, dst, c.path.mtu.size)
+	p := c.beginPacket(now, dst, c.packetSize())
 	c.appendControl(now, &p, control)
 	if data || c.loss.probes > 0 {
 		c.appendData(&p)
@@ -153,7 +161,7 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 
 // noteSent notes that the packet of the record leaves.
 func (c *Conn) noteSent(now time.Duration, r *sentPacket, size int) {
-	r.size = uint32(size)
+	r.size = uint16(size)
 	c.path.bucket.Spend(now, size)
 	c.budget.credit -= size
 	c.stats.PacketsSent++

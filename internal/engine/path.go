@@ -22,9 +22,10 @@ type path struct {
 	oneWay oneWayState
 	mtu    mtuState
 	ecn    ecnState
-	vanish vanishState
+	trains trainState
 
 	cc       congestion.Controller
+	since    uint64 // the controller began anew: losses of packets below are not its affair
 	prr      prrState
 	delivery deliveryState
 
@@ -41,6 +42,9 @@ func newPath(p *Params) path {
 	n := path{Path: p.Path, validated: p.Client || p.Validated, mtu: newMTU(p.MaxDatagram), cc: p.Controller}
 	if p.NoECN {
 		n.ecn.phase = ecnFailed
+	}
+	if p.TrainsVanish > 0 {
+		n.trains.known(p.TrainsVanish)
 	}
 	return n
 }

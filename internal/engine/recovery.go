@@ -91,18 +91,21 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 		c.sampleDelay(now, f, &r, &e)
 	}
 	if newest {
-		e.CE = c.path.ecn.validate(f)
+		e.CE = c.path.ecn.validate(now, f)
 		c.stats.PacketsMarked += uint64(e.CE)
 	}
 	e.Delivery = c.sampleRate(now, r.newest)
 	c.reportSpurious(now, r.spurious)
 	c.detectLosses(now, prior, 0)
 	e.SmoothedRTT, e.MinRTT, e.InFlight = c.path.rtt.smoothed, c.path.rtt.min, c.sent.inFlight
-	if e.CE > 0 {
-		window := c.path.cc.Window()
+	window := c.path.cc.Window()
+	switch {
+	case c.path.ecn.jams(now, &e, window, c.path.mtu.size):
+		c.restart(now)
+	case e.CE > 0:
 		c.path.cc.OnAck(now, e)
 		c.noteReduction(window, prior, 0)
-	} else {
+	default:
 		c.path.cc.OnAck(now, e)
 	}
 	if c.path.prr.active {
@@ -158,10 +161,8 @@ func (c *Conn) ackPacket(now time.Duration, p *sentPacket, r *ackResult) {
 	}
 	c.sent.removeFromFlight(p)
 	p.flags |= isAcked
-	c.path.vanish.deliver(p)
-	if p.has(isMarked) {
-		c.path.ecn.acked++
-	}
+	c.path.trains.deliver(n, p)
+	c.path.ecn.deliver(n, p)
 	if p.has(eliciting) {
 		c.path.delivery.delivered += int64(p.size)
 		c.path.delivery.deliveredAt = now
@@ -271,6 +272,7 @@ func (c *Conn) detectLosses(now time.Duration, prior, credit int) {
 	}
 	delay := c.lossDelay()
 	var lost congestion.LossEvent
+	found := false
 	from, end := c.sent.base(), c.sent.largestAcked
 	for from < end && c.loss.due == Never {
 		gap := c.sent.resolved.NextMissing(from, end)
@@ -286,9 +288,13 @@ func (c *Conn) detectLosses(now time.Duration, prior, credit int) {
 				break
 			}
 			c.losePacket(p, &lost)
+			found = true
 		}
 		c.sent.resolved.Add(gap.Start, gap.End)
 		from = gap.End
+	}
+	if found || c.path.ecn.phase == ecnUnknown {
+		c.judgeLosses(now)
 	}
 	if lost.Packets > 0 {
 		c.reportLoss(now, lost, prior, credit)
@@ -310,7 +316,7 @@ func (c *Conn) losePacket(p *sentPacket, lost *congestion.LossEvent) {
 		}
 	}
 	if p.has(isMarked) {
-		c.path.ecn.lose()
+		c.path.ecn.lose(n, p)
 	}
 	if p.has(isProbe) {
 		c.mtuLost(int(p.size))
@@ -319,7 +325,10 @@ func (c *Conn) losePacket(p *sentPacket, lost *congestion.LossEvent) {
 	if p.size > basePacket {
 		c.loss.large = true
 	}
-	c.path.vanish.lose(p, c.sent.find(c.sent.largestAcked), c.sent.next)
+	if c.path.trains.lose(n, p); c.path.trains.trying(n) || c.path.ecn.trying(p) {
+		c.stats.PacketsLost++
+		return
+	}
 	if p.has(eliciting) {
 		if lost.Packets == 0 {
 			lost.Smallest = n
@@ -345,13 +354,16 @@ func (c *Conn) reportLoss(now time.Duration, lost congestion.LossEvent, prior, c
 		c.loss.large = false
 		c.mtuSuspect()
 	}
+	if lost.Largest < c.path.since {
+		return
+	}
 	lost.LargestSent, lost.InFlight = c.sent.next-1, c.sent.inFlight
 	window := c.path.cc.Window()
 	c.path.cc.OnLoss(now, lost)
 	c.noteReduction(window, prior, credit)
 	if c.persistentCongestion() {
 		c.path.prr.active = false // slow start, from the least window
-		c.path.ecn.retest()
+		c.path.ecn.retest(c.sent.next)
 		c.loss.persistent = c.sent.next
 		c.stats.PersistentCongestion++
 		c.path.cc.OnTimeout(now)

@@ -15,7 +15,6 @@ const (
 	isAcked
 	isLost
 	neverSent    // a number left out: whoever acknowledges it makes things up
-	inTrain      // left with others in one train
 	isMarked     // left with ECT(0) in its IP header
 	whileLimited // sent while the application had no more: a poor rate sample
 )
@@ -25,7 +24,8 @@ const (
 type sentPacket struct {
 	number uint64
 	sentAt time.Duration
-	size   uint32
+	size   uint16
+	train  uint16 // packets of the train that it left in, if more than one
 	flags  packetFlags
 	frames uint16 // how many frames of sentState.frames are its
 	first  uint32 // position of the first
@@ -130,10 +130,10 @@ func (s *sentState) push(p *sentPacket) {
 	s.records.next++
 }
 
-// noteTrain notes that the packets from first on left as one train.
-func (s *sentState) noteTrain(first uint64) {
+// noteTrain notes that the packets from first on, n of them, left as one train.
+func (s *sentState) noteTrain(first uint64, n int) {
 	for i := s.from(first); i != s.records.next; i++ {
-		s.records.at(i).flags |= inTrain
+		s.records.at(i).train = uint16(n)
 	}
 }
 

@@ -13,7 +13,7 @@ type Info struct {
 	Batch bool
 	// GSO says that the kernel cuts up the trains that are sent, which saves
 	// most of what a datagram costs. It turns false when the kernel
-	// refuses a train, or DisableGSO is called.
+	// refuses a train.
 	GSO bool
 	// GRO says that a Read may return trains: see Message.Buf.
 	GRO bool

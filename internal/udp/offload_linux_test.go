@@ -183,11 +183,11 @@ func TestOtherErrorsLeaveTrainsOn(t *testing.T) {
 	}
 }
 
-func TestDisableGSO(t *testing.T) {
+func TestWithoutGSOTrainsAreCutUp(t *testing.T) {
 	p := paths[0]
 	server := p.listen(t, "udp4", "127.0.0.1:0")
 	client := p.dial(t, "udp4", netip.AddrPort{}, at(server, "127.0.0.1"))
-	client.DisableGSO()
+	client.disableGSO()
 	if client.Info().GSO {
 		t.Error("Info.GSO is true")
 	}

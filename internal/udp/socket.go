@@ -299,10 +299,9 @@ func (s *Socket) WaitWritable() error {
 	return nil
 }
 
-// DisableGSO makes Write cut trains up itself from now on: for a way on which
-// trains get lost as wholes. A socket does it by itself when the kernel refuses
-// a train.
-func (s *Socket) DisableGSO() { s.gso.Store(false) }
+// disableGSO makes Write cut trains up itself from now on, because the kernel has
+// refused one.
+func (s *Socket) disableGSO() { s.gso.Store(false) }
 
 // LocalAddr returns the address that the socket is bound to.
 func (s *Socket) LocalAddr() *net.UDPAddr { return net.UDPAddrFromAddrPort(s.local) }

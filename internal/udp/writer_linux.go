@@ -47,7 +47,7 @@ func (l *batchLink) write(ms []Message) (n int, err error) {
 		case l.out.datagrams[0] > 1 && refusesTrain(l.writer.errno):
 			// An error is always of the first message of a call: of this
 			// train nothing has left.
-			l.socket.DisableGSO()
+			l.socket.disableGSO()
 		default:
 			return n, l.writer.errno
 		}

@@ -1,0 +1,64 @@
+package ebb
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"example.com/ebb/internal/engine"
+)
+
+// TestVanishingTrainsAreRememberedForAWhile: until the time that was told, not beyond, for that address only, and for no more addresses
+// than there is room for: those that were found last stay.
+func TestVanishingTrainsAreRememberedForAWhile(t *testing.T) {
+	var v vanishingTrains
+	peer := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}) }
+	if got := v.until(0, peer(0)); got != 0 {
+		t.Errorf("nothing was noted: until %v", got)
+	}
+	for i := range maxVanishing + 100 {
+		v.note(0, peer(i), time.Minute+time.Duration(i))
+	}
+	if len(v) != maxVanishing {
+		t.Errorf("%d addresses are remembered, want %d", len(v), maxVanishing)
+	}
+	for i, want := range map[int]time.Duration{0: 0, 99: 0, 100: time.Minute + 100, maxVanishing + 99: time.Minute + maxVanishing + 99, maxVanishing + 100: 0} {
+		if got := v.until(time.Second, peer(i)); got != want {
+			t.Errorf("address %d: until %v, want %v", i, got, want)
+		}
+	}
+	v.note(time.Second, peer(200), 0)
+	if got := v.until(time.Second, peer(200)); got != 0 {
+		t.Errorf("trains pass again: until %v", got)
+	}
+	for i := range maxVanishing + 100 {
+		v.until(2*time.Minute, peer(i))
+	}
+	if len(v) != 0 {
+		t.Errorf("%d addresses are remembered for ever", len(v))
+	}
+}
+
+// TestAConnectionsVerdictOnTrainsIsItsPeersOnly: what a connection finds out about trains holds for the next one to the same address, and
+// the socket goes on offering trains to everybody else.
+func TestAConnectionsVerdictOnTrainsIsItsPeersOnly(t *testing.T) {
+	ln, err := Listen("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	e := ln.(*Listener).endpoint
+	to := func(a netip.AddrPort) engine.Params { return engine.Params{Path: engine.Path{Remote: a}} }
+	here, elsewhere := netip.MustParseAddrPort("127.0.0.1:9"), netip.MustParseAddrPort("127.0.0.2:9")
+	c := &conn{endpoint: e, remote: net.UDPAddrFromAddrPort(here), trainsVanish: e.now() + time.Minute}
+	e.report(c, newsTrains)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if got := e.params(e.now(), e.settings.Load(), to(here)).TrainsVanish; got != c.trainsVanish {
+		t.Errorf("to the same address: until %v, want %v", got, c.trainsVanish)
+	}
+	if got := e.params(e.now(), e.settings.Load(), to(elsewhere)).TrainsVanish; got != 0 {
+		t.Errorf("to another address: until %v", got)
+	}
+}
