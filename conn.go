@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/router"
 	"example.com/ebb/internal/shaper"
 	"example.com/ebb/internal/stream"
 	"example.com/ebb/wire"
@@ -37,17 +36,16 @@ type conn struct {
 	drive  driveState
 
 	linger         linger
-	closed         bool              // the application has closed it, or dropped it
-	dropped        bool              // the application has dropped it
-	closing        *closing          // nil: neither closed nor aborted
-	awaitedByDrain bool              // it is on the list of Drain
-	aborted        bool              // nothing was to be delivered
-	overBefore     bool              // it had ended when it was closed
-	opened         bool              // the handshake is complete, and it was reported
-	resolved       bool              // what was written is delivered or given up, and it was reported
-	ended          bool              // nothing is left to do, and it was reported
-	finalState     router.FinalState // once ended
-	trainsVanish   time.Duration     // as the engine has it, and the endpoint was told
+	closed         bool          // the application has closed it, or dropped it
+	dropped        bool          // the application has dropped it
+	closing        *closing      // nil: neither closed nor aborted
+	awaitedByDrain bool          // it is on the list of Drain
+	aborted        bool          // nothing was to be delivered
+	overBefore     bool          // it had ended when it was closed
+	opened         bool          // the handshake is complete, and it was reported
+	resolved       bool          // what was written is delivered or given up, and it was reported
+	ended          bool          // nothing is left to do, and it was reported
+	trainsVanish   time.Duration // as the engine has it, and the endpoint was told
 }
 
 // linger is what Close does with what was not delivered yet.

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/router"
 	"example.com/ebb/internal/udp"
 )
 
@@ -255,7 +254,6 @@ func (c *conn) news() (n news) {
 	}
 	if done && !c.ended {
 		c.ended = true
-		c.finalState = router.FinalState(c.engine.FinalState())
 		c.sock.timers.remove(c)
 		c.read.end()
 		c.write.end()

@@ -384,7 +384,7 @@ func (e *endpoint) admit(c *conn) {
 // nobody has a handle to ends with its last connection.
 func (e *endpoint) forget(c *conn) {
 	c.mu.Lock()
-	final, err := c.finalState, c.engine.Err()
+	final, err := router.FinalState(c.engine.FinalState()), c.engine.Err()
 	c.mu.Unlock()
 	c.settings.Logger.Debug("connection over", "local", c.local, "remote", c.remote, "error", err)
 

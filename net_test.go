@@ -170,7 +170,12 @@ func TestNettestOverALossyPath(t *testing.T) {
 		if accepted, err = l.Accept(); err != nil {
 			return nil, nil, nil, err
 		}
-		return dialled, accepted, func() { client.Close(); server.Close() }, nil
+		return dialled, accepted, func() {
+			client.Close()
+			server.Close()
+			runtime.KeepAlive(dialled) // some tests use one end alone, and the other would be collected
+			runtime.KeepAlive(accepted)
+		}, nil
 	})
 }
 
