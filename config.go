@@ -80,7 +80,7 @@ type Config struct {
 	// heard, until the connection ends with ErrUserTimeout (RFC 5482): a path that lets only
 	// small packets pass answers probes and carries no data. What the peer's
 	// window, a limit or a Pool holds back does not count; a reader may pause for ever.
-	// Default: as IdleTimeout, or 30 s if there is none.
+	// Default: as IdleTimeout, or 30 s if there is none. None: it may for as long as the peer is heard.
 	UserTimeout time.Duration
 	// HandshakeTimeout bounds the handshake, of a dial and of what a listener
 	// was sent. A dial that gives way to the peer's own has as long again. Default: 10 s.

@@ -26,8 +26,9 @@
 //   - net.ErrClosed: this side has closed the connection, the listener or the endpoint.
 //   - syscall.ECONNREFUSED: nobody listens there. If what listens there speaks another version of
 //     Ebb, ErrVersion matches too.
-//   - syscall.ETIMEDOUT: the peer does not answer. ErrHandshakeTimeout, ErrIdleTimeout or ErrNotDelivered,
-//     which matches too, says when.
+//   - syscall.ETIMEDOUT: the peer does not answer, or takes nothing. ErrHandshakeTimeout, ErrIdleTimeout,
+//     ErrUserTimeout or ErrNotDelivered, which matches too, says when.
+//   - syscall.EHOSTUNREACH, syscall.ENETUNREACH: no way leads to the peer, as the system said of a dial.
 //   - syscall.ECONNRESET: the peer has aborted the connection, or does not know it any more. If a side
 //     broke the rules of the protocol, ErrProtocol matches too.
 //   - syscall.EPIPE: a write after the stream was ended.

@@ -259,7 +259,7 @@ func TestBadConfig(t *testing.T) {
 			t.Errorf("Listen takes %+v", cfg)
 		}
 	}
-	e := endpoint(t, &ebb.Config{BandwidthLimit: -5, KeepAlive: -1, IdleTimeout: -1, HandshakeTimeout: -1,
+	e := endpoint(t, &ebb.Config{BandwidthLimit: -5, KeepAlive: -1, IdleTimeout: -1, UserTimeout: -1, HandshakeTimeout: -1,
 		LingerTimeout: -1, MaxDatagramSize: -1, Backlog: -1, RetryThreshold: -1})
 	l := serves(t, e)
 	c := dial(t, l, nil)
