@@ -64,11 +64,12 @@ func (c *conn) expire() {
 	c.proceed(now)
 }
 
-// refused tells the engine that the network refused a packet.
-func (c *conn) refused(err error) {
+// hinted tells the engine what the network says of a packet. What is to be reported is returned, as of input.
+func (c *conn) hinted(h engine.Hint) news {
 	c.mu.Lock()
-	c.engine.SendError(err)
-	c.proceed(c.endpoint.now())
+	now := c.endpoint.now()
+	c.engine.Unreachable(now, h)
+	return c.settle(now)
 }
 
 // cut ends the connection because its socket is gone.
@@ -201,10 +202,10 @@ func (c *conn) flush(now time.Duration) {
 // sendFailed tells the engine why a packet was not sent. conn.mu is held.
 func (c *conn) sendFailed(err error) {
 	if isRefusal(err) {
-		c.engine.SendError(err)
+		c.engine.Unreachable(c.endpoint.now(), engine.Hint{Kind: engine.HintPortUnreachable})
 		return
 	}
-	c.engine.Unreachable(sendFailure(err))
+	c.engine.SendFailed(sendFailure(err))
 }
 
 // fill takes a batch of what is due from the engine, nil if nothing is, and reports whether there may be more.

@@ -48,7 +48,7 @@ type ConnInfo struct {
 	Probes         uint64 // timeouts that sent a probe
 	Timeouts       uint64 // episodes of persistent congestion
 	BlackHoles     uint64 // times the packet size fell back to 1200
-	SendErrors     uint64 // packets that the network refused
+	SendErrors     uint64 // packets that the network refused, as far as ICMP told
 
 	// Dropped counts packets received and not used, by reason.
 	Dropped map[string]uint64
@@ -193,6 +193,7 @@ type SocketInfo struct {
 	Truncated     uint64 // datagrams longer than our buffer
 	ReceiveErrors uint64
 	SendErrors    map[string]uint64 // by kind
+	Reported      uint64            // ICMP messages about datagrams that were sent
 }
 
 // Info describes the endpoint as of now.
@@ -250,6 +251,7 @@ func (s *SocketInfo) add(o SocketInfo) {
 	s.Overflows += o.Overflows
 	s.Truncated += o.Truncated
 	s.ReceiveErrors += o.ReceiveErrors
+	s.Reported += o.Reported
 	for kind, n := range o.SendErrors {
 		s.SendErrors[kind] += n
 	}
@@ -262,7 +264,7 @@ func socketInfo(s udp.Info) SocketInfo {
 		DatagramsReceived: s.Received.Datagrams, DatagramsSent: s.Sent.Datagrams,
 		BytesReceived: s.Received.Bytes, BytesSent: s.Sent.Bytes,
 		CallsReceived: s.Received.Calls, CallsSent: s.Sent.Calls,
-		Overflows: s.Dropped, Truncated: s.Truncated, ReceiveErrors: s.ReceiveErrors,
+		Overflows: s.Dropped, Truncated: s.Truncated, ReceiveErrors: s.ReceiveErrors, Reported: s.Reported,
 		SendErrors: counted(map[string]uint64{
 			"would block": s.SendErrors.WouldBlock,
 			"no buffers":  s.SendErrors.NoBuffers,

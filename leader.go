@@ -1,10 +1,12 @@
 package ebb
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"example.com/ebb/internal/udp"
 	"example.com/ebb/wire"
 )
 
@@ -128,7 +130,7 @@ func (e *endpoint) readFor(c *conn, t *serializer) error {
 	for !t.woken() {
 		err := c.sock.Receive(r)
 		r.tell()
-		if err != nil && e.withstand(err) != nil {
+		if err != nil && !errors.Is(err, udp.ErrInterrupted) {
 			return err
 		}
 	}

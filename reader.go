@@ -27,10 +27,7 @@ func (e *endpoint) readLoop(s *socket) {
 			e.goroutines.outside(e.fail)
 			return
 		}
-		if err != nil {
-			e.goroutines.outside(func() { err = e.withstand(err) })
-		}
-		if err != nil {
+		if err != nil && !errors.Is(err, udp.ErrInterrupted) {
 			e.pause(&r.trouble, err)
 		}
 	}
@@ -51,18 +48,6 @@ func (e *endpoint) pause(trouble *backoff, err error) {
 	case <-e.done:
 	case <-time.After(pause):
 	}
-}
-
-// withstand deals with errors that say nothing of the socket, and returns all others.
-func (e *endpoint) withstand(err error) error {
-	switch {
-	case e.connected && isRefusal(err):
-		e.refused(err)
-		return nil
-	case errors.Is(err, udp.ErrInterrupted):
-		return nil
-	}
-	return err
 }
 
 // receiver is what a socket of the endpoint reads into. It belongs to whoever reads.
@@ -94,6 +79,17 @@ func (r *receiver) take(n int) (sole *conn, more bool) {
 	}
 	r.putBack()
 	return sole, true
+}
+
+// report deals with what ICMP says, and reports whether the Receive may go on.
+func (r *receiver) report(rs []udp.Report) (more bool) {
+	if events := r.endpoint.hint(rs); len(events) > 0 {
+		if !r.untold() {
+			r.Lend() // what is to be told is kept with a batch
+		}
+		r.in.events = append(r.in.events, events...)
+	}
+	return !r.untold()
 }
 
 // untold reports whether something is to be told.
@@ -142,6 +138,15 @@ func (r *callerReceiver) Take(n int) bool {
 	return more && len(r.caller.wakeup) == 0
 }
 
+// Report implements udp.Receiver.
+func (r *callerReceiver) Report(rs []udp.Report) bool {
+	l := &r.sock.leadership
+	l.busy.Store(true)
+	more := r.report(rs)
+	l.busy.Store(false)
+	return more && len(r.caller.wakeup) == 0
+}
+
 // loopReceiver is the receiver of the endpoint's reader.
 type loopReceiver struct {
 	*receiver
@@ -167,6 +172,9 @@ func (r *loopReceiver) Take(n int) bool {
 	}
 	return more && !r.handedOver
 }
+
+// Report implements udp.Receiver.
+func (r *loopReceiver) Report(rs []udp.Report) bool { return r.report(rs) }
 
 // backoff spaces the attempts at something that keeps failing. Sixteen failures
 // in a row are taken for what ICMP said of sixteen earlier packets.
@@ -264,15 +272,5 @@ func (e *endpoint) localOf(m *udp.Message) netip.AddrPort {
 func (e *endpoint) answer(s *socket, in *receiveBatch) {
 	if len(in.replies.messages) > 0 {
 		e.send(s, &in.replies, false)
-	}
-}
-
-// refused tells the dial of a connected socket that nobody listens.
-func (e *endpoint) refused(err error) {
-	e.mu.Lock()
-	conns := e.living()
-	e.mu.Unlock()
-	for _, c := range conns {
-		c.refused(err)
 	}
 }

@@ -53,6 +53,7 @@ func FuzzPacket(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		before := bytes.Clone(b)
 		wire.ShortDst(b)
+		wire.ParsePrefix(b)
 		wire.Verify(b, wire.Seed(wire.Version, 1, 2))
 		checkInvariants(t, b)
 		if s := wire.Describe(b); strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
@@ -88,6 +89,13 @@ func checkInvariants(t *testing.T, b []byte) {
 }
 
 func checkHeader(t *testing.T, b []byte, h wire.Header, payload []byte) {
+	size := len(b) - len(payload) - wire.TrailerSize
+	if got, err := wire.ParsePrefix(b[:size]); got != h || err != nil {
+		t.Errorf("the header alone is %+v, error %v, want %+v", got, err, h)
+	}
+	if got, err := wire.ParsePrefix(b[:size-1]); err == nil {
+		t.Errorf("the header without its last byte is %+v", got)
+	}
 	again := append(wire.AppendHeader(nil, h), payload...)
 	if len(again)+wire.TrailerSize != len(b) || !bytes.HasPrefix(b, again) {
 		t.Fatalf("%+v with a payload of %d bytes is written again as\n%x\nwant\n%x and a trailer", h, len(payload), again, b)

@@ -149,6 +149,32 @@ func ParseHeader(b []byte) (h Header, payload []byte, err error) {
 	return h, payload, nil
 }
 
+// ParsePrefix is ParseHeader for the first bytes of a packet whose rest is missing, as ICMP quotes it. A header
+// that is not whole is ErrTruncated.
+func ParsePrefix(b []byte) (h Header, err error) {
+	const longest = 1 + 4 + 1 + IDSize + 1 + IDSize + 4
+	if !IsEbb(b) {
+		return Header{}, ErrForeign
+	}
+	var whole [longest + 1 + TrailerSize]byte // a byte of payload, for the sake of the parsers
+	n := copy(whole[:longest], b)
+	size := 0
+	if IsLong(b) {
+		h, _, err = parseLong(whole[:])
+		size = LongHeaderLen(h.Type, h.NumberLen)
+	} else {
+		h, _, err = parseShort(whole[:])
+		size = ShortHeaderLen(h.NumberLen)
+	}
+	switch {
+	case err == nil && n < size:
+		return Header{}, ErrTruncated
+	case err != nil:
+		return Header{}, err
+	}
+	return h, nil
+}
+
 // AppendHeader appends h. Of h.Number it sends the low h.NumberLen bytes, which is
 // ignored for a type without a packet number. A long header needs its version;
 // any but 0 will do, which tests of other versions rely on.

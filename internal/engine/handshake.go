@@ -315,19 +315,10 @@ func (c *Conn) handleUnknown(path Path, h wire.Header) {
 // Opening reports whether this is a dial of which one packet, the first, was made and nothing was heard.
 func (c *Conn) Opening() bool { return c.state == stateHandshake && c.params.Client && c.hs.next == 1 }
 
-// Unreachable ends a dial whose first packet the system could not send.
-func (c *Conn) Unreachable(err error) {
+// SendFailed ends a dial whose first packet the system could not send.
+func (c *Conn) SendFailed(err error) {
 	c.stats.SendErrors++
 	if c.Opening() {
 		c.finish(&Error{Kind: KindUnreachable, Cause: err})
-	}
-}
-
-// SendError reports that the network refused a packet. It ends a dial, and nothing
-// else: on an established connection anyone may forge it.
-func (c *Conn) SendError(err error) {
-	c.stats.SendErrors++
-	if c.state == stateHandshake && c.params.Client {
-		c.finish(&Error{Kind: KindRefused, Code: wire.CodeRefused, Reason: "port unreachable"})
 	}
 }

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -174,7 +173,7 @@ func TestEveryCounterMoves(t *testing.T) {
 	c.OnChange = out.pump
 	c.Flush()
 	w.Run(2 * time.Minute)
-	c.Conn.SendError(errors.New("no route"))
+	c.Conn.Unreachable(w.Now(), engine.Hint{Kind: engine.HintUnreachable})
 	out = &feed{f: c, n: 100_000}
 	good := w.up.Config()
 	w.up.SetConfig(w.Now(), simnet.LinkConfig{Loss: 1}) // persistent congestion, a black hole

@@ -327,3 +327,31 @@ func benchmarkLookUp(b *testing.B, n int) {
 		}
 	}
 }
+
+func TestSenderOfAQuotedPacket(t *testing.T) {
+	s := newScene(t, Config{Listening: true})
+	dial := s.dials(bob, 7)
+	local, accepted := s.opens(alice, 8)
+	answered := s.dials(carol, 9)
+	s.get(carol, long(wire.Accept, 9, 90, parametersAnd(nil), 100), Deliver)
+	for _, test := range []struct {
+		name   string
+		remote netip.AddrPort
+		header wire.Header
+		want   *client
+	}{
+		{"the INITIAL of a dial", bob, wire.Header{Type: wire.Initial, Dst: 70, Src: 7}, dial},
+		{"the same, elsewhere", alice, wire.Header{Type: wire.Initial, Dst: 70, Src: 7}, nil},
+		{"an INITIAL of nobody's", bob, wire.Header{Type: wire.Initial, Dst: 70, Src: 6}, nil},
+		{"an ACCEPT", alice, wire.Header{Type: wire.Accept, Dst: 8, Src: local}, accepted},
+		{"a listener's short packet", alice, wire.Header{Type: wire.Short, Dst: 8}, accepted},
+		{"a dialler's short packet", carol, wire.Header{Type: wire.Short, Dst: 90}, answered},
+		{"the same, elsewhere", alice, wire.Header{Type: wire.Short, Dst: 90}, nil},
+		{"a short packet with our own ID", carol, wire.Header{Type: wire.Short, Dst: 9}, nil},
+		{"an answer without a connection", alice, wire.Header{Type: wire.Refuse, Dst: 8, Src: 80}, nil},
+	} {
+		if got, ok := s.Sender(test.remote, test.header); got != test.want || ok != (test.want != nil) {
+			t.Errorf("%s: sender %+v, %v, want %+v", test.name, got, ok, test.want)
+		}
+	}
+}

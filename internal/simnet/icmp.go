@@ -55,5 +55,8 @@ func (u *Unreachable) Unwrap() error {
 	return syscall.ECONNREFUSED
 }
 
+// Undelivered returns where the datagram was sent to and what it began with, for package udp.
+func (u *Unreachable) Undelivered() (remote netip.AddrPort, quoted []byte) { return u.To, u.Quoted }
+
 // quote is what a report says of a datagram. It borrows b.
 func quote(b []byte) []byte { return b[:min(len(b), quoteLimit)] }

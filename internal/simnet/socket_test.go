@@ -1,9 +1,7 @@
 package simnet_test
 
 import (
-	"errors"
 	"net/netip"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,14 +10,29 @@ import (
 	"example.com/ebb/internal/udp"
 )
 
-// lender is a receiver with one message.
-type lender [1]udp.Message
+// lender is a receiver with one message, which wants one thing.
+type lender struct {
+	message [1]udp.Message
+	taken   int
+	reports []udp.Report
+}
 
-func (l *lender) Lend() []udp.Message { return l[:] }
-func (l *lender) Take(int) bool       { return false }
+func newLender() *lender { return &lender{message: [1]udp.Message{{Buf: make([]byte, 1500)}}} }
 
-// TestReportsPassThroughSockets: what transports read with hands on who is unreachable, with the quoted datagram, as
-// an error after which it receives on.
+func (l *lender) Lend() []udp.Message { return l.message[:] }
+
+func (l *lender) Take(n int) bool {
+	l.taken += n
+	return n == 0
+}
+
+func (l *lender) Report(rs []udp.Report) bool {
+	l.reports = append(l.reports, rs...)
+	return false
+}
+
+// TestReportsPassThroughSockets: what transports read with reports who is unreachable, with the quoted datagram, and
+// receives on.
 func TestReportsPassThroughSockets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.NewNetwork(1)
@@ -40,13 +53,10 @@ func TestReportsPassThroughSockets(t *testing.T) {
 		if _, err := pa.WriteToUDPAddrPort([]byte("hello"), to); err != nil {
 			t.Fatal(err)
 		}
-		err = s.Receive(&lender{{Buf: make([]byte, 1500)}})
-		var u *simnet.Unreachable
-		if !errors.As(err, &u) || u.To != to || string(u.Quoted) != "hello" || !errors.Is(err, syscall.ECONNREFUSED) {
-			t.Fatalf("Receive: %v (%+v), want a report for %v that quotes hello", err, u, to)
-		}
-		if !udp.IsTemporary(err) {
-			t.Errorf("%v ends the socket", err)
+		l := newLender()
+		err = s.Receive(l)
+		if err != nil || len(l.reports) != 1 || l.reports[0].Remote != to || l.reports[0].Kind != udp.PortUnreachable || string(l.reports[0].Quoted) != "hello" {
+			t.Fatalf("Receive: %v, reports %+v, want one for %v that quotes hello", err, l.reports, to)
 		}
 		pb, err := b.ListenPacket(2)
 		if err != nil {
@@ -55,8 +65,8 @@ func TestReportsPassThroughSockets(t *testing.T) {
 		if _, err := pb.WriteToUDPAddrPort([]byte("here I am"), netip.MustParseAddrPort("10.0.0.1:1")); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Receive(&lender{{Buf: make([]byte, 1500)}}); err != nil {
-			t.Errorf("Receive after the report: %v", err)
+		if err := s.Receive(l); err != nil || l.taken != 1 {
+			t.Errorf("Receive after the report: %v, %d datagrams", err, l.taken)
 		}
 	})
 }

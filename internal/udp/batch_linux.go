@@ -16,12 +16,15 @@ type batchLink struct {
 	socket *Socket
 	reader
 	writer
+	errors errorQueue
 }
 
 func newBatchLink(s *Socket, _ *net.UDPConn, opt Options) link {
 	s.gso.Store(!opt.NoGSO && sendsTrains(s.raw))
 	s.features.gro = !opt.NoGRO && receiveTrains(s.raw)
 	l := &batchLink{socket: s}
+	l.errors.on = !opt.NoReports && receiveErrors(s.raw, &s.features)
+	s.features.reports = l.errors.on
 	l.drain, l.push = l.readAll, l.sendOut
 	return l
 }

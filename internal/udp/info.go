@@ -25,6 +25,8 @@ type Info struct {
 	// PacketInfo says that a wildcard socket tells the address it was
 	// spoken to and can answer from it.
 	PacketInfo bool
+	// Reports says that Receivers get what ICMP says of datagrams to any peer.
+	Reports bool
 	// ReceiveBuffer and SendBuffer are what the system granted, in bytes, in
 	// the measure in which it was asked, or 0 if unknown. (Linux books
 	// twice that, for its own overhead.)
@@ -41,6 +43,8 @@ type Info struct {
 	// ReceiveErrors counts the errors of Read.
 	ReceiveErrors uint64
 	SendErrors    SendErrors
+	// Reported counts what Receivers got of ICMP's reports.
+	Reported uint64
 }
 
 // Traffic counts what went one way.
@@ -70,12 +74,14 @@ func (s *Socket) Info() Info {
 		DontFragment:  s.features.dontFragment,
 		ECN:           s.features.ecn,
 		PacketInfo:    s.features.packetInfo,
+		Reports:       s.features.reports,
 		Received:      s.counters.received.load(),
 		Sent:          s.counters.sent.load(),
 		Truncated:     s.counters.truncated.Load(),
 		Dropped:       uint64(s.counters.dropped.Load()),
 		ReceiveErrors: s.counters.receiveErrors.Load(),
 		SendErrors:    s.counters.sendErrors.load(),
+		Reported:      s.counters.reports.Load(),
 	}
 	if s.raw != nil {
 		i.ReceiveBuffer, i.SendBuffer = bufferSizes(s.raw)
@@ -87,6 +93,7 @@ func (s *Socket) Info() Info {
 type counters struct {
 	received, sent           trafficCounter
 	truncated, receiveErrors atomic.Uint64
+	reports                  atomic.Uint64
 	dropped                  atomic.Uint32 // as the system counts
 	sendErrors               sendErrorCounter
 }

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -141,10 +144,23 @@ func (s *Socket) Read(ms []Message) (n int, err error) {
 	return r.n, err
 }
 
+// readReports waits for n reports. What they quote is a copy.
+func readReports(t testing.TB, s *Socket, n int) []Report {
+	t.Helper()
+	r := single{ms: room(s, 1), until: n}
+	if err := s.Receive(&r); err != nil || len(r.reports) != n {
+		blameICMP(t)
+		t.Fatalf("%d reports, error %v, want %d", len(r.reports), err, n)
+	}
+	return r.reports
+}
+
 // single is a Receiver that wants one batch.
 type single struct {
-	ms []Message
-	n  int
+	ms      []Message
+	n       int
+	until   int // ends with so many reports, if it is not 0
+	reports []Report
 }
 
 func (r *single) Lend() []Message { return r.ms }
@@ -152,6 +168,14 @@ func (r *single) Lend() []Message { return r.ms }
 func (r *single) Take(n int) bool {
 	r.n = n
 	return n == 0
+}
+
+func (r *single) Report(rs []Report) bool {
+	for _, report := range rs {
+		report.Quoted = slices.Clone(report.Quoted)
+		r.reports = append(r.reports, report)
+	}
+	return r.until == 0 || len(r.reports) < r.until
 }
 
 // read reads n datagrams. What is longer than 2 KiB is cut off unless the
@@ -198,4 +222,30 @@ func payloads(ms []Message) (all [][]byte) {
 		all = append(all, m.Buf[:m.N])
 	}
 	return all
+}
+
+// icmpFailures is how many ICMP messages the kernel could not send, 0 if it does not say.
+func icmpFailures() (n int) {
+	b, _ := os.ReadFile("/proc/net/snmp")
+	var names []string
+	for line := range strings.Lines(string(b)) {
+		fields := strings.Fields(line)
+		if i := slices.Index(names, "OutErrors"); i > 0 && fields[0] == "Icmp:" {
+			n, _ = strconv.Atoi(fields[i])
+		}
+		names = fields
+	}
+	return n
+}
+
+// icmpFailuresBefore is that when the tests began.
+var icmpFailuresBefore = icmpFailures()
+
+// blameICMP skips a test that waited for a report in vain if the kernel could not send some. It has few buffers for
+// ICMP, which all network namespaces share, and one slow link somewhere can hold them all.
+func blameICMP(t testing.TB) {
+	t.Helper()
+	if n := icmpFailures() - icmpFailuresBefore; n > 0 {
+		t.Skipf("the kernel could not send %d ICMP messages", n)
+	}
 }

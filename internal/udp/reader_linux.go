@@ -2,7 +2,10 @@ package udp
 
 import (
 	"encoding/binary"
+	"errors"
+	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"syscall"
 	"unsafe"
@@ -15,6 +18,7 @@ import (
 type reader struct {
 	receiver Receiver           // during a receive
 	errno    syscall.Errno      // what ended it
+	woken    bool               // it has waited
 	drain    func(uintptr) bool // readAll as a func value, made once
 	zones    zones
 }
@@ -24,13 +28,32 @@ type reader struct {
 // the read that emptied the socket ends the wait that follows. That makes one system call a
 // batch, none to ask whether there is something, and no buffers during the wait.
 func (l *batchLink) receive(r Receiver) error {
-	l.receiver, l.reader.errno = r, 0
+	l.receiver, l.reader.errno, l.reader.woken = r, 0, false
 	err := l.socket.raw.Read(l.drain)
+	for l.errors.on && err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
+		err = l.receiveBeside()
+	}
 	l.receiver = nil
 	if err == nil && l.reader.errno != 0 {
 		err = l.reader.errno
 	}
 	return err
+}
+
+// receiveBeside goes on with a receive that the runtime refuses: an error that comes while there is neither anything
+// to read nor room to write makes it take the descriptor for one that cannot be waited for, until
+// the next event.
+func (l *batchLink) receiveBeside() error {
+	const patience = 10 // ms, in which the runtime may have changed its mind
+	over := false
+	err := l.socket.raw.Control(func(fd uintptr) {
+		unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, patience)
+		over = l.readAll(fd)
+	})
+	if err != nil || over {
+		return err
+	}
+	return l.socket.raw.Read(l.drain)
 }
 
 // readAll reads until the socket is empty, and reports whether the receive is over.
@@ -40,6 +63,10 @@ func (l *batchLink) readAll(fd uintptr) (over bool) {
 		want := min(len(ms), batchSize)
 		got, errno := l.readBatch(fd, ms[:want])
 		more := l.receiver.Take(got)
+		reported := false
+		if got == 0 || l.errors.filled.Load() {
+			errno, reported, more = l.lookForErrors(fd, errno, more)
+		}
 		switch {
 		case l.socket.closed.Load():
 			l.reader.errno = unix.EBADF
@@ -49,10 +76,35 @@ func (l *batchLink) readAll(fd uintptr) (over bool) {
 			return true
 		case !more:
 			return true
-		case got < want:
+		case got < want && !reported:
+			l.reader.woken = true // when it is called again
 			return false
 		}
 	}
+}
+
+// lookForErrors looks into the error queue if a read gives reason to. It returns the error
+// that is left, whether the socket is to be read once more, and whether the receiver wants to go on.
+func (l *batchLink) lookForErrors(fd uintptr, errno syscall.Errno, more bool) (left syscall.Errno, again, goOn bool) {
+	if !l.errors.on {
+		if errno == unix.EAGAIN {
+			return errno, false, more
+		}
+		if r, ok := l.socket.reportOf(errno); ok {
+			l.socket.counters.reports.Add(1)
+			return 0, true, l.receiver.Report([]Report{r}) && more
+		}
+		return errno, false, more
+	}
+	pending := causedByICMP(errno)
+	if !pending && !l.reader.woken && !l.errors.filled.Load() {
+		return errno, false, more
+	}
+	found, wanted := l.report(fd)
+	if pending {
+		errno = 0
+	}
+	return errno, pending || found, more && wanted
 }
 
 // readBatch reads what is there.

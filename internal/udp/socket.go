@@ -44,6 +44,9 @@ type Options struct {
 	// NoGRO reads single datagrams, even where the kernel could put trains
 	// together. NoBatch implies it.
 	NoGRO bool
+	// NoReports leaves what ICMP says of datagrams to the system, even where it would tell of those to
+	// any peer. NoBatch implies it.
+	NoReports bool
 }
 
 // A Socket is a UDP socket. Its methods may be called by any number of
@@ -59,6 +62,8 @@ type Socket struct {
 	gso      atomic.Bool // trains go to the kernel whole
 	counters counters
 	closed   atomic.Bool
+
+	interrupted atomic.Bool // by Interrupt, since a Receive was last ended by it
 
 	readMu  sync.Mutex // held over a Receive
 	writeMu sync.Mutex // held over a write, not over a wait
@@ -90,6 +95,7 @@ type link interface {
 type features struct {
 	dontFragment bool // datagrams leave whole or not at all
 	gro          bool // reads return trains
+	reports      bool // what ICMP says is told, whoever a datagram was sent to
 	ecn          bool // ECN codepoints are told and set
 	packetInfo   bool // local addresses are told and set
 	is4, is6     bool // what the socket can carry: one of the IPv6 family perhaps both
@@ -175,19 +181,24 @@ type Receiver interface {
 	// Take returns all messages that were lent last. The first n are filled; n is 0 if there
 	// was nothing after all. It reports whether to go on.
 	Take(n int) bool
+	// Report gets what ICMP says of datagrams that the socket has sent, a few at a time, while no
+	// messages are lent. They and what they quote are borrowed. It reports whether to go on.
+	Report(rs []Report) bool
 }
 
 // Receive hands over what arrives until the receiver has enough, which is no error, or a read
-// fails. On a connected socket the error may be what ICMP said of an earlier send: if
-// IsTemporary says so, the socket receives on. After Interrupt it is ErrInterrupted, after Close
+// fails. What ICMP said of earlier sends is no error but a report: of those to any peer where Info.Reports is
+// true, of those that were refused by the peer of a connected socket anywhere. After Interrupt it is ErrInterrupted, after Close
 // net.ErrClosed. The receiver must not call Close.
 func (s *Socket) Receive(r Receiver) error {
 	s.readMu.Lock()
 	err := net.ErrClosed
 	if !s.closed.Load() {
 		err = s.link.receive(r)
-		if err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
-			err = s.forgetInterrupt()
+		for err != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+			if err = s.forgetInterrupt(); err == nil { // it was a nudge
+				err = s.link.receive(r)
+			}
 		}
 	}
 	s.readMu.Unlock()
@@ -204,15 +215,24 @@ func (s *Socket) Receive(r Receiver) error {
 func (s *Socket) Interruptible() bool { return s.raw != nil }
 
 // Interrupt ends the current Receive, or else the next one, unless something else ends that first.
-func (s *Socket) Interrupt() { s.pc.SetReadDeadline(past) }
+func (s *Socket) Interrupt() {
+	s.interrupted.Store(true)
+	s.pc.SetReadDeadline(past)
+}
+
+// nudge makes the Receive that is on, or else the next, look at everything once more.
+func (s *Socket) nudge() { s.pc.SetReadDeadline(past) }
 
 // past is a deadline that ends a wait.
 var past = time.Unix(1, 0)
 
-// forgetInterrupt lets the next Receive wait again.
+// forgetInterrupt lets a Receive wait again. The error is nil if nobody has asked for an end.
 func (s *Socket) forgetInterrupt() error {
-	s.pc.SetReadDeadline(time.Time{})
-	return ErrInterrupted
+	s.pc.SetReadDeadline(time.Time{}) // before the look, or one that is set between the two would be lost
+	if s.interrupted.Swap(false) {
+		return ErrInterrupted
+	}
+	return nil
 }
 
 // oneByOne is a link that reads one datagram a call.
@@ -230,8 +250,17 @@ func (s *Socket) receiveOneByOne(l oneByOne, r Receiver) error {
 			}
 		}
 		n, err := l.read(r.Lend())
-		if !r.Take(n) || err != nil {
-			return err
+		more := r.Take(n)
+		if err != nil {
+			report, ok := s.reportOf(err)
+			if !ok {
+				return err
+			}
+			s.counters.reports.Add(1)
+			more = r.Report([]Report{report}) && more
+		}
+		if !more {
+			return nil
 		}
 	}
 }
@@ -240,7 +269,7 @@ func (s *Socket) receiveOneByOne(l oneByOne, r Receiver) error {
 // complete. If that is not all of them, err says why, ms[n].Sent points to the
 // datagram that did not leave, and Write(ms[n:]) continues exactly there. With
 // ErrWouldBlock the socket has no room for now. Other errors that
-// IsTemporary accepts concern that datagram or, on a connected socket,
+// IsTemporary accepts concern that datagram or, on a connected socket where Info.Reports is false,
 // an earlier one; whoever gives the datagram up calls Skip. A message
 // with nothing left to send counts as complete.
 func (s *Socket) Write(ms []Message) (n int, err error) {

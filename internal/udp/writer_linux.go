@@ -36,7 +36,7 @@ func (l *batchLink) write(ms []Message) (n int, err error) {
 			return n, nil
 		}
 		l.count = l.fill(l.out, ms[n:])
-		if err := l.socket.raw.Write(l.push); err != nil {
+		if err := l.sendOff(); err != nil {
 			return n, err
 		}
 		l.advance(ms[n:])
