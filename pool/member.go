@@ -111,7 +111,7 @@ func (s *Side) mayTake(now time.Duration, l *limits, f flow) (overdraft time.Dur
 	}
 	turn := l.line.turnOf(&s.place)
 	if turn <= now && s.place.line == l.line {
-		return f.promised(s.place.n), true
+		return f.promised(s.place.n, now-turn), true
 	}
 	surplus := now - s.budget.common.due()
 	return 0, turn <= now+max(surplus, 0) || surplus >= f.fill
@@ -173,7 +173,7 @@ func (s *Side) Wait(now time.Duration, n int) time.Duration {
 		s.place = l.line.join(now, f, n, common.due())
 	}
 	turn := l.line.turnOf(&s.place) - now
-	inTurn := max(turn, common.until(now, f, n, f.promised(s.place.n)))
+	inTurn := max(turn, common.until(now, f, n, f.promised(s.place.n, max(-turn, 0))))
 	early := max(turn-max(now-common.due(), 0), common.until(now, f, n, 0))
 	return min(inTurn, early)
 }

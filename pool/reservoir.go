@@ -39,9 +39,11 @@ func (f flow) timeFor(n int64) time.Duration {
 // overdraft is how far, in time, those below their share may go into debt.
 func (f flow) overdraft() time.Duration { return f.fill / bursts }
 
-// promised is how far, in time, those may go into debt whose turn has come, to whom n bytes were promised: a few bytes of
-// somebody else's do not cost them their turn.
-func (f flow) promised(n int) time.Duration { return min(f.timeFor(int64(n)), f.overdraft()) }
+// promised is how far, in time, those may go into debt to whom n bytes were promised, and whose turn was late ago. A few
+// bytes of somebody else's do not cost them their turn, nor do those who came early while they were not there.
+func (f flow) promised(n int, late time.Duration) time.Duration {
+	return min(f.timeFor(int64(n))+late, f.overdraft())
+}
 
 // fill makes the reservoir a full one, whatever the time.
 func (r *reservoir) fill() { r.earnedAt.Store(math.MinInt64 / 2) }

@@ -58,11 +58,18 @@ func (c *Conn) Want(now time.Duration) (n, worth int) {
 		return 0, 0
 	}
 	c.refreshRate(now)
-	worth = c.trainLimit()
-	if c.budget.rate > 0 {
-		worth = min(worth, max(c.nextSize(), int(float64(c.budget.rate)*c.UpdateInterval().Seconds())))
-	}
+	worth = c.worthwhile()
 	return max(0, min(worth, c.windowRoom(), c.path.bucket.Available(now))), worth
+}
+
+// worthwhile is for how many bytes it is worth to wait: a train. Of a budget it is no more than the share earns in an update
+// interval, and a packet at least, so that tiny shares come packet by packet.
+func (c *Conn) worthwhile() int {
+	train := c.trainLimit()
+	if c.budget.rate > 0 {
+		train = min(train, max(c.nextSize(), int(float64(c.budget.rate)*c.UpdateInterval().Seconds())))
+	}
+	return train
 }
 
 // WaitForBudget tells of data that the budget holds back that it is worth asking again only at a time.
@@ -159,7 +166,7 @@ func (c *Conn) allowance(now time.Duration) (bytes int, by Limit, until time.Dur
 	default:
 		by = LimitPool
 	}
-	train := min(uint64(c.trainLimit()), c.backlog()+dataOverhead)
+	train := min(uint64(c.worthwhile()), c.backlog()+dataOverhead)
 	return bytes, by, now + max(c.path.bucket.Until(now, int(train)), 1)
 }
 

@@ -9,13 +9,20 @@ import (
 	"example.com/ebb/wire"
 )
 
-// TestTinySharesTakeTurns: 400 connections that are closed behind 20 kB each share 40 kB/s, which is a packet
+// TestTinySharesTakeTurns: connections that are closed behind 20 kB each have 100 bytes/s each of a pool, which is a packet
 // every 12 s for each. All is delivered, as no timer of the peer's runs while the pool holds bytes back, and nobody waits
 // for its next packet for longer than twice that.
 func TestTinySharesTakeTurns(t *testing.T) {
-	const n, each, total = 400, 20 * kb, 40 * kb
+	for _, n := range []int{100, 150, 400} {
+		tinyShares(t, n, int64(n)*100)
+	}
+}
+
+func tinyShares(t *testing.T, n int, total int64) {
+	t.Helper()
+	const each = 20 * kb
 	const size = 1200 // no probes of a larger one
-	const fair = time.Second * n * size / total
+	fair := time.Second * time.Duration(n) * size / time.Duration(total)
 	var w *world
 	last, longest := make(map[wire.ID]time.Duration), time.Duration(0)
 	up := simnet.LinkConfig{Delay: 10 * ms, Drop: func(_ int, b []byte) bool {
