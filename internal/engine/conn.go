@@ -127,6 +127,7 @@ type Conn struct {
 	appLimited bool          // nothing to send although the window would admit it
 	limit      Limit         // what held the last flush back
 
+	window    windowState
 	due       frameSet  // control frames to be sent
 	responses [][8]byte // to PATH_CHALLENGE, the newest first
 

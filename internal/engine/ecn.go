@@ -49,6 +49,10 @@ type ecnState struct {
 
 	tested, testsLost, testsAcked int32 // marked packets since the test began
 
+	jam      int32  // round trips in a row in which all was marked with CE
+	jamEnd   uint64 // the ACK of this number ends the round
+	unmarked int64  // acknowledged packets without CE when the first of them began
+
 	from    uint64        // numbers below were sent before the test began
 	retryAt time.Duration // when a path that has failed is tested again; 0: never
 	lostRun int32         // marked packets lost since one was acknowledged
@@ -58,10 +62,6 @@ type ecnState struct {
 	sent  uint64 // packets marked ECT(0)
 	acked uint64 // of them, acknowledged
 	ce    uint64 // of them, reported as marked with CE
-
-	jam      int32  // round trips in a row in which all was marked with CE
-	jamEnd   uint64 // the ACK of this number ends the round
-	unmarked int64  // acknowledged packets without CE when the first of them began
 }
 
 // begin decides if the train that is about to be built is marked. A packet on which the life of the connection may depend is

@@ -78,6 +78,7 @@ func (c *Conn) appendControl(now time.Duration, p *packet, allowed bool) {
 	// A STOP makes the peer throw away what it has no ACK for, and would report as lost.
 	if c.acks.owed > 0 || c.acks.due <= now || c.due.has(wire.FrameStop) && c.recv.Highest() > 0 {
 		c.appendAck(now, p)
+		c.repeatWindow(now)
 	}
 	if !allowed {
 		return
@@ -89,7 +90,11 @@ func (c *Conn) appendControl(now time.Duration, p *packet, allowed bool) {
 			if p.b, more = controlFrames[t].append(c, now, p.b, p.room()); len(p.b) == before {
 				break
 			}
-			c.sent.carry(p.record, sentFrame{kind: t})
+			f := sentFrame{kind: t}
+			if t == wire.FrameWindow {
+				f.offset = c.recv.Limit()
+			}
+			c.sent.carry(p.record, f)
 			p.record.flags |= eliciting
 			if !more {
 				c.due.remove(t)
@@ -100,7 +105,7 @@ func (c *Conn) appendControl(now time.Duration, p *packet, allowed bool) {
 
 // sentFrame is a frame in a packet that was sent, as far as it matters what became of it.
 type sentFrame struct {
-	offset uint64 // DATA: of its first byte. ACK: the largest number that it named
+	offset uint64 // DATA: of its first byte. ACK: the largest number that it named. WINDOW: the limit
 	length uint32 // DATA: its bytes
 	kind   wire.FrameType
 	fin    bool // DATA: the end of the stream is behind it

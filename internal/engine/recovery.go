@@ -98,16 +98,7 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 	c.reportSpurious(now, r.spurious)
 	c.detectLosses(now, prior, 0)
 	e.SmoothedRTT, e.MinRTT, e.InFlight = c.path.rtt.smoothed, c.path.rtt.min, c.sent.inFlight
-	window := c.path.cc.Window()
-	switch {
-	case c.path.ecn.jams(now, &e, window, c.path.mtu.size):
-		c.restart(now)
-	case e.CE > 0:
-		c.path.cc.OnAck(now, e)
-		c.noteReduction(window, prior, 0)
-	default:
-		c.path.cc.OnAck(now, e)
-	}
+	c.reportAck(now, e)
 	if c.path.prr.active {
 		safe := c.send.Base() > oldest && c.stats.PacketsLost == lost
 		c.path.prr.deliver(r.bytes, c.sent.inFlight, c.path.cc.Window(), c.path.mtu.size, safe)
@@ -116,6 +107,19 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 	c.noteProgress(now, r.fresh, oldest)
 	c.confirmed = true
 	return nil
+}
+
+// reportAck tells the controller of an ACK.
+func (c *Conn) reportAck(now time.Duration, e congestion.AckEvent) {
+	window := c.path.cc.Window()
+	if c.path.ecn.jams(now, &e, window, c.path.mtu.size) {
+		c.restart(now)
+		return
+	}
+	c.path.cc.OnAck(now, e)
+	if e.CE > 0 {
+		c.noteReduction(window, e.PriorInFlight, 0)
+	}
 }
 
 // ackRange marks one range of an ACK.
@@ -176,6 +180,8 @@ func (c *Conn) ackPacket(now time.Duration, p *sentPacket, r *ackResult) {
 			c.ackData(f, r)
 		case wire.FrameAck:
 			c.acks.forget(f.offset)
+		case wire.FrameWindow:
+			c.windowAcked(f.offset)
 		default:
 			controlFrames[f.kind].acked(c)
 		}
@@ -442,6 +448,9 @@ func (c *Conn) lossTimer(now time.Duration) {
 	c.loss.probes = min(c.loss.ptoCount, 2)
 	if c.loss.ptoCount > 1 {
 		c.mtuSuspect()
+	}
+	if c.windowUnknown() {
+		c.due.add(wire.FrameWindow)
 	}
 	if c.hasWork() {
 		return // new data, or what is known to be lost, serves as the probe

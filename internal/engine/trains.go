@@ -37,8 +37,8 @@ type trainState struct {
 	limit uint16 // packets that a train may have, unless it is a trial or they pass
 	size  uint16 // packets of the train that was lost: if as many arrive, it was bad luck
 
-	run   int32  // packets of trains lost since one of such a train was acknowledged
-	least uint16 // packets of the smallest of these trains; 0: none
+	least uint16 // packets of the smallest train lost since one as large was acknowledged; 0: none
+	run   int32  // packets of these trains
 
 	trialSize uint16 // packets of the trial under way
 	trialLost uint16 // of them, lost

@@ -24,10 +24,11 @@ type Recv struct {
 	reset    bool // it ends abnormally there
 	discard  bool // nobody will read: bytes count, and are dropped
 
-	window    uint64        // size of the window
-	maxWindow uint64        // its bound
-	limit     uint64        // the offset offered so far; never taken back
-	renewedAt time.Duration // when limit was last raised
+	window      uint64        // size of the window
+	maxWindow   uint64        // its bound
+	limit       uint64        // the offset offered so far; never taken back
+	renewedAt   time.Duration // when Grow was last asked
+	renewedRead uint64        // how much was read then
 
 	lease *Lease // of a caller who waits; nil: nobody does
 }
@@ -220,19 +221,20 @@ func (p *Recv) Renewable() bool {
 	return p.Bounded() && p.read+p.window-p.limit >= p.window/2
 }
 
-// Renew raises the limit and returns it. The window doubles if half of it was
-// read within two round trips: then it, not the application, was the bound.
+// Renew raises the limit and returns it. The window doubles if it, and not the application, was the bound: see Grow.
 func (p *Recv) Renew(now, srtt time.Duration) uint64 {
 	p.Grow(now, srtt, true)
 	p.limit = max(p.limit, p.read+p.window)
 	return p.limit
 }
 
-// Grow doubles the window if it was renewed less than two round trips ago and nothing but the window was the
-// bound since.
+// Grow doubles the window if the application has read half of it in two round trips, or more in a time as much longer,
+// and nothing but the window was the bound since it was last asked. What counts is bytes: where packets come late, a whole
+// window is read at once, and then nothing for more than two round trips.
 func (p *Recv) Grow(now, srtt time.Duration, bound bool) {
-	if bound && (srtt == 0 || now-p.renewedAt < 2*srtt) {
+	read, took := min(p.read-p.renewedRead, p.window), now-p.renewedAt
+	if bound && (srtt == 0 || took < 2*srtt || float64(read)*float64(2*srtt) > float64(p.window/2)*float64(took)) {
 		p.window = min(2*p.window, p.maxWindow)
 	}
-	p.renewedAt = now
+	p.renewedAt, p.renewedRead = now, p.read
 }
