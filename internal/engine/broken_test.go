@@ -14,7 +14,7 @@ import (
 // brokenRTT is of the paths that begin to lose some of their packets.
 const brokenRTT = 40 * time.Millisecond
 
-// brokenRun is a transfer over a path that has a rule from a time on.
+// brokenRun is a transfer over a path that has a rule from a time on, in both directions.
 type brokenRun struct {
 	c       *simnet.Flow
 	silence time.Duration // the longest time without a new byte at the receiver, since the change
@@ -27,7 +27,9 @@ func overBroken(t *testing.T, factory congestion.Factory, rate int64, size int, 
 	t.Helper()
 	rule.From = at
 	link := simnet.LinkConfig{Rate: rate, Queue: int(rate / 12), Delay: brokenRTT / 2, Rules: []simnet.Rule{rule}}
-	w := newWorld(t, 1, link, path(0, brokenRTT))
+	back := path(0, brokenRTT)
+	back.Rules = link.Rules
+	w := newWorld(t, 1, link, back)
 	w.client.Controller = factory
 	adjust := func(p *engine.Params) { p.MaxDatagram, p.SendBuffer, p.ReceiveBuffer = size, 16<<20, 16<<20 }
 	w.client.Adjust, w.server.Adjust = adjust, adjust
