@@ -39,7 +39,7 @@ func (e *endpoint) sendersOf(r *udp.Report, h *engine.Hint) (conns []*conn) {
 	switch {
 	case err == nil:
 		if c, ok := e.router.Sender(r.Remote, packet); ok {
-			h.Known, h.Long, h.Number, h.NumberLen = true, packet.Type != wire.Short, packet.Number, packet.NumberLen
+			h.Quote(packet)
 			conns = append(conns, c)
 		}
 	case e.connected && (len(r.Quoted) == 0 || errors.Is(err, wire.ErrTruncated)):

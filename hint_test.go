@@ -128,8 +128,9 @@ func TestTransferBesideRefusedDials(t *testing.T) {
 	}
 }
 
-// What is said of an established connection's packets is counted and ends nothing at once: who sees the packets can forge it.
-func TestHintsEndNoEstablishedConn(t *testing.T) {
+// What is said of an established connection's packets ends nothing at once, as anybody may forge it. Three probes are, over a
+// second: if each has such an answer and the peer is silent, it is dead.
+func TestHintsEndAnEstablishedConnAfterProbes(t *testing.T) {
 	inBubble(t, delayed, delayed, func(b *bubble) {
 		b.SetICMP(true)
 		pc, err := b.server.ListenPacket(serverPort)
@@ -151,6 +152,12 @@ func TestHintsEndNoEstablishedConn(t *testing.T) {
 			b.Errorf("%s, %d packets refused", i.State, i.SendErrors)
 		}
 		start := time.Now()
+		c.SetDeadline(start.Add(time.Minute))
+		_, err = c.Read(make([]byte, 1))
+		if took := time.Since(start); !errors.Is(err, syscall.ECONNRESET) || took < time.Second-2*oneWay || took > time.Second+2*oneWay {
+			b.Errorf("the connection ends with %v after %v, want a reset after a second", err, took)
+		}
+		start = time.Now()
 		_, err = e.DialAddr(b.Context(), serverAddr)
 		if took := time.Since(start); !errors.Is(err, syscall.ECONNREFUSED) || took != 2*oneWay {
 			b.Errorf("a dial ends with %v after %v, want a refusal after a round trip", err, took)

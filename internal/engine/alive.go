@@ -42,6 +42,7 @@ func (c *Conn) excuse(now, late time.Duration) {
 	if c.state != stateEstablished {
 		return
 	}
+	c.believe() // what it has said may lie in the socket
 	shift := func(since *time.Duration, limit time.Duration) {
 		if *since+limit <= now {
 			c.due.add(wire.FramePing)

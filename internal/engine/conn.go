@@ -133,7 +133,8 @@ type Conn struct {
 
 	ecnSeen [4]uint64 // codepoints of packets received
 
-	end closeState
+	end       closeState
+	suspicion *suspicion // that the peer is dead; nil: never hinted at
 
 	lastReceived time.Duration // of a valid packet
 	lastAcked    time.Duration // when the peer last acknowledged anything new

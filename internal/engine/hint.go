@@ -29,17 +29,29 @@ type Hint struct {
 	NumberLen int
 }
 
+// Quote completes a hint by the header of the packet that it quotes, which is one of ours.
+func (h *Hint) Quote(p wire.Header) {
+	h.Known, h.Long, h.Number, h.NumberLen = true, p.Type != wire.Short, p.Number, p.NumberLen
+}
+
 // Unreachable takes a hint. One that quotes a packet which was never sent is a forgery. That nobody listens ends a
-// dial, and no hint ends anything else: on an established connection anyone may forge it.
+// dial. On an established connection it is a reason to ask, and only answers of its kind to what is asked end it. No
+// other hint ends anything: what they report may pass.
 func (c *Conn) Unreachable(now time.Duration, h Hint) {
-	dialling := c.state == stateHandshake && c.params.Client
+	if c.state != stateDone {
+		c.notice(now)
+	}
 	if h.Known && !c.hasSent(h) {
 		c.stats.Unexpected++
 		return
 	}
 	c.stats.SendErrors++
-	if dialling && h.Kind == HintPortUnreachable {
+	switch {
+	case h.Kind != HintPortUnreachable:
+	case c.state == stateHandshake && c.params.Client:
 		c.finish(&Error{Kind: KindRefused, Code: wire.CodeRefused, Reason: "port unreachable"})
+	case c.state == stateEstablished:
+		c.suspect(now, h)
 	}
 }
 
@@ -52,5 +64,10 @@ func (c *Conn) hasSent(h Hint) bool {
 		}
 		next = c.hs.next
 	}
-	return next > 0 && wire.DecodeNumber(next-1, true, h.Number, h.NumberLen) < next
+	return next > 0 && h.near(next) < next
+}
+
+// near is the number of the packet that a hint quotes, of those around next.
+func (h *Hint) near(next uint64) uint64 {
+	return wire.DecodeNumber(next-1, true, h.Number, h.NumberLen)
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // TestHintsEndOnlyDials: that nobody listens ends a dial, whether the packet is known or not, unless it was never sent. Other hints
-// end no dial, and none ends an established connection or what a listener has half open.
+// end no dial, and none by itself an established connection or what a listener has half open.
 func TestHintsEndOnlyDials(t *testing.T) {
 	port := engine.Hint{Kind: engine.HintPortUnreachable}
 	quoting := func(h engine.Hint, long bool, number uint64) engine.Hint {

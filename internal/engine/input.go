@@ -66,6 +66,7 @@ func (c *Conn) handleShort(now time.Duration, path Path, ecn ECN, seg []byte) {
 	c.path.Local = path.Local
 	c.lastReceived = now
 	c.unanswered = Never
+	c.believe()
 	if c.handleFrames(now, number, payload) {
 		c.ecnSeen[ecn&3]++
 	}

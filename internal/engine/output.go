@@ -59,7 +59,7 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, room int) ([]byte, 
 // unmarked reports whether the next train must not carry ECT(0). What opens a connection, keeps it alive or follows a
 // timeout decides if it lives, and what tests a size must be lost for that only: not for its mark.
 func (c *Conn) unmarked(now time.Duration) bool {
-	return c.state != stateEstablished || c.loss.ptoCount > 0 || c.due.has(wire.FramePing) || c.sizeProbe(now) > 0
+	return c.state != stateEstablished || c.loss.ptoCount > 0 || c.due.has(wire.FramePing) || c.suspects() || c.sizeProbe(now) > 0
 }
 
 // appendPacket appends the next packet, if one is to be sent.
@@ -73,6 +73,9 @@ func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
 		return dst
 	case stateDone:
 		return dst
+	}
+	if c.suspects() {
+		return c.appendSuspicionProbe(now, dst)
 	}
 	if size := c.sizeProbe(now); size > 0 {
 		return c.appendSizeProbe(now, dst, size)

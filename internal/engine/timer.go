@@ -16,7 +16,7 @@ func (c *Conn) NextTimeout() time.Duration {
 	case stateHandshake:
 		return min(c.hs.resendAt, c.hs.deadline, c.end.lingerUntil)
 	}
-	t := min(c.acks.due, c.pacedUntil, c.windowDueAt(), c.idleTime(), c.userTime(), c.lingerTime(), c.slackUntil())
+	t := min(c.acks.due, c.pacedUntil, c.windowDueAt(), c.idleTime(), c.userTime(), c.lingerTime(), c.slackUntil(), c.suspicionTime())
 	if c.loss.due != Never {
 		return min(t, c.loss.due)
 	}
@@ -37,6 +37,7 @@ func (c *Conn) Advance(now time.Duration) {
 	c.advanceIdle(now)
 	c.advanceUser(now)
 	c.advanceLinger(now)
+	c.advanceSuspicion(now)
 	if now >= c.slackUntil() {
 		c.shrink()
 	}

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"net/netip"
 	"syscall"
+
+	"example.com/ebb/internal/engine"
+	"example.com/ebb/wire"
 )
 
 // ICMPCode is why a datagram could not be delivered (RFC 792, destination unreachable). 0 is none.
@@ -57,6 +60,28 @@ func (u *Unreachable) Unwrap() error {
 
 // Undelivered returns where the datagram was sent to and what it began with, for package udp.
 func (u *Unreachable) Undelivered() (remote netip.AddrPort, quoted []byte) { return u.To, u.Quoted }
+
+// handleReport tells the flow whose datagram could not be delivered. It is to be flushed.
+func (st *Station) handleReport(u Unreachable) *Flow {
+	if st.Unreachable != nil {
+		st.Unreachable(u)
+	}
+	packet, err := wire.ParsePrefix(u.Quoted)
+	if err != nil {
+		return nil
+	}
+	f, ok := st.router.Sender(u.To, packet)
+	if !ok {
+		return nil
+	}
+	h := engine.Hint{Kind: engine.HintUnreachable}
+	if u.Code == PortUnreachable {
+		h.Kind = engine.HintPortUnreachable
+	}
+	h.Quote(packet)
+	f.Conn.Unreachable(st.clock(), h)
+	return f
+}
 
 // quote is what a report says of a datagram. It borrows b.
 func quote(b []byte) []byte { return b[:min(len(b), quoteLimit)] }

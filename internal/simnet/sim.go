@@ -151,8 +151,8 @@ type Station struct {
 	Adjust func(*engine.Params)
 	// Controller makes the congestion controllers.
 	Controller congestion.Factory
-	// Unreachable, if not nil, is told what ICMP reports of datagrams that the station has sent. Nothing but
-	// this function is. What u quotes is borrowed.
+	// Unreachable, if not nil, is told what ICMP reports of datagrams that the station has sent, beside the flow that
+	// is concerned. What u quotes is borrowed.
 	Unreachable func(u Unreachable)
 	// ReadBuffer is how many bytes the socket keeps for a paused process, DefaultOverhead for each datagram
 	// included; at least one datagram fits. 0 or less: DefaultReadBuffer.
@@ -320,10 +320,7 @@ func (st *Station) arrive(p *simPacket) {
 // handle takes what a packet says. The flow that it was for, if any, is to be flushed.
 func (st *Station) handle(p *simPacket) *Flow {
 	if p.icmp != 0 {
-		if st.Unreachable != nil {
-			st.Unreachable(Unreachable{p.icmp, p.from, p.b})
-		}
-		return nil
+		return st.handleReport(Unreachable{p.icmp, p.from, p.b})
 	}
 	now := st.clock()
 	st.router.SetListening(st.Accept != nil)
