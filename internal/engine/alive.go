@@ -120,8 +120,11 @@ func (c *Conn) advanceUser(now time.Duration) {
 
 // lingerTime is when the background delivery is to be looked at: see advanceLinger.
 func (c *Conn) lingerTime() time.Duration {
-	if c.heldSince != Never {
+	switch {
+	case c.heldSince != Never:
 		return Never
+	case c.onlyEndMissing():
+		return min(c.end.lingerUntil, c.lastProgress+endTimeout)
 	}
 	return c.end.lingerUntil
 }

@@ -65,6 +65,7 @@ type closeState struct {
 	closed      bool      // nor writes: Close was called
 	told        bool      // the application was told of a reset
 	delivered   bool      // everything written was acknowledged
+	unconfirmed bool      // nobody waits for the peer's word that it has our end: the last packet and the tombstone repeat it
 	code        wire.Code // of our CLOSE, or what a tombstone answers
 	reason      string
 	lingerUntil time.Duration // when the background delivery gives up; Never
@@ -161,6 +162,11 @@ func (c *Conn) closeIfDone(now time.Duration) {
 	if !c.recv.Complete() && !c.stop.acked {
 		return
 	}
+	c.leave()
+}
+
+// leave ends a closed connection in order.
+func (c *Conn) leave() {
 	c.state = stateClosing
 	c.end.code = wire.CodeNone
 	if c.reset.wanted {
@@ -168,8 +174,33 @@ func (c *Conn) closeIfDone(now time.Duration) {
 	}
 }
 
+// endTimeout is for how long a closed connection whose peer has every byte waits for word that it also has the end.
+const endTimeout = 3 * time.Second
+
+// onlyEndMissing reports whether the peer is known to have every byte of a closed connection: what is unacknowledged are the
+// end, and signals.
+func (c *Conn) onlyEndMissing() bool {
+	return c.end.closed && c.state == stateEstablished && c.send.Base() == c.send.End()
+}
+
+// leaveEnd ends such a connection without that word. A peer that was stopped finds the end in its socket, or asks the tombstone.
+func (c *Conn) leaveEnd() {
+	if c.send.Finished() && !c.send.Dropped() {
+		c.end.delivered = true
+	}
+	c.end.unconfirmed = !c.send.Stopped() && !c.reset.wanted
+	c.leave()
+}
+
 func (c *Conn) advanceLinger(now time.Duration) {
 	if c.state != stateEstablished || c.lingerTime() == Never {
+		return
+	}
+	if now < c.lingerTime() {
+		return
+	}
+	if c.onlyEndMissing() {
+		c.leaveEnd()
 		return
 	}
 	until := c.lastProgress + c.params.LingerTimeout
@@ -265,7 +296,7 @@ func (c *Conn) Done() bool { return c.state == stateDone }
 func (c *Conn) Err() error { return c.err }
 
 // Delivered reports whether the peer has acknowledged everything written and the
-// end behind it.
+// end behind it, or could not be asked about the end any more.
 func (c *Conn) Delivered() bool { return c.end.delivered }
 
 // Dropped reports whether bytes that were written and not acknowledged were thrown away at the end.
@@ -277,6 +308,8 @@ type FinalState struct {
 	NextNumber uint64        // first number not used
 	Hold       time.Duration // how long late packets may come
 	Unread     int           // bytes that it holds, if they can still be read
+	Fin, Stop  bool          // the peer may lack our end, and our STOP
+	Final      uint64        // Fin: where that end is
 }
 
 // minFinalHold is the least time for which the end of a connection is remembered: if
@@ -284,10 +317,17 @@ type FinalState struct {
 // they come no faster than every maxProbeWait.
 const minFinalHold = 10 * time.Second
 
+// unconfirmedHold is the same if the peer may lack the end of our stream: so long it may have been stopped.
+const unconfirmedHold = 30 * time.Second
+
 // FinalState says what to answer to packets that come after the end.
 func (c *Conn) FinalState() FinalState {
 	f := FinalState{Code: c.end.code, NextNumber: c.sent.next}
 	f.Hold = max(3*c.path.rtt.pto(c.peerAckDelay), minFinalHold)
+	if c.end.unconfirmed && f.Code == wire.CodeNone {
+		f.Fin, f.Stop, f.Final = true, c.stop.pending(), c.send.End()
+		f.Hold = max(f.Hold, unconfirmedHold)
+	}
 	if c.recv.Ready() {
 		f.Unread = c.recv.Held()
 	}

@@ -228,6 +228,12 @@ func (c *Conn) appendClose(now time.Duration, dst []byte) []byte {
 	if len(c.acks.ranges) > 0 {
 		p.b = c.acks.append(now, p.b, p.room()-(wire.MaxReason+32), c.ackFrame())
 	}
+	if c.end.unconfirmed {
+		p.b = wire.AppendDataHeader(p.b, c.send.End(), 0, true, false)
+		if c.stop.pending() {
+			p.b = wire.AppendStop(p.b, wire.CodeNone)
+		}
+	}
 	p.b = wire.AppendClose(p.b, c.end.code, c.end.reason)
 	return c.endPacket(now, &p)
 }

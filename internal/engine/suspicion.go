@@ -49,7 +49,12 @@ func (c *Conn) suspect(now time.Duration, h Hint) {
 		return
 	}
 	s.open = false
-	if s.answered++; s.answered == suspicionProbes {
+	if s.answered++; s.answered < suspicionProbes {
+		return
+	}
+	if c.onlyEndMissing() {
+		c.leaveEnd()
+	} else {
 		c.fail(now, &Error{Kind: KindReset, Code: wire.CodeReset, Reason: "the host of the peer says that nobody listens there any more"})
 	}
 }

@@ -43,7 +43,14 @@ type closedTable struct {
 	next     uint64 // position of the one to come
 	byID     map[wire.ID]uint64
 	byPair   map[pair]uint64
+	ends     map[wire.ID]end // of the few whose peer may lack it
 	evicted  uint64
+}
+
+// end is how a connection ended, as far as a peer may not know it yet.
+type end struct {
+	final uint64 // offset of FIN
+	stop  bool   // with STOP
 }
 
 func newClosedTable(capacity int) closedTable {
@@ -51,6 +58,7 @@ func newClosedTable(capacity int) closedTable {
 		capacity: capacity,
 		byID:     make(map[wire.ID]uint64),
 		byPair:   make(map[pair]uint64),
+		ends:     make(map[wire.ID]end),
 	}
 }
 
@@ -130,6 +138,7 @@ func (y *closedTable) pop() {
 	t := y.at(y.first)
 	if i, ok := y.byID[t.local]; ok && i == y.first {
 		delete(y.byID, t.local)
+		delete(y.ends, t.local)
 	}
 	p := pair{t.remote, t.peer}
 	if i, ok := y.byPair[p]; ok && i == y.first {

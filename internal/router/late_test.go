@@ -310,3 +310,40 @@ func TestEveryReasonHasAName(t *testing.T) {
 		}
 	}
 }
+
+// TestTombstoneRepeatsTheEnd: one whose peer may lack the end says it before its CLOSE, as long as its ID is remembered.
+func TestTombstoneRepeatsTheEnd(t *testing.T) {
+	for _, stop := range []bool{false, true} {
+		s := newScene(t, Config{Listening: true})
+		local, _ := s.opens(alice, 7)
+		s.Remove(s.now, local, FinalState{NextNumber: 5, Hold: 30 * time.Second, Fin: true, Stop: stop, Final: 1 << 40})
+		s.now += 30*time.Second - tick
+		v := s.get(alice, short(local, 7, data(3)), Reply)
+		h, payload, err := wire.ParseHeader(v.Reply)
+		if err != nil || !wire.Verify(v.Reply, wire.Seed(wire.Version, 7, local)) || h.Number != 5 {
+			t.Fatalf("%v, %v\n%s", h, err, wire.Describe(v.Reply))
+		}
+		offset, bytes, fin, n, err := wire.ParseData(payload)
+		if offset != 1<<40 || len(bytes) != 0 || !fin || err != nil {
+			t.Errorf("offset %d, %d bytes, fin %v, %v", offset, len(bytes), fin, err)
+		}
+		want := wire.AppendClose(nil, wire.CodeNone, "")
+		if stop {
+			want = append(wire.AppendStop(nil, wire.CodeNone), want...)
+		}
+		if got := payload[n:]; string(got) != string(want) {
+			t.Errorf("behind FIN % x, want % x", got, want)
+		}
+		s.now += 2 * tick
+		s.Sweep(s.now)
+		if n := len(s.closed.ends); n != 0 {
+			t.Errorf("%d ends outlive their tombstones", n)
+		}
+	}
+	none := newScene(t, Config{Listening: true, MaxTombstones: -1})
+	id, _ := none.opens(alice, 7)
+	none.Remove(none.now, id, FinalState{Hold: time.Second, Fin: true})
+	if n := len(none.closed.ends); n != 0 {
+		t.Errorf("%d ends without a tombstone", n)
+	}
+}

@@ -59,7 +59,7 @@ func (r *Router[C]) otherVersion(now time.Duration, b, dst, src, reply []byte) V
 }
 
 // replyToClosed answers a short packet to a connection that is gone: with its last
-// word, unless the packet is the peer's own.
+// word, and its end if that may have got lost, unless the packet is the peer's own.
 func (r *Router[C]) replyToClosed(now time.Duration, t *tombstone, b, reply []byte) Verdict[C] {
 	_, payload, err := wire.ParseHeader(b)
 	if err != nil {
@@ -82,6 +82,12 @@ func (r *Router[C]) replyToClosed(now time.Duration, t *tombstone, b, reply []by
 	reply = wire.AppendHeader(reply, wire.Header{
 		Type: wire.Short, Version: wire.Version, Dst: t.peer, Number: uint64(t.next), NumberLen: 4,
 	})
+	if e, ok := r.closed.ends[t.local]; ok {
+		reply = wire.AppendDataHeader(reply, e.final, 0, true, false)
+		if e.stop {
+			reply = wire.AppendStop(reply, wire.CodeNone)
+		}
+	}
 	reply = wire.AppendClose(reply, wire.Code(t.code), "")
 	reply = wire.AppendTrailer(reply, start, wire.Seed(wire.Version, t.peer, t.local))
 	t.next++

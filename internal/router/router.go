@@ -254,6 +254,8 @@ type FinalState struct {
 	NextNumber uint64        // the first packet number it never used
 	Hold       time.Duration // how long its ID is remembered: three PTO
 	Unread     int           // bytes that it holds, if they can still be read
+	Fin, Stop  bool          // the peer may lack our end, and our STOP
+	Final      uint64        // Fin: where that end is
 }
 
 // Remove forgets a connection and leaves a tombstone: its ID for e.Hold, and,
@@ -293,6 +295,9 @@ func (r *Router[C]) Remove(now time.Duration, local wire.ID, final FinalState) {
 		next:   uint32(final.NextNumber),
 		code:   clampCode(final.Code),
 	}, final.Hold, spent)
+	if final.Fin && r.closed.find(now, local) != nil {
+		r.closed.ends[local] = end{final: final.Final, stop: final.Stop}
+	}
 }
 
 // abandon ends a handshake that was not completed.
