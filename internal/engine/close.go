@@ -188,7 +188,10 @@ func (c *Conn) leaveEnd() {
 	if c.send.Finished() && !c.send.Dropped() {
 		c.end.delivered = true
 	}
-	c.end.unconfirmed = !c.send.Stopped() && !c.reset.wanted
+	if !c.recv.Complete() && !c.stop.wanted {
+		c.stopStream(wire.CodeNone) // or the peer would believe that its bytes have arrived
+	}
+	c.end.unconfirmed = !c.reset.wanted
 	c.leave()
 }
 

@@ -182,26 +182,39 @@ func runSeed(t *testing.T, seed uint64, trouble func(w *world, r *rand.Rand)) bo
 	if trouble != nil {
 		patience += 20 * time.Second // a process may be stopped for as long
 	}
-	if !w.RunUntil(patience, func() bool { return c.Conn.Established() || c.Removed }) {
+	if !w.RunUntil(patience, func() bool { return c.Conn.Established() || w.over(c) }) {
 		t.Fatal("the dial neither succeeds nor fails")
+	}
+	if !c.Conn.Established() && w.killed == w.client {
+		return false
 	}
 	if c.Removed { // ten seconds of bad luck
 		var e *engine.Error
-		if !errors.As(c.Conn.Err(), &e) || e.Kind != engine.KindHandshakeTimeout {
+		if !errors.As(c.Conn.Err(), &e) || e.Kind != engine.KindHandshakeTimeout && !(e.Kind == engine.KindRefused && w.killed == w.server) {
 			t.Fatalf("dial: %v", c.Conn.Err())
 		}
 		return false
 	}
 	a = newActor(w, r, c, 1)
-	over := func() bool { return a.closed && c.Removed && (b == nil || b.closed && b.f.Removed) }
+	over := func() bool {
+		return (a.closed || w.killed == w.client) && w.over(c) && (b == nil || (b.closed || w.killed == w.server) && w.over(b.f))
+	}
 	if !w.RunUntil(time.Hour, over) {
 		t.Fatalf("an hour was not enough: client %+v\n%+v\nserver %+v", a, c.Conn.Info(), b)
 	}
 	if b == nil {
+		if w.killed != nil {
+			return false
+		}
 		if !a.rude && c.Conn.Err() == nil {
 			t.Fatal("the server never saw the connection, and the client does not know")
 		}
 		return a.rude
+	}
+	if w.killed != nil {
+		checkSurvivor(t, a, b)
+		checkSurvivor(t, b, a)
+		return false
 	}
 	survived := a.f.Conn.Err() == nil && b.f.Conn.Err() == nil
 	checkEnds(t, a, b, survived, trouble != nil)
@@ -212,6 +225,20 @@ func runSeed(t *testing.T, seed uint64, trouble func(w *world, r *rand.Rand)) bo
 		t.Errorf("%d chunks were not given back", n)
 	}
 	return survived || a.rude || b.rude
+}
+
+// checkSurvivor: of two sides of which the process of one was killed, the other learns of it, unless it has all
+// bytes and the peer has all of its.
+func checkSurvivor(t *testing.T, x, dead *actor) {
+	if x.f.Station() == x.w.killed || x.rude || dead.rude {
+		return
+	}
+	if x.f.Conn.Err() == nil && (x.in.got != dead.wrote || !x.f.Conn.Delivered()) {
+		t.Errorf("no error, although it has %d of %d bytes of a peer that was killed; delivered %v", x.in.got, dead.wrote, x.f.Conn.Delivered())
+	}
+	if x.in.got > dead.wrote || x.in.err == io.EOF && x.in.got != dead.wrote {
+		t.Errorf("%d bytes of %d of a peer that was killed, and then %v", x.in.got, dead.wrote, x.in.err)
+	}
 }
 
 // checkEnds: who saw the end of the stream has every byte, who was told that all

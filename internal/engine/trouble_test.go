@@ -18,6 +18,17 @@ var troubles = map[string]func(w *world, r *rand.Rand){
 		st := either(r, w.client, w.server)
 		w.pause(st, moment(r), time.Duration(r.Int64N(int64(20*time.Second))), simnet.Order(r.IntN(2)))
 	},
+	"a process is killed": func(w *world, r *rand.Rand) {
+		st := either(r, w.client, w.server)
+		if r.IntN(2) == 0 {
+			st.ReportEvery = time.Second
+		}
+		at := moment(r)
+		if w.killed == nil { // two of them have nobody to tell of it
+			w.killed = st
+			w.At(at, st.Kill)
+		}
+	},
 	"large packets vanish": func(w *world, r *rand.Rand) {
 		befall(w, r, simnet.Rule{Match: simnet.Larger(1228 + r.IntN(300)), Loss: 1})
 	},
@@ -81,7 +92,7 @@ func befall(w *world, r *rand.Rand, rule simnet.Rule) {
 }
 
 // TestTroubledSeeds is TestSeeds with one to three troubles in each network. Connections may end for them, but never in
-// silence: all bytes are delivered, or both sides have an error.
+// silence: all bytes are delivered, or both sides have an error, as far as their processes live.
 func TestTroubledSeeds(t *testing.T) {
 	names := slices.Sorted(maps.Keys(troubles))
 	met := make(map[string]int)

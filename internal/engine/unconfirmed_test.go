@@ -92,3 +92,21 @@ func TestALatePeerReadsACleanEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestWhoLeavesTookNothingMore: a peer whose last bytes have not arrived when the other side leaves is not told that they have.
+func TestWhoLeavesTookNothingMore(t *testing.T) {
+	w, c, s := lastWords(t)
+	readAll(c)
+	config := w.up.Config()
+	config.Rules = []simnet.Rule{{Match: simnet.Larger(500), Loss: 1}}
+	w.up.SetConfig(w.Now(), config)
+	write(t, c, string(make([]byte, 1000))) // the end arrives, and not what is before
+	c.Conn.Close(w.Now())
+	c.Flush()
+	w.Run(100 * time.Millisecond)
+	endsWithin(t, w, s, 3*time.Second)
+	w.RunUntil(time.Minute, func() bool { return c.Removed })
+	if !c.Removed || c.Conn.Delivered() || !c.Conn.Dropped() {
+		t.Errorf("over %v, delivered %v, dropped %v", c.Removed, c.Conn.Delivered(), c.Conn.Dropped())
+	}
+}

@@ -18,7 +18,11 @@ type world struct {
 	up, down       *simnet.Link // from the client, to the client
 	accepted       []*simnet.Flow
 	onAccept       func(*simnet.Flow)
+	killed         *simnet.Station // whose process is or will be killed; nil: neither's
 }
+
+// over reports whether a flow has ended, or its process was killed.
+func (w *world) over(f *simnet.Flow) bool { return f.Removed || f.Dead() }
 
 func newWorld(t testing.TB, seed uint64, up, down simnet.LinkConfig) *world {
 	w := &world{Sim: simnet.NewSim(seed), t: t}

@@ -72,6 +72,12 @@ func (st *Station) Kill() {
 	st.process.state = dead
 }
 
+// Dead reports whether the process that had the flow was killed, or started anew.
+func (f *Flow) Dead() bool { return f.life != f.station.process.life }
+
+// Station is where the flow's process runs.
+func (f *Flow) Station() *Station { return f.station }
+
 // Overflow is how many datagrams found the socket of a paused process full.
 func (st *Station) Overflow() int { return st.process.overflow }
 

@@ -425,7 +425,7 @@ func (s *Sim) deliver(at time.Duration, p *simPacket) {
 func (f *Flow) Remote() netip.AddrPort { return f.remote }
 
 // over says that nothing more comes from the flow: it is removed, or its process has ended.
-func (f *Flow) over() bool { return f.Removed || f.life != f.station.process.life }
+func (f *Flow) over() bool { return f.Removed || f.Dead() }
 
 // Flush calls OnChange, sends what is due and sets the timer.
 func (f *Flow) Flush() {
