@@ -38,6 +38,8 @@ func TestMain(m *testing.M) {
 		exitWith(writerRole(arg))
 	case "aborter":
 		exitWith(aborterRole(arg))
+	case "asker":
+		exitWith(askerRole(arg))
 	case "stopped":
 		exitWith(stoppedRole(arg))
 	default:
@@ -211,6 +213,109 @@ func TestKilledServer(t *testing.T) {
 	}
 	if _, err := io.ReadFull(fresh, make([]byte, 5)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestDeadServer: after a kill -9 without a restart, the next packet is answered by the host alone. Within two seconds
+// a call of a client that is busy, idle, or closing fails.
+func TestDeadServer(t *testing.T) {
+	needsErrorQueue(t)
+	server, address := startRole(t, "echo 127.0.0.1:0")
+	var busy, idle, closing net.Conn
+	for _, p := range []*net.Conn{&busy, &idle, &closing} {
+		c, err := ebb.Dial("udp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetDeadline(time.Now().Add(time.Minute))
+		write(t, c, "hello")
+		if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
+		*p = c
+	}
+	ebb.Drain(t.Context()) // what earlier tests have left
+	server.Process.Signal(syscall.SIGKILL)
+	server.Wait()
+	start := time.Now()
+	within := func(what string, err error, want error) {
+		if took := time.Since(start); !errors.Is(err, want) || took > 2*time.Second {
+			t.Errorf("%s: %v after %v, want %v within 2 s", what, err, took, want)
+			blameICMP(t)
+		} else {
+			t.Logf("%s: after %v", what, took)
+		}
+	}
+	write(t, closing, "nobody gets this")
+	closing.Close()
+	write(t, idle, "is anybody there?")
+	var err error
+	for err == nil {
+		_, err = busy.Write(make([]byte, 64<<10))
+	}
+	within("busy", err, syscall.ECONNRESET)
+	_, err = idle.Read(make([]byte, 1))
+	within("idle", err, syscall.ECONNRESET)
+	within("closing", ebb.Drain(t.Context()), syscall.ECONNRESET)
+	busy.Close()
+	idle.Close()
+}
+
+// askers is how many connections the child of TestDrainAfterDeadClients has.
+const askers = 5
+
+// askerRole asks over connections, reads the answers, and waits to be killed.
+func askerRole(address string) error {
+	for range askers {
+		c, err := ebb.Dial("udp", address)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprint(c, "ask"); err != nil {
+			return err
+		}
+		if _, err := io.ReadFull(c, make([]byte, len("answer"))); err != nil {
+			return err
+		}
+	}
+	fmt.Println("answered")
+	select {}
+}
+
+// TestDrainAfterDeadClients: clients that have their answers and end without Close keep Drain for no longer than 3 s.
+func TestDrainAfterDeadClients(t *testing.T) {
+	l := listen(t, nil)
+	var conns []*ebb.Conn
+	var group sync.WaitGroup
+	group.Go(func() {
+		for range askers {
+			c, err := l.Accept()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			io.ReadFull(c, make([]byte, len("ask")))
+			fmt.Fprint(c, "answer")
+			conns = append(conns, c.(*ebb.Conn))
+		}
+	})
+	clients, _ := startRole(t, "asker "+l.Addr().String())
+	group.Wait()
+	for _, c := range conns {
+		eventually(t, "the answer to be acknowledged", func() bool { return c.Info().SendBuffered == 0 })
+	}
+	ebb.Drain(t.Context()) // what earlier tests have left
+	clients.Process.Signal(syscall.SIGKILL)
+	clients.Wait()
+	start := time.Now()
+	for _, c := range conns {
+		c.Close()
+	}
+	err := ebb.Drain(t.Context())
+	took := time.Since(start)
+	t.Logf("drained after %v", took)
+	if limit := 3200 * time.Millisecond; err != nil || took > limit {
+		t.Errorf("Drain: %v after %v, want at most %v", err, took, limit)
 	}
 }
 

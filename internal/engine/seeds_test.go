@@ -177,22 +177,8 @@ func runSeed(t *testing.T, seed uint64, trouble func(w *world, r *rand.Rand)) bo
 		}
 		b = newActor(w, r, f, 2)
 	}
-	c := w.client.Dial(w.server)
-	patience := 20 * time.Second
-	if trouble != nil {
-		patience += 20 * time.Second // a process may be stopped for as long
-	}
-	if !w.RunUntil(patience, func() bool { return c.Conn.Established() || w.over(c) }) {
-		t.Fatal("the dial neither succeeds nor fails")
-	}
-	if !c.Conn.Established() && w.killed == w.client {
-		return false
-	}
-	if c.Removed { // ten seconds of bad luck
-		var e *engine.Error
-		if !errors.As(c.Conn.Err(), &e) || e.Kind != engine.KindHandshakeTimeout && !(e.Kind == engine.KindRefused && w.killed == w.server) {
-			t.Fatalf("dial: %v", c.Conn.Err())
-		}
+	c := w.dialAnyhow(trouble != nil)
+	if c == nil {
 		return false
 	}
 	a = newActor(w, r, c, 1)
@@ -225,6 +211,30 @@ func runSeed(t *testing.T, seed uint64, trouble func(w *world, r *rand.Rand)) bo
 		t.Errorf("%d chunks were not given back", n)
 	}
 	return survived || a.rude || b.rude
+}
+
+// dialAnyhow dials and returns the connection, or nil if it failed for a good reason.
+func (w *world) dialAnyhow(troubled bool) *simnet.Flow {
+	w.t.Helper()
+	c := w.client.Dial(w.server)
+	patience := 20 * time.Second
+	if troubled {
+		patience += 20 * time.Second // a process may be stopped for as long
+	}
+	if !w.RunUntil(patience, func() bool { return c.Conn.Established() || w.over(c) }) {
+		w.t.Fatal("the dial neither succeeds nor fails")
+	}
+	if !c.Conn.Established() && w.killed == w.client {
+		return nil
+	}
+	if c.Removed { // ten seconds of bad luck
+		var e *engine.Error
+		if !errors.As(c.Conn.Err(), &e) || e.Kind != engine.KindHandshakeTimeout && !(e.Kind == engine.KindRefused && w.killed == w.server) {
+			w.t.Fatalf("dial: %v", c.Conn.Err())
+		}
+		return nil
+	}
+	return c
 }
 
 // checkSurvivor: of two sides of which the process of one was killed, the other learns of it, unless it has all
