@@ -150,8 +150,8 @@ func FuzzNetwork(f *testing.F) {
 // connection ends in bounded time once the peer falls silent.
 func FuzzFrames(f *testing.F) {
 	f.Add([]byte{1, byte(wire.FramePing)})
-	f.Add(append([]byte{13}, append(wire.AppendDataHeader(nil, 0, 5, true, true), "hello"...)...))
-	f.Add(append([]byte{9}, wire.AppendAck(nil, &wire.Ack{}, []wire.Range{{First: 0, Last: 1}}, 100)...))
+	f.Add(append([]byte{13}, append(wire.Must(wire.AppendDataHeader(nil, 0, 5, true, true)), "hello"...)...))
+	f.Add(append([]byte{9}, wire.Must(wire.AppendAck(nil, &wire.Ack{}, []wire.Range{{First: 0, Last: 1}}, 100))...))
 	f.Add([]byte{2, byte(wire.FrameStop), 1, 3, byte(wire.FrameReset), 1, 0, 3, byte(wire.FrameClose), 0, 0})
 	f.Fuzz(func(t *testing.T, said []byte) {
 		var clientID, serverID wire.ID
@@ -180,7 +180,7 @@ func FuzzFrames(f *testing.F) {
 				sim.Run(50 * time.Millisecond)
 				continue
 			}
-			p := wire.AppendHeader(nil, wire.Header{Type: wire.Short, Version: wire.Version, Dst: serverID, Number: number, NumberLen: 2})
+			p := wire.Must(wire.AppendHeader(nil, wire.Header{Type: wire.Short, Version: wire.Version, Dst: serverID, Number: number, NumberLen: 2}))
 			p = append(p, tp.b[:n]...)
 			tp.b = tp.b[n:]
 			b.Inject(a.Addr, wire.AppendTrailer(p, 0, wire.Seed(wire.Version, serverID, clientID)))

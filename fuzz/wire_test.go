@@ -81,7 +81,7 @@ func checkInvariants(t *testing.T, b []byte) {
 	if len(dst) > wire.MaxIDSize || len(src) > wire.MaxIDSize || n > len(b) {
 		t.Fatalf("IDs of %d and %d bytes in a packet of %d", len(dst), len(src), len(b))
 	}
-	answer := wire.AppendVersions(nil, dst, src)
+	answer := wire.Must(wire.AppendVersions(nil, dst, src))
 	v, d, s, ok := wire.Invariants(answer)
 	if !ok || v != 0 || !bytes.Equal(d, src) || !bytes.Equal(s, dst) {
 		t.Fatalf("VERSIONS in answer to version %#x is %x", version, answer)
@@ -96,7 +96,7 @@ func checkHeader(t *testing.T, b []byte, h wire.Header, payload []byte) {
 	if got, err := wire.ParsePrefix(b[:size-1]); err == nil {
 		t.Errorf("the header without its last byte is %+v", got)
 	}
-	again := append(wire.AppendHeader(nil, h), payload...)
+	again := append(wire.Must(wire.AppendHeader(nil, h)), payload...)
 	if len(again)+wire.TrailerSize != len(b) || !bytes.HasPrefix(b, again) {
 		t.Fatalf("%+v with a payload of %d bytes is written again as\n%x\nwant\n%x and a trailer", h, len(payload), again, b)
 	}
@@ -130,7 +130,7 @@ func checkFrames(t *testing.T, p wire.PacketType, b []byte) {
 		if n < 1 || n > len(b) || len(f.Data) > n || cap(f.Data) != len(f.Data) {
 			t.Fatalf("%v has %d bytes of %d, and %d of %d in its data", f, n, len(b), len(f.Data), cap(f.Data))
 		}
-		if again := f.Append(nil); !bytes.Equal(again, b[:n]) {
+		if again := wire.Must(f.Append(nil)); !bytes.Equal(again, b[:n]) {
 			t.Fatalf("%v is written again as\n%x\nwant\n%x", f, again, b[:n])
 		}
 		checkFrame(t, &f)
@@ -186,8 +186,8 @@ func checkRanges(t *testing.T, a *wire.Ack) {
 		whole.Type = wire.FrameAckECN
 	}
 	slices.Reverse(ranges)
-	want := whole.Append(nil)
-	if got := wire.AppendAck(nil, a, ranges, len(want)); !bytes.Equal(got, want) {
+	want := wire.Must(whole.Append(nil))
+	if got := wire.Must(wire.AppendAck(nil, a, ranges, len(want))); !bytes.Equal(got, want) {
 		t.Fatalf("AppendAck of %v is\n%x\nwant\n%x", ranges, got, want)
 	}
 }
@@ -217,7 +217,7 @@ func FuzzParameters(f *testing.F) {
 			t.Fatalf("out of range: %v", p)
 		}
 		var frame wire.Frame
-		b := wire.AppendParameters(nil, &p)
+		b := wire.Must(wire.AppendParameters(nil, &p))
 		if n, err := frame.Parse(b); n != len(b) || err != nil {
 			t.Fatalf("%x: %d, %v", b, n, err)
 		}
@@ -275,7 +275,7 @@ func FuzzAckRanges(f *testing.F) {
 			}
 		}
 		a := wire.Ack{Delay: time.Duration(delay), Received: received, HasECN: ecn, ECT0: 1, CE: uint64(room)}
-		b := wire.AppendAck(nil, &a, ranges, int(room))
+		b := wire.Must(wire.AppendAck(nil, &a, ranges, int(room)))
 		if len(b) == 0 {
 			if room >= 64 { // any frame with one range fits in that
 				t.Fatalf("nothing fits in %d bytes", room)

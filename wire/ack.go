@@ -55,59 +55,65 @@ func (a *Ack) Ranges() iter.Seq[Range] {
 // even the newest fits, or there is none, dst is returned as it is.
 //
 // Of a it takes Delay, held to the bounds of the field, Received and the counts;
-// Largest is the end of the newest range.
-func AppendAck(dst []byte, a *Ack, ranges []Range, room int) []byte {
+// Largest is the end of the newest range. Ranges in another order are ErrAckRanges; a
+// number or a count above MaxOffset is ErrRange.
+func AppendAck(dst []byte, a *Ack, ranges []Range, room int) ([]byte, error) {
 	if len(ranges) == 0 {
-		return dst
+		return dst, nil
 	}
 	newest := ranges[len(ranges)-1]
-	if newest.First > newest.Last {
-		panic("BUG: wire: ACK ranges out of order")
+	if newest.Last > MaxOffset || a.HasECN && max(a.ECT0, a.ECT1, a.CE) > MaxOffset {
+		return dst, ErrRange
 	}
 	delay := delayMicros(a.Delay)
 	size := 1 + varintLen(newest.Last) + varintLen(delay) + receivedSize + varintLen(newest.Last-newest.First)
 	if a.HasECN {
 		size += varintLen(a.ECT0) + varintLen(a.ECT1) + varintLen(a.CE)
 	}
-	if size+1 > room {
-		return dst
+	pairs, ok := fitPairs(ranges, room-size)
+	switch {
+	case newest.First > newest.Last || !ok:
+		return dst, ErrAckRanges
+	case size+1 > room:
+		return dst, nil
 	}
-	pairs := fitPairs(ranges, room-size)
 	dst = appendAckHead(dst, newest.Last, delay, a.Received, a.HasECN)
 	dst = appendVarint(dst, uint64(pairs))
 	dst = appendVarint(dst, newest.Last-newest.First)
 	for i := len(ranges) - 2; i >= len(ranges)-1-pairs; i-- {
-		gap, length := pair(ranges, i)
+		gap, length, _ := pair(ranges, i)
 		dst = appendVarint(appendVarint(dst, gap), length)
 	}
 	if a.HasECN {
 		dst = a.appendCounts(dst)
 	}
-	return dst
+	return dst, nil
 }
 
 // fitPairs is the number of ranges before the newest that fit in room bytes,
-// together with the count of them.
-func fitPairs(ranges []Range, room int) int {
-	pairs, size := 0, 0
+// together with the count of them. It reports false if one of them is out of order.
+func fitPairs(ranges []Range, room int) (pairs int, ok bool) {
+	size := 0
 	for i := len(ranges) - 2; i >= 0 && pairs < MaxAckRanges-1; i-- {
-		gap, length := pair(ranges, i)
+		gap, length, ok := pair(ranges, i)
+		if !ok {
+			return 0, false
+		}
 		size += varintLen(gap) + varintLen(length)
 		if size+varintLen(uint64(pairs)+1) > room {
 			break
 		}
 		pairs++
 	}
-	return pairs
+	return pairs, true
 }
 
-// pair is how ranges[i] is written, given the range above it.
-func pair(ranges []Range, i int) (gap, length uint64) {
+// pair is how ranges[i] is written, given the range above it, and whether it is
+// below that one with a number missing in between.
+func pair(ranges []Range, i int) (gap, length uint64, ok bool) {
 	r, above := ranges[i], ranges[i+1]
-	if r.First > r.Last || r.Last >= above.First || above.First-r.Last < 2 {
-		panic("BUG: wire: ACK ranges out of order")
-	}
-	return above.First - r.Last - 2, r.Last - r.First
+	ok = r.First <= r.Last && r.Last < above.First && above.First-r.Last >= 2
+	return above.First - r.Last - 2, r.Last - r.First, ok
 }
 
 // delayMicros is the delay as it is sent.
@@ -169,7 +175,10 @@ func (a *Ack) parse(c *cursor, hasECN bool) {
 func below(number, n uint64) (uint64, bool) { return number - n, n <= number }
 
 // appendTo appends the frame again that was parsed.
-func (a *Ack) appendTo(dst []byte, hasECN bool) []byte {
+func (a *Ack) appendTo(dst []byte, hasECN bool) ([]byte, error) {
+	if max(a.Largest, a.ECT0, a.ECT1, a.CE) > MaxOffset {
+		return dst, ErrRange
+	}
 	dst = appendAckHead(dst, a.Largest, delayMicros(a.Delay), a.Received, hasECN)
 	dst = appendVarint(dst, uint64(a.pairs))
 	if len(a.raw) == 0 {
@@ -179,7 +188,7 @@ func (a *Ack) appendTo(dst []byte, hasECN bool) []byte {
 	if hasECN {
 		dst = a.appendCounts(dst)
 	}
-	return dst
+	return dst, nil
 }
 
 // appendAckHead appends the fields before the count of ranges.

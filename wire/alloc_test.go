@@ -27,9 +27,9 @@ func fullData() (packet []byte, seed uint32) {
 func appendFullData(dst, data []byte, seed uint32) []byte {
 	const offset, number = 1 << 32, 1 << 20
 	start := len(dst)
-	dst = AppendHeader(dst, Header{Type: Short, Dst: serverID, Number: number, NumberLen: 2})
+	dst = Must(AppendHeader(dst, Header{Type: Short, Dst: serverID, Number: number, NumberLen: 2}))
 	data = data[:1452-len(dst)+start-DataHeaderLen(offset, 1200, true)-TrailerSize]
-	dst = AppendDataHeader(dst, offset, len(data), false, true)
+	dst = Must(AppendDataHeader(dst, offset, len(data), false, true))
 	dst = append(dst, data...)
 	return AppendTrailer(dst, start, seed)
 }
@@ -68,31 +68,31 @@ func TestNoAllocations(t *testing.T) {
 	payload := make([]byte, 1452)
 	ranges := everySecond(256)
 	a := Ack{Delay: time.Millisecond, HasECN: true}
-	ack := AppendAck(nil, &a, ranges, 2000)
-	ackPacket := AppendHeader(nil, Header{Type: Short, Dst: serverID, NumberLen: 4})
+	ack := Must(AppendAck(nil, &a, ranges, 2000))
+	ackPacket := Must(AppendHeader(nil, Header{Type: Short, Dst: serverID, NumberLen: 4}))
 	ackPacket = AppendTrailer(append(ackPacket, ack...), 0, seed)
-	initial := AppendHeader(nil, Header{Type: Initial, Version: Version, Dst: firstDst, Src: clientID, NumberLen: 1})
+	initial := Must(AppendHeader(nil, Header{Type: Initial, Version: Version, Dst: firstDst, Src: clientID, NumberLen: 1}))
 	initial = AppendTrailer(AppendPadding(initial, 1200), 0, Seed(Version, firstDst, clientID))
 	p := DefaultParameters()
-	params := AppendParameters(nil, &p)
+	params := Must(AppendParameters(nil, &p))
 	bad := [][]byte{{}, {0x04, 0x40, 1}, {0x30}, {0x02, 5, 0, 0, 0, 0, 0, 0, 6}, {0x07, 0, 1, 0xff}, {0xff}}
-	versions := AppendVersions(nil, make([]byte, 8), make([]byte, 8))
+	versions := Must(AppendVersions(nil, make([]byte, 8), make([]byte, 8)))
 
 	for name, f := range map[string]func(){
 		"receive data": func() { sink.n, sink.sum, sink.err = receive(data, seed) },
 		"receive ack":  func() { sink.n, sink.sum, sink.err = receive(ackPacket, seed) },
 		"send data":    func() { sink.n = len(appendFullData(buf, payload, seed)) },
-		"send ack":     func() { sink.n = len(AppendAck(buf, &a, ranges, 600)) },
+		"send ack":     func() { sink.n = len(Must(AppendAck(buf, &a, ranges, 600))) },
 		"seed":         func() { sink.seed = Seed(Version, serverID, clientID) },
 		"long header":  func() { h, _, err := ParseHeader(initial); sink.id, sink.err = h.Dst, err },
 		"bad header":   func() { _, _, sink.err = ParseHeader(initial[:1199]) },
 		"invariants":   func() { _, _, _, sink.ok = Invariants(initial) },
 		"append header": func() {
-			sink.n = len(AppendHeader(buf, Header{Type: Accept, Version: Version, Dst: 1, Src: 2, NumberLen: 1}))
+			sink.n = len(Must(AppendHeader(buf, Header{Type: Accept, Version: Version, Dst: 1, Src: 2, NumberLen: 1})))
 		},
 		"parameters":    func() { sink.p, sink.err = ParseParameters(params[2:]) },
 		"bad list":      func() { sink.p, sink.err = ParseParameters(params[3:]) },
-		"append params": func() { sink.n = len(AppendParameters(buf, &p)) },
+		"append params": func() { sink.n = len(Must(AppendParameters(buf, &p))) },
 		"padding":       func() { sink.n = len(AppendPadding(buf, 1200)) },
 		"close":         func() { sink.n = len(AppendClose(buf, CodeNone, "an orderly end")) },
 		"versions": func() {
@@ -100,7 +100,7 @@ func TestNoAllocations(t *testing.T) {
 				sink.sum += uint64(v)
 			}
 		},
-		"append versions": func() { sink.n = len(AppendVersions(buf, params[:8], params[:8])) },
+		"append versions": func() { sink.n = len(Must(AppendVersions(buf, params[:8], params[:8]))) },
 		"bad frames": func() {
 			var f Frame
 			for _, b := range bad {
@@ -153,7 +153,7 @@ func BenchmarkSendData(b *testing.B) {
 func BenchmarkParseAck(b *testing.B) {
 	for _, n := range []int{1, 4, 256} {
 		b.Run(rangesName(n), func(b *testing.B) {
-			frame := AppendAck(nil, &Ack{}, everySecond(n), 2000)
+			frame := Must(AppendAck(nil, &Ack{}, everySecond(n), 2000))
 			b.ReportAllocs()
 			var f Frame
 			for b.Loop() {
@@ -172,7 +172,7 @@ func BenchmarkAppendAck(b *testing.B) {
 			ranges, buf, a := everySecond(n), make([]byte, 0, 2048), Ack{Delay: time.Millisecond}
 			b.ReportAllocs()
 			for b.Loop() {
-				sink.n = len(AppendAck(buf, &a, ranges, 2000))
+				sink.n = len(Must(AppendAck(buf, &a, ranges, 2000)))
 			}
 		})
 	}

@@ -26,6 +26,15 @@ var codeNames = [...]string{
 	CodeBusy: "BUSY", CodeTimeout: "TIMEOUT",
 }
 
+// sent is the code as it travels. One that the format cannot hold is a mistake in the
+// program that sends it, which is what INTERNAL says.
+func (c Code) sent() uint64 {
+	if c > MaxOffset {
+		return uint64(CodeInternal)
+	}
+	return uint64(c)
+}
+
 // String returns the name in the specification, or Code(n).
 func (c Code) String() string {
 	if c < Code(len(codeNames)) {

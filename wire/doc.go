@@ -10,8 +10,10 @@
 // alone. Whatever a peer may send is answered with one of the errors of this
 // package, never with a panic.
 //
-// Encoding appends to a slice of the caller's. A value that the format cannot
-// hold is a mistake in the program and panics with "BUG: ".
+// Encoding appends to a slice of the caller's, and never panics either. A function
+// that can be given what the format does not hold returns an error, and the slice as it
+// was; the others say what they make of such a value. Must is for callers that know
+// their values to be right.
 //
 // A receiver goes through these steps:
 //

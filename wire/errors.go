@@ -2,8 +2,9 @@ package wire
 
 import "errors"
 
-// What can be wrong with a packet. The parsing functions return these very
-// values, so that an error costs no allocation and can be compared with ==.
+// What can be wrong with a packet, or with one to be made. The functions of this
+// package return these very values, so that an error costs no allocation and can be
+// compared with ==.
 var (
 	// ErrForeign: the first byte is not Ebb's.
 	ErrForeign = errors.New("wire: not an Ebb packet")
@@ -29,9 +30,21 @@ var (
 	ErrUnknownFrame = errors.New("wire: unknown frame type")
 	// ErrFrameNotAllowed: a frame in a type of packet that must not carry it.
 	ErrFrameNotAllowed = errors.New("wire: frame not allowed in this packet")
-	// ErrAckRanges: the ranges of an ACK reach below packet number 0.
+	// ErrAckRanges: the ranges of an ACK reach below packet number 0, or those to
+	// be sent do not ascend with a number missing between any two.
 	ErrAckRanges = errors.New("wire: ACK range below zero")
 	// ErrParameter: a parameter is repeated, does not fill its length, or
 	// is one too many.
 	ErrParameter = errors.New("wire: invalid parameter list")
 )
+
+// Must returns b, for callers that know that err is nil: what they encode is right
+// whatever a peer has said. An error is then a mistake in the program, and panics.
+func Must(b []byte, err error) []byte {
+	if err != nil {
+		mistake(err)
+	}
+	return b
+}
+
+func mistake(err error) { panic("BUG: " + err.Error()) }

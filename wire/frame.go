@@ -187,73 +187,85 @@ func (f *Frame) ParseIn(p PacketType, b []byte) (n int, err error) {
 }
 
 // Append appends the frame in its only encoding: what Parse has read, Append
-// writes byte for byte. Senders in a hurry have functions for each frame.
-func (f *Frame) Append(dst []byte) []byte {
+// writes byte for byte. Senders in a hurry have functions for each frame, whose errors it
+// returns. A frame of another type, such as a reserved one, is ErrReserved.
+func (f *Frame) Append(dst []byte) ([]byte, error) {
 	switch f.Type {
 	case FramePadding:
-		return AppendPadding(dst, max(1, len(f.Data)))
+		return AppendPadding(dst, max(1, len(f.Data))), nil
 	case FramePing:
-		return AppendPing(dst)
+		return AppendPing(dst), nil
 	case FrameAck, FrameAckECN:
 		return f.Ack.appendTo(dst, f.Type == FrameAckECN)
 	case FrameWindow:
-		return AppendWindow(dst, f.Limit)
+		return AppendWindow(dst, f.Limit), nil
 	case FrameReset:
 		return AppendReset(dst, f.Code, f.Final)
 	case FrameStop:
-		return AppendStop(dst, f.Code)
+		return AppendStop(dst, f.Code), nil
 	case FrameClose:
-		return AppendClose(dst, f.Code, string(f.Data))
+		return AppendClose(dst, f.Code, string(f.Data)), nil
 	case FramePathChallenge:
-		return AppendPathChallenge(dst, f.Token)
+		return AppendPathChallenge(dst, f.Token), nil
 	case FramePathResponse:
-		return AppendPathResponse(dst, f.Token)
+		return AppendPathResponse(dst, f.Token), nil
 	case FrameParameters:
 		dst = append(dst, byte(FrameParameters))
 		dst = appendVarint(dst, uint64(len(f.Data)))
-		return append(dst, f.Data...)
+		return append(dst, f.Data...), nil
 	case FrameCookie:
 		return AppendCookie(dst, f.Data)
 	case FrameData:
-		dst = AppendDataHeader(dst, f.Offset, len(f.Data), f.Fin, f.ToEnd)
-		return append(dst, f.Data...)
+		b, err := AppendDataHeader(dst, f.Offset, len(f.Data), f.Fin, f.ToEnd)
+		if err != nil {
+			return dst, err
+		}
+		return append(b, f.Data...), nil
 	}
-	panic("BUG: wire: append of a " + f.Type.String() + " frame")
+	return dst, ErrReserved
 }
 
-// AppendPadding appends n bytes of PADDING. It does nothing if n is not positive.
+// maxDatagram is the largest size of a datagram, which no run of PADDING exceeds.
+const maxDatagram = 65535
+
+// AppendPadding appends n bytes of PADDING, but no more than a datagram may have. It
+// does nothing if n is not positive.
 func AppendPadding(dst []byte, n int) []byte {
 	if n <= 0 {
 		return dst
 	}
-	return append(dst, make([]byte, n)...) // the compiler makes no slice here
+	return append(dst, make([]byte, min(n, maxDatagram))...) // the compiler makes no slice here
 }
 
 // AppendPing appends a PING frame.
 func AppendPing(dst []byte) []byte { return append(dst, byte(FramePing)) }
 
-// AppendWindow appends a WINDOW frame: the peer may send up to offset limit, at
-// most MaxOffset.
+// AppendWindow appends a WINDOW frame: the peer may send up to offset limit. A limit above MaxOffset, the
+// largest offset that there is, admits no more than MaxOffset, and is sent as that.
 func AppendWindow(dst []byte, limit uint64) []byte {
-	return appendVarint(append(dst, byte(FrameWindow)), limit)
+	return appendVarint(append(dst, byte(FrameWindow)), min(limit, MaxOffset))
 }
 
 // AppendReset appends a RESET frame: the sender's bytes end at offset final, at
-// most MaxOffset.
-func AppendReset(dst []byte, code Code, final uint64) []byte {
-	return appendVarint(appendVarint(append(dst, byte(FrameReset)), uint64(code)), final)
+// most MaxOffset (or ErrRange). A code above that is sent as CodeInternal.
+func AppendReset(dst []byte, code Code, final uint64) ([]byte, error) {
+	if final > MaxOffset {
+		return dst, ErrRange
+	}
+	return appendVarint(appendVarint(append(dst, byte(FrameReset)), code.sent()), final), nil
 }
 
-// AppendStop appends a STOP frame.
+// AppendStop appends a STOP frame. A code above MaxOffset is sent as CodeInternal.
 func AppendStop(dst []byte, code Code) []byte {
-	return appendVarint(append(dst, byte(FrameStop)), uint64(code))
+	return appendVarint(append(dst, byte(FrameStop)), code.sent())
 }
 
 // AppendClose appends a CLOSE frame. What is not UTF-8 in the reason becomes
-// U+FFFD, and what is above MaxReason bytes is cut off between two characters.
+// U+FFFD, and what is above MaxReason bytes is cut off between two characters. A code
+// above MaxOffset is sent as CodeInternal.
 func AppendClose(dst []byte, code Code, reason string) []byte {
 	reason = cleanReason(reason)
-	dst = appendVarint(append(dst, byte(FrameClose)), uint64(code))
+	dst = appendVarint(append(dst, byte(FrameClose)), code.sent())
 	dst = appendVarint(dst, uint64(len(reason)))
 	return append(dst, reason...)
 }
@@ -268,32 +280,35 @@ func AppendPathResponse(dst []byte, token [8]byte) []byte {
 	return append(append(dst, byte(FramePathResponse)), token[:]...)
 }
 
-// AppendCookie appends a COOKIE frame. A cookie has 1 to MaxCookie bytes.
-func AppendCookie(dst, cookie []byte) []byte {
+// AppendCookie appends a COOKIE frame. A cookie has 1 to MaxCookie bytes, or the error is ErrRange.
+func AppendCookie(dst, cookie []byte) ([]byte, error) {
 	if len(cookie) < 1 || len(cookie) > MaxCookie {
-		panic("BUG: wire: cookie without 1 to 255 bytes")
+		return dst, ErrRange
 	}
 	dst = appendVarint(append(dst, byte(FrameCookie)), uint64(len(cookie)))
-	return append(dst, cookie...)
+	return append(dst, cookie...), nil
 }
 
 // AppendDataHeader appends a DATA frame up to its bytes, of which the caller
 // appends length. With toEnd the frame has no length of its own and must be the last
-// of its packet. Only a frame with fin may be empty, and none reaches beyond
-// MaxOffset.
-func AppendDataHeader(dst []byte, offset uint64, length int, fin, toEnd bool) []byte {
-	if length < 0 || length == 0 && !fin || offset > MaxOffset-uint64(length) {
-		panic("BUG: wire: DATA empty or beyond offset 2^62-1")
+// of its packet. Only a frame with fin may be empty (or the error is ErrMalformed), and none
+// reaches beyond MaxOffset (or it is ErrRange).
+func AppendDataHeader(dst []byte, offset uint64, length int, fin, toEnd bool) ([]byte, error) {
+	switch {
+	case length == 0 && !fin:
+		return dst, ErrMalformed
+	case length < 0 || uint64(length) > MaxOffset || offset > MaxOffset-uint64(length):
+		return dst, ErrRange
 	}
 	t := byte(FrameData)
 	if fin {
 		t |= dataFin
 	}
 	if toEnd {
-		return appendVarint(append(dst, t), offset)
+		return appendVarint(append(dst, t), offset), nil
 	}
 	dst = appendVarint(append(dst, t|dataLen), offset)
-	return appendVarint(dst, uint64(length))
+	return appendVarint(dst, uint64(length)), nil
 }
 
 // DataHeaderLen is the number of bytes that AppendDataHeader takes.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -34,26 +35,26 @@ var frameCases = []struct {
 		"ACK largest=5 delay=100µs received=16909060 ranges=[0-5]",
 		func(b []byte) []byte {
 			a := Ack{Delay: 100 * time.Microsecond, Received: 0x01020304}
-			return AppendAck(b, &a, []Range{{0, 5}}, 100)
+			return Must(AppendAck(b, &a, []Range{{0, 5}}, 100))
 		}},
 	{"ack of three ranges", "02 4065 00 ffffffff 02 01 00 02 30 00",
 		Frame{Type: FrameAck, Ack: Ack{Largest: 101, Received: 0xffffffff}},
 		"ACK largest=101 delay=0s received=4294967295 ranges=[100-101 96-98 46]",
 		func(b []byte) []byte {
-			return AppendAck(b, &Ack{Received: 0xffffffff}, []Range{{46, 46}, {96, 98}, {100, 101}}, 100)
+			return Must(AppendAck(b, &Ack{Received: 0xffffffff}, []Range{{46, 46}, {96, 98}, {100, 101}}, 100))
 		}},
 	{"ack with ecn", "03 00 00 00000000 00 00 01 4080 3f",
 		Frame{Type: FrameAckECN, Ack: Ack{HasECN: true, ECT0: 1, ECT1: 128, CE: 63}},
 		"ACK_ECN largest=0 delay=0s received=0 ranges=[0] ect0=1 ect1=128 ce=63",
 		func(b []byte) []byte {
-			return AppendAck(b, &Ack{HasECN: true, ECT0: 1, ECT1: 128, CE: 63}, []Range{{0, 0}}, 100)
+			return Must(AppendAck(b, &Ack{HasECN: true, ECT0: 1, ECT1: 128, CE: 63}, []Range{{0, 0}}, 100))
 		}},
 	{"window", "04 80010000", Frame{Type: FrameWindow, Limit: 65536}, "WINDOW limit=65536",
 		func(b []byte) []byte { return AppendWindow(b, 65536) }},
 	{"window max", "04 ffffffffffffffff", Frame{Type: FrameWindow, Limit: MaxOffset}, "WINDOW limit=4611686018427387903",
 		func(b []byte) []byte { return AppendWindow(b, MaxOffset) }},
 	{"reset", "05 01 43e8", Frame{Type: FrameReset, Code: CodeReset, Final: 1000}, "RESET code=RESET final=1000",
-		func(b []byte) []byte { return AppendReset(b, CodeReset, 1000) }},
+		func(b []byte) []byte { return Must(AppendReset(b, CodeReset, 1000)) }},
 	{"stop", "06 00", Frame{Type: FrameStop}, "STOP code=NONE",
 		func(b []byte) []byte { return AppendStop(b, CodeNone) }},
 	{"stop with a code of its own", "06 4100", Frame{Type: FrameStop, Code: 256}, "STOP code=Code(256)",
@@ -75,24 +76,24 @@ var frameCases = []struct {
 		"PARAMETERS initial-window=65536 max-ack-delay=25ms max-datagram-size=65527 idle-timeout=0s", nil},
 	{"parameters, bad", "0a 01 03", Frame{Type: FrameParameters, Data: []byte{3}}, "PARAMETERS list=03", nil},
 	{"cookie", "0b 03 deadbe", Frame{Type: FrameCookie, Data: []byte{0xde, 0xad, 0xbe}}, "COOKIE deadbe",
-		func(b []byte) []byte { return AppendCookie(b, []byte{0xde, 0xad, 0xbe}) }},
+		func(b []byte) []byte { return Must(AppendCookie(b, []byte{0xde, 0xad, 0xbe})) }},
 	{"data", "12 00 02 6869", Frame{Type: FrameData, Data: []byte("hi")}, "DATA offset=0 length=2",
-		func(b []byte) []byte { return append(AppendDataHeader(b, 0, 2, false, false), "hi"...) }},
+		func(b []byte) []byte { return append(Must(AppendDataHeader(b, 0, 2, false, false)), "hi"...) }},
 	{"data to the end", "10 4400 6869", Frame{Type: FrameData, ToEnd: true, Offset: 1024, Data: []byte("hi")},
 		"DATA offset=1024 length=2 to-end",
-		func(b []byte) []byte { return append(AppendDataHeader(b, 1024, 2, false, true), "hi"...) }},
+		func(b []byte) []byte { return append(Must(AppendDataHeader(b, 1024, 2, false, true)), "hi"...) }},
 	{"last data", "13 01 01 68", Frame{Type: FrameData, Fin: true, Offset: 1, Data: []byte("h")},
 		"DATA offset=1 length=1 fin",
-		func(b []byte) []byte { return append(AppendDataHeader(b, 1, 1, true, false), 'h') }},
+		func(b []byte) []byte { return append(Must(AppendDataHeader(b, 1, 1, true, false)), 'h') }},
 	{"only the end", "13 07 00", Frame{Type: FrameData, Fin: true, Offset: 7, Data: []byte{}},
 		"DATA offset=7 length=0 fin",
-		func(b []byte) []byte { return AppendDataHeader(b, 7, 0, true, false) }},
+		func(b []byte) []byte { return Must(AppendDataHeader(b, 7, 0, true, false)) }},
 	{"only the end, to the end", "11 07", Frame{Type: FrameData, Fin: true, ToEnd: true, Offset: 7, Data: []byte{}},
 		"DATA offset=7 length=0 fin to-end",
-		func(b []byte) []byte { return AppendDataHeader(b, 7, 0, true, true) }},
+		func(b []byte) []byte { return Must(AppendDataHeader(b, 7, 0, true, true)) }},
 	{"the last byte there can be", "12 fffffffffffffffe 01 68",
 		Frame{Type: FrameData, Offset: MaxOffset - 1, Data: []byte("h")}, "DATA offset=4611686018427387902 length=1",
-		func(b []byte) []byte { return append(AppendDataHeader(b, MaxOffset-1, 1, false, false), 'h') }},
+		func(b []byte) []byte { return append(Must(AppendDataHeader(b, MaxOffset-1, 1, false, false)), 'h') }},
 }
 
 func TestFrame(t *testing.T) {
@@ -114,7 +115,7 @@ func TestFrame(t *testing.T) {
 			if s := got.String(); s != tt.text {
 				t.Errorf("described as %q, want %q", s, tt.text)
 			}
-			if again := got.Append([]byte("x"))[1:]; !bytes.Equal(again, b[:size]) {
+			if again := Must(got.Append([]byte("x")))[1:]; !bytes.Equal(again, b[:size]) {
 				t.Errorf("written again as %x, want %x", again, b[:size])
 			}
 			if tt.send != nil {
@@ -278,7 +279,7 @@ func TestDataHeaderLen(t *testing.T) {
 	for _, offset := range []uint64{0, 63, 64, 1<<14 - 1, 1 << 14, 1<<30 - 1, 1 << 30, MaxOffset - 100000} {
 		for _, length := range []int{1, 63, 64, 1200, 1 << 14, 65000} {
 			for _, toEnd := range []bool{false, true} {
-				want := len(AppendDataHeader(nil, offset, length, false, toEnd))
+				want := len(Must(AppendDataHeader(nil, offset, length, false, toEnd)))
 				if got := DataHeaderLen(offset, length, toEnd); got != want {
 					t.Errorf("DataHeaderLen(%d, %d, %v) = %d, want %d", offset, length, toEnd, got, want)
 				}
@@ -288,20 +289,47 @@ func TestDataHeaderLen(t *testing.T) {
 }
 
 func TestAppendRefuses(t *testing.T) {
-	for name, f := range map[string]func(){
-		"no cookie":       func() { AppendCookie(nil, nil) },
-		"long cookie":     func() { AppendCookie(nil, make([]byte, 256)) },
-		"no data":         func() { AppendDataHeader(nil, 0, 0, false, false) },
-		"negative data":   func() { AppendDataHeader(nil, 0, -1, true, false) },
-		"data beyond end": func() { AppendDataHeader(nil, MaxOffset, 1, false, true) },
-		"offset too high": func() { AppendDataHeader(nil, MaxOffset+1, 0, true, true) },
-		"window":          func() { AppendWindow(nil, MaxOffset+1) },
-		"reserved frame":  func() { (&Frame{Type: FrameCrypto}).Append(nil) },
-		"DATA by its bit": func() { (&Frame{Type: FrameData | dataFin}).Append(nil) },
+	dst := []byte{1}
+	for name, f := range map[string]struct {
+		make func() ([]byte, error)
+		want error
+	}{
+		"no cookie":       {func() ([]byte, error) { return AppendCookie(dst, nil) }, ErrRange},
+		"long cookie":     {func() ([]byte, error) { return AppendCookie(dst, make([]byte, 256)) }, ErrRange},
+		"no data":         {func() ([]byte, error) { return AppendDataHeader(dst, 0, 0, false, false) }, ErrMalformed},
+		"negative data":   {func() ([]byte, error) { return AppendDataHeader(dst, 0, -1, true, false) }, ErrRange},
+		"data beyond end": {func() ([]byte, error) { return AppendDataHeader(dst, MaxOffset, 1, false, true) }, ErrRange},
+		"endless data":    {func() ([]byte, error) { return AppendDataHeader(dst, 0, math.MaxInt, false, true) }, ErrRange},
+		"offset too high": {func() ([]byte, error) { return AppendDataHeader(dst, MaxOffset+1, 0, true, true) }, ErrRange},
+		"end too high":    {func() ([]byte, error) { return AppendReset(dst, CodeNone, MaxOffset+1) }, ErrRange},
+		"reserved frame":  {func() ([]byte, error) { return (&Frame{Type: FrameNewToken}).Append(dst) }, ErrReserved},
+		"DATA by its bit": {func() ([]byte, error) { return (&Frame{Type: FrameData | dataFin}).Append(dst) }, ErrReserved},
+		"empty DATA":      {func() ([]byte, error) { return (&Frame{Type: FrameData}).Append(dst) }, ErrMalformed},
+		"ACK too high":    {func() ([]byte, error) { return (&Frame{Type: FrameAck, Ack: Ack{Largest: MaxOffset + 1}}).Append(dst) }, ErrRange},
 	} {
-		t.Run(name, func(t *testing.T) { wantBug(t, f) })
+		if b, err := f.make(); err != f.want || !bytes.Equal(b, dst) {
+			t.Errorf("%s: %x, error %v; want %v", name, b, err, f.want)
+		}
 	}
-	if b := AppendPadding([]byte{1}, -1); len(b) != 1 {
-		t.Errorf("padding of -1 bytes is %x", b)
+}
+
+// TestAppendMakesTheBestOfIt: the encoders that cannot fail have a meaning for every value.
+func TestAppendMakesTheBestOfIt(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		got, want []byte
+	}{
+		{"padding of -1 bytes", AppendPadding([]byte{1}, -1), []byte{1}},
+		{"endless padding", AppendPadding(nil, math.MaxInt), make([]byte, 65535)},
+		{"a window beyond all offsets", AppendWindow(nil, math.MaxUint64), AppendWindow(nil, MaxOffset)},
+		{"STOP with a code that there cannot be", AppendStop(nil, math.MaxUint64), AppendStop(nil, CodeInternal)},
+		{"CLOSE with a code that there cannot be", AppendClose(nil, MaxOffset+1, "x"), AppendClose(nil, CodeInternal, "x")},
+		{"RESET with a code that there cannot be", Must(AppendReset(nil, MaxOffset+1, 5)), Must(AppendReset(nil, CodeInternal, 5))},
+		{"a packet that begins behind the end", AppendTrailer([]byte{1}, 9, 0), AppendTrailer([]byte{1}, 1, 0)},
+		{"a packet that begins before the beginning", AppendTrailer([]byte{1}, -1, 0), AppendTrailer([]byte{1}, 1, 0)},
+	} {
+		if !bytes.Equal(tt.got, tt.want) {
+			t.Errorf("%s is %x, want %x", tt.name, tt.got, tt.want)
+		}
 	}
 }

@@ -183,7 +183,7 @@ func rewrite(g *golden) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := AppendHeader(nil, h)
+	b := Must(AppendHeader(nil, h))
 	if h.Type == Versions {
 		b = append(b, payload...)
 		payload = nil
@@ -199,7 +199,7 @@ func rewrite(g *golden) ([]byte, error) {
 				return nil, err
 			}
 		}
-		b = f.Append(b)
+		b = Must(f.Append(b))
 		payload = payload[n:]
 	}
 	return AppendTrailer(b, 0, Seed(g.version, g.dst, g.src)), nil

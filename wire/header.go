@@ -177,19 +177,21 @@ func ParsePrefix(b []byte) (h Header, err error) {
 
 // AppendHeader appends h. Of h.Number it sends the low h.NumberLen bytes, which is
 // ignored for a type without a packet number. A long header needs its version;
-// any but 0 will do, which tests of other versions rely on.
-func AppendHeader(dst []byte, h Header) []byte {
-	if h.Type.numbered() && (h.NumberLen < 1 || h.NumberLen > 4) {
-		panic("BUG: wire: packet number without 1 to 4 bytes")
-	}
-	if (h.Dst == 0) != (h.Type == Unknown) || (h.Src == 0) != (h.Type == Short) {
-		panic("BUG: wire: connection ID missing or out of place")
-	}
-	if h.Type == Short {
+// any but 0 will do, which tests of other versions rely on. The error is ErrID for an
+// ID that is missing or out of place, ErrRange for a number without 1 to 4 bytes, and
+// ErrMalformed for a type or a version that there is not.
+func AppendHeader(dst []byte, h Header) ([]byte, error) {
+	switch {
+	case h.Type > Versions:
+		return dst, ErrMalformed
+	case h.Type.numbered() && (h.NumberLen < 1 || h.NumberLen > 4):
+		return dst, ErrRange
+	case (h.Dst == 0) != (h.Type == Unknown), (h.Src == 0) != (h.Type == Short):
+		return dst, ErrID
+	case h.Type == Short:
 		return AppendShort(dst, h.Dst, h.Number, h.NumberLen)
-	}
-	if h.Type > Versions || (h.Version == 0) != (h.Type == Versions) {
-		panic("BUG: wire: long header without type or version")
+	case (h.Version == 0) != (h.Type == Versions):
+		return dst, ErrMalformed
 	}
 	first := mark | longBit | byte(h.Type-Initial)<<typeShift
 	if h.Type.numbered() {
@@ -199,20 +201,23 @@ func AppendHeader(dst []byte, h Header) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, h.Version)
 	dst = appendID(dst, h.Dst)
 	dst = appendID(dst, h.Src)
-	return appendNumber(dst, h)
+	return appendNumber(dst, h), nil
 }
 
-// AppendShort is AppendHeader for a short packet, to a receiver that has an ID and with a number of 1 to 4
-// bytes: a connection sends little else.
-func AppendShort(dst []byte, id ID, number uint64, numberLen int) []byte {
-	if id == 0 || numberLen < 1 || numberLen > 4 {
-		panic("BUG: wire: short header without ID or number")
+// AppendShort is AppendHeader for a short packet, to a receiver that has an ID (or ErrID) and with a number of 1
+// to 4 bytes (or ErrRange): a connection sends little else.
+func AppendShort(dst []byte, id ID, number uint64, numberLen int) ([]byte, error) {
+	switch {
+	case id == 0:
+		return dst, ErrID
+	case numberLen < 1 || numberLen > 4:
+		return dst, ErrRange
 	}
 	dst = append(dst, mark|byte(numberLen-1))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(id))
 	unsent := 4 - numberLen // bytes that the trailer will overwrite
 	dst = binary.BigEndian.AppendUint32(dst, uint32(number)<<(8*unsent))
-	return dst[:len(dst)-unsent]
+	return dst[:len(dst)-unsent], nil
 }
 
 // ParseShort is ParseHeader for a short packet, of which it returns the receiver's ID, the numberLen
@@ -245,10 +250,10 @@ func ParseShort(b []byte) (dst ID, number uint64, numberLen int, payload []byte,
 // AppendVersions appends a whole VERSIONS packet that answers one whose
 // Invariants are dst and src; the answer has them swapped. It may answer only
 // a packet of at least MinInitialSize bytes whose version is neither 0 nor
-// Version.
-func AppendVersions(b, dst, src []byte) []byte {
+// Version. IDs of more than MaxIDSize bytes are ErrID.
+func AppendVersions(b, dst, src []byte) ([]byte, error) {
 	if len(dst) > MaxIDSize || len(src) > MaxIDSize {
-		panic("BUG: wire: connection ID of more than 20 bytes")
+		return b, ErrID
 	}
 	start := len(b)
 	b = append(b, mark|longBit|byte(Versions-Initial)<<typeShift, 0, 0, 0, 0)
@@ -257,7 +262,7 @@ func AppendVersions(b, dst, src []byte) []byte {
 	b = append(b, byte(len(dst)))
 	b = append(b, dst...)
 	b = binary.BigEndian.AppendUint32(b, Version)
-	return AppendTrailer(b, start, seedBytes(0, src, dst))
+	return AppendTrailer(b, start, seedBytes(0, src, dst)), nil
 }
 
 // ParseVersions returns the versions in the payload of a VERSIONS packet.

@@ -51,7 +51,7 @@ func TestHeader(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			h := tt.header
 			h.Number |= 1 << 40 // what is above the length is not sent
-			b := AppendHeader([]byte("before"), h)[len("before"):]
+			b := Must(AppendHeader([]byte("before"), h))[len("before"):]
 			if want := unhex(t, tt.hex); !bytes.Equal(b, want) {
 				t.Fatalf("written as %x, want %x", b, want)
 			}
@@ -104,7 +104,7 @@ func TestIsEbb(t *testing.T) {
 }
 
 func TestShortDst(t *testing.T) {
-	b := AppendHeader(nil, Header{Type: Short, Dst: serverID, NumberLen: 1})
+	b := Must(AppendHeader(nil, Header{Type: Short, Dst: serverID, NumberLen: 1}))
 	for n := range len(b) + 1 {
 		want, wantOK := ID(0), n >= 9
 		if wantOK {
@@ -149,7 +149,7 @@ func TestInvariants(t *testing.T) {
 }
 
 func TestVersions(t *testing.T) {
-	b := AppendVersions([]byte("before"), unhex(t, "5152535455565758"), unhex(t, "0102030405060708"))[len("before"):]
+	b := Must(AppendVersions([]byte("before"), unhex(t, "5152535455565758"), unhex(t, "0102030405060708")))[len("before"):]
 	h, payload, err := ParseHeader(b)
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestVersions(t *testing.T) {
 
 	// Another version's IDs, of any length, come back as they were.
 	long := bytes.Repeat([]byte{9}, MaxIDSize)
-	b = AppendVersions(nil, long, nil)
+	b = Must(AppendVersions(nil, long, nil))
 	version, dst, src, ok := Invariants(b)
 	if !ok || version != 0 || len(dst) != 0 || !bytes.Equal(src, long) {
 		t.Errorf("invariants %#x, %x, %x, %v", version, dst, src, ok)
@@ -192,31 +192,44 @@ func TestParseVersionsStops(t *testing.T) {
 }
 
 func TestAppendHeaderRefuses(t *testing.T) {
-	for name, h := range map[string]Header{
-		"no number length":  {Type: Short, Dst: 1},
-		"number of 5 bytes": {Type: Short, Dst: 1, NumberLen: 5},
-		"no version":        {Type: Initial, Dst: 1, Src: 2, NumberLen: 1},
-		"VERSIONS of one":   {Type: Versions, Version: Version, Dst: 1, Src: 2},
-		"no such type":      {Type: Versions + 1, Version: Version, Dst: 1, Src: 2},
-		"no dst":            {Type: Accept, Version: Version, Src: 2, NumberLen: 1},
-		"no src":            {Type: Accept, Version: Version, Dst: 2, NumberLen: 1},
-		"UNKNOWN with dst":  {Type: Unknown, Version: Version, Dst: 1, Src: 2},
-		"short with src":    {Type: Short, Dst: 1, Src: 2, NumberLen: 1},
+	dst := []byte{1}
+	for name, tt := range map[string]struct {
+		h    Header
+		want error
+	}{
+		"no number length":     {Header{Type: Short, Dst: 1}, ErrRange},
+		"number of 5 bytes":    {Header{Type: Short, Dst: 1, NumberLen: 5}, ErrRange},
+		"number of -1 bytes":   {Header{Type: Accept, Version: Version, Dst: 1, Src: 2, NumberLen: -1}, ErrRange},
+		"no version":           {Header{Type: Initial, Dst: 1, Src: 2, NumberLen: 1}, ErrMalformed},
+		"VERSIONS of one":      {Header{Type: Versions, Version: Version, Dst: 1, Src: 2}, ErrMalformed},
+		"no such type":         {Header{Type: Versions + 1, Version: Version, Dst: 1, Src: 2}, ErrMalformed},
+		"no dst":               {Header{Type: Accept, Version: Version, Src: 2, NumberLen: 1}, ErrID},
+		"no src":               {Header{Type: Accept, Version: Version, Dst: 2, NumberLen: 1}, ErrID},
+		"UNKNOWN with dst":     {Header{Type: Unknown, Version: Version, Dst: 1, Src: 2}, ErrID},
+		"short with src":       {Header{Type: Short, Dst: 1, Src: 2, NumberLen: 1}, ErrID},
+		"short without dst":    {Header{Type: Short, NumberLen: 1}, ErrID},
+		"a type that is not 8": {Header{Type: 255, Version: Version, Dst: 1, Src: 2}, ErrMalformed},
 	} {
-		t.Run(name, func(t *testing.T) { wantBug(t, func() { AppendHeader(nil, h) }) })
+		if b, err := AppendHeader(dst, tt.h); err != tt.want || !bytes.Equal(b, dst) {
+			t.Errorf("%s: %x, error %v; want %v", name, b, err, tt.want)
+		}
 	}
-	t.Run("long IDs", func(t *testing.T) { wantBug(t, func() { AppendVersions(nil, make([]byte, 21), nil) }) })
+	if b, err := AppendVersions(dst, make([]byte, 21), nil); err != ErrID || !bytes.Equal(b, dst) {
+		t.Errorf("long IDs: %x, error %v", b, err)
+	}
 }
 
-// wantBug calls f, which must find a mistake of its caller.
-func wantBug(t *testing.T, f func()) {
-	t.Helper()
+// TestMust: what a caller knows to be right is passed on, and a mistake of the program's own is named.
+func TestMust(t *testing.T) {
+	if b := Must([]byte{1}, nil); len(b) != 1 {
+		t.Errorf("%x", b)
+	}
 	defer func() {
 		if s, _ := recover().(string); !strings.HasPrefix(s, "BUG: ") {
 			t.Errorf("panic %q, want one that begins with BUG", s)
 		}
 	}()
-	f()
+	Must(nil, ErrRange)
 }
 
 func TestNames(t *testing.T) {

@@ -30,7 +30,7 @@ func DecodeNumber(largest uint64, anyReceived bool, truncated uint64, n int) uin
 	if anyReceived {
 		expected = largest + 1
 	}
-	window := uint64(1) << (8 * n)
+	window := uint64(1) << (8 * uint(n))
 	candidate := expected&^(window-1) | truncated&(window-1)
 	switch {
 	case candidate+window/2 <= expected && candidate+window <= MaxOffset:

@@ -56,7 +56,7 @@ func (p *packets) header(name, title string, err error, h Header, payload []byte
 	if h.Type == Versions {
 		version = 0
 	}
-	p.add(name, title, err, version, h.Dst, src, append(AppendHeader(nil, h), payload...))
+	p.add(name, title, err, version, h.Dst, src, append(Must(AppendHeader(nil, h)), payload...))
 }
 
 // short adds a short packet from client to server, with a payload in hexadecimal.
@@ -94,19 +94,19 @@ func padded(payload []byte) []byte {
 func (p *packets) validPackets() {
 	params := DefaultParameters()
 	params.IdleTimeout = 30 * time.Second
-	frame := AppendParameters(nil, &params)
+	frame := Must(AppendParameters(nil, &params))
 	cookie := unhex(p.t, "00112233445566778899aabbccddeeff")
 	p.header("packet-initial", "the client's first packet", nil, initialHeader(), padded(frame))
 	h := initialHeader()
 	h.Number = 1
-	p.header("packet-initial-cookie", "INITIAL after RETRY", nil, h, padded(AppendCookie(frame, cookie)))
+	p.header("packet-initial-cookie", "INITIAL after RETRY", nil, h, padded(Must(AppendCookie(frame, cookie))))
 	h.Number, h.NumberLen = 0x10002, 3
 	p.header("packet-initial-close", "a client that gives up; the packet number has 3 bytes and the packet is 1202 bytes long", nil, h,
-		padded(AppendClose(AppendAck(nil, &Ack{Received: 5}, []Range{{0, 0}}, 100), CodeTimeout, "")))
+		padded(AppendClose(Must(AppendAck(nil, &Ack{Received: 5}, []Range{{0, 0}}, 100)), CodeTimeout, "")))
 	p.header("packet-accept", "the server's answer, which acknowledges INITIAL 1", nil, acceptHeader(),
-		AppendAck(AppendParameters(nil, &params), &Ack{Delay: 40 * time.Microsecond, Received: math.MaxUint32 - 4}, []Range{{1, 1}}, 100))
+		Must(AppendAck(Must(AppendParameters(nil, &params)), &Ack{Delay: 40 * time.Microsecond, Received: math.MaxUint32 - 4}, []Range{{1, 1}}, 100)))
 	p.header("packet-accept-close", "a server that gives up", nil, acceptHeader(), AppendClose(nil, CodeBusy, "too many"))
-	p.header("packet-retry", "a cookie first", nil, Header{Type: Retry, Version: Version, Dst: clientID, Src: firstDst}, AppendCookie(nil, cookie))
+	p.header("packet-retry", "a cookie first", nil, Header{Type: Retry, Version: Version, Dst: clientID, Src: firstDst}, Must(AppendCookie(nil, cookie)))
 	p.header("packet-refuse", "nobody listens", nil, Header{Type: Refuse, Version: Version, Dst: clientID, Src: firstDst}, AppendClose(nil, CodeRefused, ""))
 	p.header("packet-unknown", "the connection is not known; dst is absent", nil, Header{Type: Unknown, Version: Version, Src: serverID}, nil)
 	p.header("packet-versions", "answers a packet of another version; its trailer is computed with version 0", nil,
@@ -116,10 +116,10 @@ func (p *packets) validPackets() {
 	for n, number := range []uint64{0xfe, 0xfedc, 0xfedcba, 0xfedcba98} {
 		p.header("packet-short-number-"+string(rune('1'+n)), "a short packet, by the length of its number", nil, shortHeader(number, n+1), AppendPing(nil))
 	}
-	mix := AppendAck(nil, &Ack{Delay: 3 * time.Millisecond, Received: 123456789}, []Range{{0, 90}, {93, 99}}, 100)
+	mix := Must(AppendAck(nil, &Ack{Delay: 3 * time.Millisecond, Received: 123456789}, []Range{{0, 90}, {93, 99}}, 100))
 	mix = AppendPing(AppendPadding(AppendWindow(mix, 1<<20), 3))
-	mix = append(AppendDataHeader(mix, 16384, 5, false, false), "first"...)
-	mix = append(AppendDataHeader(mix, 16389, 4, true, true), "last"...)
+	mix = append(Must(AppendDataHeader(mix, 16384, 5, false, false)), "first"...)
+	mix = append(Must(AppendDataHeader(mix, 16389, 4, true, true)), "last"...)
 	p.header("packet-short-mixed", "several frames, the last of which has no length", nil, shortHeader(100, 1), mix)
 }
 
@@ -128,17 +128,17 @@ func (p *packets) validFrames() {
 	p.frame("padding", "PADDING of one byte", AppendPadding(nil, 1))
 	p.frame("padding-run", "PADDING of many", AppendPadding(nil, 40))
 	p.frame("ping", "PING", AppendPing(nil))
-	p.frame("ack", "an ACK of one number", AppendAck(nil, &Ack{Received: 1}, []Range{{0, 0}}, 100))
+	p.frame("ack", "an ACK of one number", Must(AppendAck(nil, &Ack{Received: 1}, []Range{{0, 0}}, 100)))
 	p.frame("ack-ranges", "an ACK with gaps, of one number and of more; the receive time is near its wrap",
-		AppendAck(nil, &Ack{Delay: 25 * time.Millisecond, Received: math.MaxUint32}, []Range{{7, 7}, {9, 80}, {200, 20000}}, 100))
-	p.frame("ack-256-ranges", "an ACK with as many ranges as there can be", AppendAck(nil, &Ack{}, everySecond(256), 1000))
+		Must(AppendAck(nil, &Ack{Delay: 25 * time.Millisecond, Received: math.MaxUint32}, []Range{{7, 7}, {9, 80}, {200, 20000}}, 100)))
+	p.frame("ack-256-ranges", "an ACK with as many ranges as there can be", Must(AppendAck(nil, &Ack{}, everySecond(256), 1000)))
 	p.frame("ack-largest", "an ACK of the largest number, with the largest delay",
-		AppendAck(nil, &Ack{Delay: math.MaxInt64}, []Range{{0, 1}, {MaxOffset, MaxOffset}}, 100))
+		Must(AppendAck(nil, &Ack{Delay: math.MaxInt64}, []Range{{0, 1}, {MaxOffset, MaxOffset}}, 100)))
 	p.frame("ack-ecn", "an ACK with counts of ECN marks",
-		AppendAck(nil, &Ack{Received: 77, HasECN: true, ECT0: 1000, ECT1: 0, CE: 3}, []Range{{3, 9}}, 100))
+		Must(AppendAck(nil, &Ack{Received: 77, HasECN: true, ECT0: 1000, ECT1: 0, CE: 3}, []Range{{3, 9}}, 100)))
 	p.frame("window", "WINDOW", AppendWindow(nil, 65536))
 	p.frame("window-max", "the largest WINDOW", AppendWindow(nil, MaxOffset))
-	p.frame("reset", "RESET", AppendReset(nil, CodeReset, 123456))
+	p.frame("reset", "RESET", Must(AppendReset(nil, CodeReset, 123456)))
 	p.frame("stop", "STOP", AppendStop(nil, CodeNone))
 	p.frame("stop-own-code", "STOP with a code that the specification does not name", AppendStop(nil, 4000))
 	p.frame("close", "CLOSE", AppendClose(nil, CodeProtocol, "offset beyond 2^62 − 1"))
@@ -147,7 +147,7 @@ func (p *packets) validFrames() {
 	p.frame("path-challenge", "PATH_CHALLENGE", AppendPathChallenge(nil, token))
 	p.frame("path-response", "PATH_RESPONSE", AppendPathResponse(nil, token))
 	data := func(offset uint64, s string, fin, toEnd bool) []byte {
-		return append(AppendDataHeader(nil, offset, len(s), fin, toEnd), s...)
+		return append(Must(AppendDataHeader(nil, offset, len(s), fin, toEnd)), s...)
 	}
 	p.frame("data", "DATA with a length", data(0, "hello", false, false))
 	p.frame("data-fin", "DATA with a length, and the end", data(5, "bye", true, false))
@@ -219,11 +219,11 @@ func (p *packets) badHeaders() {
 	last := p.list[len(p.list)-1].packet
 	last[len(last)-1] ^= 1
 	p.add("bad-trailer-swapped", "the trailer is computed with the IDs swapped", errTrailer, Version, clientID, serverID,
-		append(AppendHeader(nil, shortHeader(1, 1)), 0x01))
+		append(Must(AppendHeader(nil, shortHeader(1, 1))), 0x01))
 	g := &p.list[len(p.list)-1].golden
 	g.dst, g.src = serverID, clientID
 	p.add("bad-trailer-version", "the trailer is computed with another version", errTrailer, Version+1, clientID, serverID,
-		append(AppendHeader(nil, acceptHeader()), 0x01))
+		append(Must(AppendHeader(nil, acceptHeader())), 0x01))
 	p.list[len(p.list)-1].version = Version
 }
 
@@ -322,7 +322,7 @@ func (p *packets) misplacedFrames() {
 }
 
 func TestDescribeTrailer(t *testing.T) {
-	b := append(AppendHeader(nil, acceptHeader()), 0x01)
+	b := append(Must(AppendHeader(nil, acceptHeader())), 0x01)
 	b = AppendTrailer(b, 0, Seed(Version, clientID, serverID))
 	if s := Describe(b); !strings.HasSuffix(s, " right\n") {
 		t.Errorf("description %q", s)
@@ -337,7 +337,7 @@ func TestDescribeTrailer(t *testing.T) {
 // What a peer says is described so that a terminal shows it and nothing else.
 func TestDescribeIsPrintable(t *testing.T) {
 	const nasty = "\x1b[2J\r\n\u202e\u2028\u00a0"
-	packet := AppendClose(AppendHeader(nil, Header{Type: Refuse, Version: Version, Dst: clientID, Src: firstDst}), CodeBusy, nasty)
+	packet := AppendClose(Must(AppendHeader(nil, Header{Type: Refuse, Version: Version, Dst: clientID, Src: firstDst})), CodeBusy, nasty)
 	s := Describe(AppendTrailer(packet, 0, Seed(Version, clientID, firstDst)))
 	if !strings.Contains(s, `\x1b[2J\r\n\u202e\u2028\u00a0`) || strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
 		t.Errorf("described as %q", s)

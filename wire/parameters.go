@@ -49,10 +49,11 @@ func DefaultParameters() Parameters {
 }
 
 // AppendParameters appends a PARAMETERS frame with all parameters, those too that
-// have their default value.
-func AppendParameters(dst []byte, p *Parameters) []byte {
-	if p.MaxAckDelay < 0 || p.MaxAckDelay > MaxAckDelayLimit || p.MaxDatagramSize < MinInitialSize || p.IdleTimeout < 0 {
-		panic("BUG: wire: parameter out of range")
+// have their default value. One that is out of its range is ErrRange.
+func AppendParameters(dst []byte, p *Parameters) ([]byte, error) {
+	if p.InitialWindow > MaxOffset || p.MaxAckDelay < 0 || p.MaxAckDelay > MaxAckDelayLimit ||
+		p.MaxDatagramSize < MinInitialSize || p.MaxDatagramSize > MaxOffset || p.IdleTimeout < 0 {
+		return dst, ErrRange
 	}
 	values := [...]uint64{
 		paramInitialWindow:   p.InitialWindow,
@@ -69,7 +70,7 @@ func AppendParameters(dst []byte, p *Parameters) []byte {
 		dst = append(dst, byte(id+1), byte(varintLen(v)))
 		dst = appendVarint(dst, v)
 	}
-	return dst
+	return dst, nil
 }
 
 // ParseParameters reads the list in a PARAMETERS frame. A parameter that is not

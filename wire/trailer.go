@@ -45,8 +45,9 @@ func Verify(packet []byte, seed uint32) bool {
 	return n >= 0 && crc32c.Update(seed, packet[:n]) == binary.BigEndian.Uint32(packet[n:])
 }
 
-// AppendTrailer ends the packet that begins at dst[start].
+// AppendTrailer ends the packet that begins at dst[start]. One that would begin elsewhere is empty.
 func AppendTrailer(dst []byte, start int, seed uint32) []byte {
+	start = int(min(uint(start), uint(len(dst))))
 	return binary.BigEndian.AppendUint32(dst, crc32c.Update(seed, dst[start:]))
 }
 

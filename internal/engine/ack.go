@@ -126,7 +126,7 @@ func (a *ackState) append(now time.Duration, dst []byte, room int, frame wire.Ac
 	}
 	ranges = ranges[max(0, len(ranges)-reportedRanges):]
 	frame.Delay = max(0, now-a.largestAt)
-	return wire.AppendAck(dst, &frame, ranges, room)
+	return wire.Must(wire.AppendAck(dst, &frame, ranges, room))
 }
 
 // sent notes that an ACK left.

@@ -36,9 +36,9 @@ func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 	for i := range n {
 		r := c.sent.reserve(now)
 		start, offset := len(dst), c.send.Next()
-		dst = wire.AppendShort(dst, c.peerID, c.sent.next, wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked))
+		dst = wire.Must(wire.AppendShort(dst, c.peerID, c.sent.next, wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked)))
 		length := size - wire.TrailerSize - (len(dst) - start) - wire.DataHeaderLen(offset, 0, true)
-		dst = wire.AppendDataHeader(dst, offset, length, false, true)
+		dst = wire.Must(wire.AppendDataHeader(dst, offset, length, false, true))
 		dst = dst[:len(dst)+length]
 		c.send.SendNew(dst[len(dst)-length:])
 		if i > 0 {

@@ -163,7 +163,7 @@ func New(now time.Duration, p Params) *Conn {
 	c.recv = stream.NewRecv(p.Chunks, uint64(max(p.ReceiveBuffer, wireMinInitial)))
 	c.sent.skip.init(p.Seed)
 	c.acks.due, c.loss.due = Never, Never
-	c.acks.delay = p.MaxAckDelay
+	c.acks.delay = min(p.MaxAckDelay, wire.MaxAckDelayLimit)
 	if c.acks.delay <= 0 {
 		c.acks.delay = defaultAckDelay
 	}

@@ -280,8 +280,8 @@ func TestForgedCrossingsKeepNoDialAlive(t *testing.T) {
 	c := w.client.Dial(w.server)
 	frames := wire.DefaultParameters()
 	for id := wire.ID(1<<64 - 100); w.Now() < 20*time.Second; id++ {
-		b := wire.AppendHeader(nil, wire.Header{Type: wire.Initial, Version: wire.Version, Dst: 1, Src: id, NumberLen: 1})
-		b = wire.AppendParameters(b, &frames)
+		b := wire.Must(wire.AppendHeader(nil, wire.Header{Type: wire.Initial, Version: wire.Version, Dst: 1, Src: id, NumberLen: 1}))
+		b = wire.Must(wire.AppendParameters(b, &frames))
 		b = wire.AppendPadding(b, wire.MinInitialSize-wire.TrailerSize-len(b))
 		w.client.Inject(w.server.Addr, wire.AppendTrailer(b, 0, wire.Seed(wire.Version, 1, id)))
 		w.Run(time.Second)

@@ -168,7 +168,7 @@ func TestForgedCountsGainNothing(t *testing.T) {
 			f.w.Run(time.Millisecond)
 			a := test.ack
 			a.HasECN = true
-			f.say(wire.AppendAck(nil, &a, []wire.Range{{First: 0, Last: 4}}, 1000))
+			f.say(wire.Must(wire.AppendAck(nil, &a, []wire.Range{{First: 0, Last: 4}}, 1000)))
 			if f.server.Removed {
 				t.Fatalf("ended: %v", f.server.Conn.Err())
 			}

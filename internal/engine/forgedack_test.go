@@ -36,7 +36,7 @@ func (f *forger) received() (got, missing []wire.Range) {
 
 // ackOf is an ACK frame of the last ranges.
 func ackOf(a wire.Ack, ranges []wire.Range) []byte {
-	return wire.AppendAck(nil, &a, ranges[max(0, len(ranges)-wire.MaxAckRanges):], 1000)
+	return wire.Must(wire.AppendAck(nil, &a, ranges[max(0, len(ranges)-wire.MaxAckRanges):], 1000))
 }
 
 // TestLeftOutNumbers: some numbers are never sent; who acknowledges what came is served, who

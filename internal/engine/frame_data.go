@@ -49,7 +49,7 @@ func (c *Conn) appendData(p *packet) {
 	if n < 0 || n == 0 && !fin {
 		return
 	}
-	p.b = wire.AppendDataHeader(p.b, offset, n, fin, toEnd)
+	p.b = wire.Must(wire.AppendDataHeader(p.b, offset, n, fin, toEnd))
 	at := len(p.b)
 	p.b = slices.Grow(p.b, n)[:at+n]
 	if n > 0 {

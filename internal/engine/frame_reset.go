@@ -24,7 +24,7 @@ func (resetFrame) append(c *Conn, _ time.Duration, b []byte, room int) ([]byte, 
 	if room < resetRoom {
 		return b, true
 	}
-	return wire.AppendReset(b, c.reset.code, c.send.End()), false
+	return wire.Must(wire.AppendReset(b, c.reset.code, c.send.End())), false
 }
 
 func (resetFrame) acked(c *Conn) { c.reset.acked, c.waitsSince = true, Never }

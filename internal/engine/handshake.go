@@ -62,20 +62,20 @@ func (c *Conn) appendHandshake(now time.Duration, dst []byte) []byte {
 		h.Type = wire.Accept
 	}
 	start := len(dst)
-	dst = wire.AppendHeader(dst, h)
+	dst = wire.Must(wire.AppendHeader(dst, h))
 	if len(c.hs.cookie) > 0 {
-		dst = wire.AppendCookie(dst, c.hs.cookie)
+		dst = wire.Must(wire.AppendCookie(dst, c.hs.cookie))
 	}
 	p := wire.Parameters{
 		InitialWindow: c.recv.Limit(), MaxAckDelay: c.acks.delay,
 		MaxDatagramSize: uint64(c.path.mtu.max), IdleTimeout: max(0, c.params.IdleTimeout),
 	}
-	dst = wire.AppendParameters(dst, &p)
+	dst = wire.Must(wire.AppendParameters(dst, &p))
 	if c.params.Client {
 		dst = wire.AppendPadding(dst, wire.MinInitialSize-wire.TrailerSize-(len(dst)-start))
 	} else {
 		a := wire.Ack{Delay: now - c.hs.largestAt, Received: c.stamp(c.hs.largestAt)}
-		dst = wire.AppendAck(dst, &a, []wire.Range{{First: c.hs.largest, Last: c.hs.largest}}, 64)
+		dst = wire.Must(wire.AppendAck(dst, &a, []wire.Range{{First: c.hs.largest, Last: c.hs.largest}}, 64))
 	}
 	dst = wire.AppendTrailer(dst, start, wire.Seed(wire.Version, h.Dst, h.Src))
 	size := len(dst) - start

@@ -226,12 +226,12 @@ func TestForgedAnswersAreIgnored(t *testing.T) {
 			if typ != wire.Unknown {
 				h.Dst = wire.ID(r.Uint64() | 1)
 			}
-			b := wire.AppendHeader(nil, h)
+			b := wire.Must(wire.AppendHeader(nil, h))
 			switch typ {
 			case wire.Refuse:
 				b = wire.AppendClose(b, wire.CodeRefused, "")
 			case wire.Retry:
-				b = wire.AppendCookie(b, []byte("c"))
+				b = wire.Must(wire.AppendCookie(b, []byte("c")))
 			}
 			b = wire.AppendTrailer(b, 0, wire.Seed(wire.Version, h.Dst, h.Src))
 			w.client.Inject(w.server.Addr, b)
@@ -266,9 +266,9 @@ func TestCrossingDials(t *testing.T) {
 // and changes nothing.
 func TestHandshakePacketsHaveParametersOnce(t *testing.T) {
 	const client, first, server = wire.ID(11), wire.ID(99), wire.ID(22)
-	parameters := wire.AppendParameters(nil, &wire.Parameters{InitialWindow: 1 << 20, MaxDatagramSize: 1200})
+	parameters := wire.Must(wire.AppendParameters(nil, &wire.Parameters{InitialWindow: 1 << 20, MaxDatagramSize: 1200}))
 	packet := func(typ wire.PacketType, dst, src wire.ID, frames []byte) []byte {
-		b := append(wire.AppendHeader(nil, wire.Header{Type: typ, Version: wire.Version, Dst: dst, Src: src, NumberLen: 1}), frames...)
+		b := append(wire.Must(wire.AppendHeader(nil, wire.Header{Type: typ, Version: wire.Version, Dst: dst, Src: src, NumberLen: 1})), frames...)
 		b = wire.AppendPadding(b, wire.MinInitialSize-wire.TrailerSize-len(b))
 		return wire.AppendTrailer(b, 0, wire.Seed(wire.Version, dst, src))
 	}

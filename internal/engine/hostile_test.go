@@ -55,7 +55,7 @@ func newForgerOf(t testing.TB, factory congestion.Factory) *forger {
 
 // packet builds a short packet from the client that carries the frames.
 func (f *forger) packet(frames []byte) []byte {
-	b := wire.AppendHeader(nil, wire.Header{Type: wire.Short, Version: wire.Version, Dst: f.serverID, Number: f.number, NumberLen: 4})
+	b := wire.Must(wire.AppendHeader(nil, wire.Header{Type: wire.Short, Version: wire.Version, Dst: f.serverID, Number: f.number, NumberLen: 4}))
 	f.number++
 	b = append(b, frames...)
 	return wire.AppendTrailer(b, 0, wire.Seed(wire.Version, f.serverID, f.clientID))
@@ -64,10 +64,12 @@ func (f *forger) packet(frames []byte) []byte {
 func (f *forger) say(frames []byte) { f.w.server.Inject(f.w.client.Addr, f.packet(frames)) }
 
 func data(offset uint64, n int, fin bool) []byte {
-	return append(wire.AppendDataHeader(nil, offset, n, fin, true), make([]byte, n)...)
+	return append(wire.Must(wire.AppendDataHeader(nil, offset, n, fin, true)), make([]byte, n)...)
 }
 
-func ack(r ...wire.Range) []byte { return wire.AppendAck(nil, &wire.Ack{}, r, 1000) }
+func ack(r ...wire.Range) []byte {
+	return wire.Must(wire.AppendAck(nil, &wire.Ack{}, r, 1000))
+}
 
 // TestBreachEndsTheConnection: a peer that breaks the protocol is told how, once,
 // and the connection ends with an error; nothing panics.
@@ -83,9 +85,9 @@ func TestBreachEndsTheConnection(t *testing.T) {
 		{"a second FIN at another offset", [][]byte{data(0, 10, true), data(0, 11, true)}, wire.CodeFinalSize},
 		{"data behind the FIN", [][]byte{data(0, 10, true), data(10, 1, false)}, wire.CodeFinalSize},
 		{"FIN below what came", [][]byte{data(0, 100, false), data(0, 50, true)}, wire.CodeFinalSize},
-		{"RESET below what came", [][]byte{data(0, 100, false), wire.AppendReset(nil, wire.CodeReset, 50)}, wire.CodeFinalSize},
-		{"RESET at another offset than FIN", [][]byte{data(0, 10, true), wire.AppendReset(nil, wire.CodeReset, 11)}, wire.CodeFinalSize},
-		{"COOKIE in a short packet", [][]byte{wire.AppendCookie(nil, []byte("x"))}, wire.CodeProtocol},
+		{"RESET below what came", [][]byte{data(0, 100, false), wire.Must(wire.AppendReset(nil, wire.CodeReset, 50))}, wire.CodeFinalSize},
+		{"RESET at another offset than FIN", [][]byte{data(0, 10, true), wire.Must(wire.AppendReset(nil, wire.CodeReset, 11))}, wire.CodeFinalSize},
+		{"COOKIE in a short packet", [][]byte{wire.Must(wire.AppendCookie(nil, []byte("x")))}, wire.CodeProtocol},
 		{"a reserved frame", [][]byte{{byte(wire.FrameCrypto), 0}}, wire.CodeProtocol},
 		{"an unknown frame", [][]byte{{0x3f}}, wire.CodeProtocol},
 		{"a truncated frame", [][]byte{{byte(wire.FrameWindow)}}, wire.CodeProtocol},

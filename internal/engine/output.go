@@ -139,7 +139,7 @@ func (p *packet) pad(n int) {
 func (c *Conn) beginPacket(now time.Duration, dst []byte, size int) packet {
 	c.sent.skipNumber(now)
 	p := packet{start: len(dst), limit: len(dst) + size - wire.TrailerSize, record: c.sent.reserve(now)}
-	p.b = wire.AppendShort(dst, c.peerID, c.sent.next, wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked))
+	p.b = wire.Must(wire.AppendShort(dst, c.peerID, c.sent.next, wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked)))
 	p.body = len(p.b)
 	return p
 }
@@ -229,7 +229,7 @@ func (c *Conn) appendClose(now time.Duration, dst []byte) []byte {
 		p.b = c.acks.append(now, p.b, p.room()-(wire.MaxReason+32), c.ackFrame())
 	}
 	if c.end.unconfirmed {
-		p.b = wire.AppendDataHeader(p.b, c.send.End(), 0, true, false)
+		p.b = wire.Must(wire.AppendDataHeader(p.b, c.send.End(), 0, true, false))
 		if c.stop.pending() {
 			p.b = wire.AppendStop(p.b, wire.CodeNone)
 		}

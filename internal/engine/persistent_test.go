@@ -82,7 +82,7 @@ func TestPersistentCongestionExample(t *testing.T) {
 func parseAck(t *testing.T, ranges []wire.Range) wire.Ack {
 	t.Helper()
 	var f wire.Frame
-	if _, err := f.Parse(wire.AppendAck(nil, &wire.Ack{}, ranges, 1000)); err != nil {
+	if _, err := f.Parse(wire.Must(wire.AppendAck(nil, &wire.Ack{}, ranges, 1000))); err != nil {
 		t.Fatal(err)
 	}
 	return f.Ack

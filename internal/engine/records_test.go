@@ -74,7 +74,7 @@ func TestPeerThatNeverAcknowledges(t *testing.T) {
 			number := uint64(1000)
 			say := func(n int) {
 				for range n {
-					p := wire.AppendHeader(w.bytes[:0], wire.Header{Type: wire.Short, Version: wire.Version, Dst: 22, Number: number, NumberLen: 4})
+					p := wire.Must(wire.AppendHeader(w.bytes[:0], wire.Header{Type: wire.Short, Version: wire.Version, Dst: 22, Number: number, NumberLen: 4}))
 					p = wire.AppendTrailer(append(p, test.frames...), 0, wire.Seed(wire.Version, 22, 11))
 					number++
 					w.now += 20 * time.Microsecond

@@ -50,7 +50,7 @@ func (p *Peer) answer() {
 			p.send(from, sealed(wire.Header{Type: wire.Accept, Version: wire.Version, Dst: p.peer, Src: p.local, NumberLen: 1}, parameters()))
 		case h.Type == wire.Accept:
 			p.peer = h.Src
-			data := wire.AppendDataHeader(nil, 0, len(p.Say), false, true)
+			data := wire.Must(wire.AppendDataHeader(nil, 0, len(p.Say), false, true))
 			p.send(from, p.short(append(data, p.Say...)))
 		case h.Type == wire.Short && hasData(payload):
 			p.send(from, p.short(wire.AppendClose(nil, wire.CodeReset, p.Reason)))
@@ -68,19 +68,19 @@ func (p *Peer) initial() []byte {
 
 // short is a short packet of the connection. Its IDs go into the trailer.
 func (p *Peer) short(payload []byte) []byte {
-	packet := wire.AppendHeader(nil, wire.Header{Type: wire.Short, Version: wire.Version, Dst: p.peer, Number: p.number, NumberLen: 4})
+	packet := wire.Must(wire.AppendHeader(nil, wire.Header{Type: wire.Short, Version: wire.Version, Dst: p.peer, Number: p.number, NumberLen: 4}))
 	p.number++
 	return wire.AppendTrailer(append(packet, payload...), 0, wire.Seed(wire.Version, p.peer, p.local))
 }
 
 // sealed is a long packet.
 func sealed(h wire.Header, payload []byte) []byte {
-	packet := append(wire.AppendHeader(nil, h), payload...)
+	packet := append(wire.Must(wire.AppendHeader(nil, h)), payload...)
 	return wire.AppendTrailer(packet, 0, wire.Seed(h.Version, h.Dst, h.Src))
 }
 
 func parameters() []byte {
-	return wire.AppendParameters(nil, &wire.Parameters{InitialWindow: 1 << 20, MaxDatagramSize: 1200})
+	return wire.Must(wire.AppendParameters(nil, &wire.Parameters{InitialWindow: 1 << 20, MaxDatagramSize: 1200}))
 }
 
 func hasData(payload []byte) bool {

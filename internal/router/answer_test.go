@@ -59,7 +59,7 @@ func TestUnknown(t *testing.T) {
 
 func TestVersions(t *testing.T) {
 	s := newScene(t, Config{Listening: true})
-	b := wire.AppendHeader(nil, wire.Header{Type: wire.Initial, Version: 0x45424299, Dst: 1, Src: 2, NumberLen: 1})
+	b := wire.Must(wire.AppendHeader(nil, wire.Header{Type: wire.Initial, Version: 0x45424299, Dst: 1, Src: 2, NumberLen: 1}))
 	s.drops(alice, b, Small)
 	b = append(b, make([]byte, wire.MinInitialSize-len(b))...)
 	v := s.get(alice, b, Reply)
@@ -78,7 +78,7 @@ func TestVersions(t *testing.T) {
 
 func TestAnswersAreLimited(t *testing.T) {
 	s := newScene(t, Config{ReplyRate: 100})
-	old := wire.AppendHeader(nil, wire.Header{Type: wire.Initial, Version: 99, Dst: 1, Src: 2, NumberLen: 1})
+	old := wire.Must(wire.AppendHeader(nil, wire.Header{Type: wire.Initial, Version: 99, Dst: 1, Src: 2, NumberLen: 1}))
 	old = append(old, make([]byte, wire.MinInitialSize-len(old))...)
 	s.dials(bob, 0x10)
 	s.get(bob, long(wire.Accept, 0x10, 0x20, wire.AppendPing(nil), 60), Deliver)

@@ -23,9 +23,9 @@ func (r *Router[C]) refuse(now time.Duration, h wire.Header, reply []byte) Verdi
 	}
 	r.count.Refusals++
 	start := len(reply)
-	reply = wire.AppendHeader(reply, wire.Header{
+	reply = wire.Must(wire.AppendHeader(reply, wire.Header{
 		Type: wire.Refuse, Version: wire.Version, Dst: h.Src, Src: h.Dst,
-	})
+	}))
 	reply = wire.AppendClose(reply, wire.CodeRefused, "")
 	reply = wire.AppendTrailer(reply, start, wire.Seed(wire.Version, h.Src, h.Dst))
 	return Verdict[C]{Action: Reply, Reply: reply}
@@ -38,10 +38,10 @@ func (r *Router[C]) retry(now time.Duration, remote netip.AddrPort, h wire.Heade
 	r.count.Retries++
 	cookie := r.cookies.make(now, remote, h.Src, h.Dst)
 	start := len(reply)
-	reply = wire.AppendHeader(reply, wire.Header{
+	reply = wire.Must(wire.AppendHeader(reply, wire.Header{
 		Type: wire.Retry, Version: wire.Version, Dst: h.Src, Src: h.Dst,
-	})
-	reply = wire.AppendCookie(reply, cookie[:])
+	}))
+	reply = wire.Must(wire.AppendCookie(reply, cookie[:]))
 	reply = wire.AppendTrailer(reply, start, wire.Seed(wire.Version, h.Src, h.Dst))
 	return Verdict[C]{Action: Reply, Reply: reply}
 }
@@ -55,7 +55,7 @@ func (r *Router[C]) otherVersion(now time.Duration, b, dst, src, reply []byte) V
 		return r.drop(Limited)
 	}
 	r.count.Versions++
-	return Verdict[C]{Action: Reply, Reply: wire.AppendVersions(reply, dst, src)}
+	return Verdict[C]{Action: Reply, Reply: wire.Must(wire.AppendVersions(reply, dst, src))}
 }
 
 // replyToClosed answers a short packet to a connection that is gone: with its last
@@ -79,11 +79,11 @@ func (r *Router[C]) replyToClosed(now time.Duration, t *tombstone, b, reply []by
 	}
 	r.count.Closes++
 	start := len(reply)
-	reply = wire.AppendHeader(reply, wire.Header{
+	reply = wire.Must(wire.AppendHeader(reply, wire.Header{
 		Type: wire.Short, Version: wire.Version, Dst: t.peer, Number: uint64(t.next), NumberLen: 4,
-	})
+	}))
 	if e, ok := r.closed.ends[t.local]; ok {
-		reply = wire.AppendDataHeader(reply, e.final, 0, true, false)
+		reply = wire.Must(wire.AppendDataHeader(reply, e.final, 0, true, false))
 		if e.stop {
 			reply = wire.AppendStop(reply, wire.CodeNone)
 		}
@@ -96,7 +96,7 @@ func (r *Router[C]) replyToClosed(now time.Duration, t *tombstone, b, reply []by
 
 func appendUnknown(reply []byte, id wire.ID) []byte {
 	start := len(reply)
-	reply = wire.AppendHeader(reply, wire.Header{Type: wire.Unknown, Version: wire.Version, Src: id})
+	reply = wire.Must(wire.AppendHeader(reply, wire.Header{Type: wire.Unknown, Version: wire.Version, Src: id}))
 	return wire.AppendTrailer(reply, start, wire.Seed(wire.Version, 0, id))
 }
 

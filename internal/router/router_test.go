@@ -79,9 +79,9 @@ func dstOf(id wire.ID) wire.ID { return id ^ 0xffff }
 // initial is an INITIAL with parameters, and a cookie if there is one.
 func initial(dst, src wire.ID, cookie []byte) []byte {
 	p := wire.DefaultParameters()
-	frames := wire.AppendParameters(nil, &p)
+	frames := wire.Must(wire.AppendParameters(nil, &p))
 	if cookie != nil {
-		frames = wire.AppendCookie(frames, cookie)
+		frames = wire.Must(wire.AppendCookie(frames, cookie))
 	}
 	return long(wire.Initial, dst, src, frames, wire.MinInitialSize)
 }
@@ -92,20 +92,20 @@ func long(t wire.PacketType, dst, src wire.ID, frames []byte, size int) []byte {
 	if t == wire.Initial || t == wire.Accept {
 		h.NumberLen = 1
 	}
-	b := append(wire.AppendHeader(nil, h), frames...)
+	b := append(wire.Must(wire.AppendHeader(nil, h)), frames...)
 	b = wire.AppendPadding(b, size-len(b)-wire.TrailerSize)
 	return wire.AppendTrailer(b, 0, wire.Seed(wire.Version, dst, src))
 }
 
 // short is a short packet from src to dst.
 func short(dst, src wire.ID, frames []byte) []byte {
-	b := wire.AppendHeader(nil, wire.Header{Type: wire.Short, Dst: dst, NumberLen: 2})
+	b := wire.Must(wire.AppendHeader(nil, wire.Header{Type: wire.Short, Dst: dst, NumberLen: 2}))
 	return wire.AppendTrailer(append(b, frames...), 0, wire.Seed(wire.Version, dst, src))
 }
 
 // data is a frame with n bytes.
 func data(n int) []byte {
-	b := wire.AppendDataHeader(nil, 0, n, false, true)
+	b := wire.Must(wire.AppendDataHeader(nil, 0, n, false, true))
 	return append(b, make([]byte, n)...)
 }
 
@@ -185,9 +185,9 @@ func TestAnswersToADial(t *testing.T) {
 	ping := wire.AppendPing(nil)
 	packets := map[string][]byte{
 		"ACCEPT":   long(wire.Accept, ours, theirs, ping, 60),
-		"RETRY":    long(wire.Retry, ours, dst, wire.AppendCookie(nil, []byte("c")), 0),
+		"RETRY":    long(wire.Retry, ours, dst, wire.Must(wire.AppendCookie(nil, []byte("c"))), 0),
 		"REFUSE":   long(wire.Refuse, ours, dst, wire.AppendClose(nil, wire.CodeRefused, ""), 0),
-		"VERSIONS": wire.AppendVersions(nil, idBytes(dst), idBytes(ours)),
+		"VERSIONS": wire.Must(wire.AppendVersions(nil, idBytes(dst), idBytes(ours))),
 	}
 	for name, b := range packets {
 		t.Run(name, func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestAnswersToADial(t *testing.T) {
 }
 
 func idBytes(id wire.ID) []byte {
-	b := wire.AppendHeader(nil, wire.Header{Type: wire.Short, Dst: id, NumberLen: 1})
+	b := wire.Must(wire.AppendHeader(nil, wire.Header{Type: wire.Short, Dst: id, NumberLen: 1}))
 	return b[1 : 1+wire.IDSize]
 }
 
@@ -275,7 +275,7 @@ func (s *scene) reasonOf(b []byte) Reason {
 
 func parametersAnd(frames []byte) []byte {
 	p := wire.DefaultParameters()
-	return append(wire.AppendParameters(nil, &p), frames...)
+	return append(wire.Must(wire.AppendParameters(nil, &p)), frames...)
 }
 
 func TestTombstoneIsSmall(t *testing.T) {
