@@ -97,6 +97,10 @@ func LongHeaderLen(t PacketType, numberLen int) int {
 	return n
 }
 
+// NumberSize is the number of bytes, 1 to 4, in which a packet of a type that has a packet number sends it.
+// The packet is not empty.
+func NumberSize(b []byte) int { return int(b[0]&numberMask) + 1 }
+
 // IsEbb reports whether a datagram begins as all packets of all versions do.
 func IsEbb(b []byte) bool { return len(b) > 0 && b[0]&markMask == mark }
 

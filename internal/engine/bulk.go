@@ -42,7 +42,7 @@ func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 		dst = dst[:len(dst)+length]
 		c.send.SendNew(dst[len(dst)-length:])
 		if i > 0 {
-			wire.AppendTrailer(dst[:start-wire.TrailerSize], start-size, c.sendSeed)
+			c.protection.End(dst[:start-wire.TrailerSize], start-size)
 		}
 		dst = dst[:start+size]
 		c.sent.carry(r, sentFrame{kind: wire.FrameData, offset: offset, length: uint32(length)})
@@ -53,5 +53,5 @@ func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 			break
 		}
 	}
-	return wire.AppendTrailer(dst[:len(dst)-wire.TrailerSize], len(dst)-size, c.sendSeed)
+	return c.protection.End(dst[:len(dst)-wire.TrailerSize], len(dst)-size)
 }

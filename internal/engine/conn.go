@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
+	"example.com/ebb/internal/protect"
 	"example.com/ebb/internal/stream"
 	"example.com/ebb/wire"
 )
@@ -109,15 +110,13 @@ type Conn struct {
 	path      path  // on which packets are sent
 	stats     Stats
 
-	sendSeed, recvSeed uint32          // trailers of short packets
-	peerID             wire.ID         // destination of our packets
-	peerAckDelay       time.Duration   // for which the peer may hold an ACK back
-	hs                 *handshakeState // nil once it is completed
+	peerID       wire.ID         // destination of our packets
+	peerAckDelay time.Duration   // for which the peer may hold an ACK back
+	hs           *handshakeState // nil once it is completed
 
 	byteStream
-	acks ackState
-	sent sentState
-	loss lossState
+	space                       // of short packets
+	protection protect.Checksum // likewise; the zero value: the peer is not known yet
 
 	rateLimit  int64         // own limit
 	budget     budget        // share of what is common with others

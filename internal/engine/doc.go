@@ -21,6 +21,7 @@
 //	allowance.go  which data may leave now: window, pacer, budget
 //	ack.go        numbers received, and when to acknowledge them
 //	sent.go       packets sent, until they are acknowledged or lost
+//	space.go      a packet-number space: the three of these
 //	recovery.go   ACK processing, loss detection, probes
 //	rtt.go        round trip and one-way delay
 //	timer.go      the deadlines, in one place

@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"example.com/ebb/internal/protect"
 	"example.com/ebb/internal/untrusted"
 	"example.com/ebb/wire"
 )
@@ -184,8 +185,7 @@ func (c *Conn) setPeer(p wire.Parameters, id wire.ID) {
 	c.peerAckDelay, c.peerID = p.MaxAckDelay, id
 	c.send.Admit(p.InitialWindow)
 	c.offer.size = p.InitialWindow
-	c.sendSeed = wire.Seed(wire.Version, id, c.params.Local)
-	c.recvSeed = wire.Seed(wire.Version, c.params.Local, id)
+	c.protection = protect.NewChecksum(wire.Version, c.params.Local, id)
 	if p.MaxDatagramSize < uint64(c.path.mtu.max) {
 		c.path.mtu.max = max(basePacket, int(p.MaxDatagramSize))
 		c.path.mtu.high = min(c.path.mtu.high, c.path.mtu.max)

@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"example.com/ebb/internal/protect"
 	"example.com/ebb/wire"
 )
 
@@ -34,11 +35,11 @@ func (c *Conn) HandleSegment(now time.Duration, path Path, ecn ECN, seg []byte) 
 
 // handleShort takes a short packet.
 func (c *Conn) handleShort(now time.Duration, path Path, ecn ECN, seg []byte) {
-	if c.sendSeed == 0 && c.recvSeed == 0 {
+	if c.protection == (protect.Checksum{}) {
 		c.stats.Unexpected++ // the peer cannot know us yet
 		return
 	}
-	if !wire.Verify(seg, c.recvSeed) {
+	if !c.protection.Verify(seg) {
 		c.stats.BadTrailers++
 		return
 	}

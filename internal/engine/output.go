@@ -153,7 +153,7 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 	if short := wire.MinShortSize - wire.TrailerSize - (len(p.b) - p.start); short > 0 && r.has(eliciting) {
 		p.pad(short)
 	}
-	p.b = wire.AppendTrailer(p.b, p.start, c.sendSeed)
+	p.b = c.protection.End(p.b, p.start)
 	if p.acks {
 		c.acks.sent()
 		c.stats.AcksSent++

@@ -36,6 +36,7 @@ var pure = map[string]bool{
 	"internal/shaper":     false,
 	"internal/stream":     false,
 	"internal/untrusted":  false,
+	"internal/protect":    false,
 }
 
 // goList runs go list in the module and returns the lines of its answer.
