@@ -164,6 +164,8 @@ type EndpointInfo struct {
 
 	// Answers given without a connection.
 	Retries, Refusals, Unknowns, Versions, Closes uint64
+	// BadCookies counts those of the Retries that answered a cookie that was too old, or another's.
+	BadCookies uint64
 	// Evicted counts tombstones that were replaced before their time.
 	Evicted uint64
 	// Dropped counts datagrams that no connection got, by reason.
@@ -213,7 +215,7 @@ func (e *endpoint) Info() EndpointInfo {
 		Connections: g.Connections, HalfOpen: g.HalfOpen, Queued: g.Queued, QueuedBytes: g.QueuedBytes,
 		Tombstones: g.Tombstones, Blocked: blocked,
 		Delivered: g.Delivered, Opened: g.Opened, Foreign: g.Foreign,
-		Retries: g.Retries, Refusals: g.Refusals, Unknowns: g.Unknowns,
+		Retries: g.Retries, BadCookies: g.BadCookies, Refusals: g.Refusals, Unknowns: g.Unknowns,
 		Versions: g.Versions, Closes: g.Closes, Evicted: g.Evicted,
 		Dropped: counted(dropped),
 		Socket:  all, Sockets: each,

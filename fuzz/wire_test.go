@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -90,7 +91,7 @@ func checkInvariants(t *testing.T, b []byte) {
 
 func checkHeader(t *testing.T, b []byte, h wire.Header, payload []byte) {
 	size := len(b) - len(payload) - wire.TrailerSize
-	if got, err := wire.ParsePrefix(b[:size]); got != h || err != nil {
+	if got, err := wire.ParsePrefix(b[:size]); !reflect.DeepEqual(got, h) || err != nil {
 		t.Errorf("the header alone is %+v, error %v, want %+v", got, err, h)
 	}
 	if got, err := wire.ParsePrefix(b[:size-1]); err == nil {
@@ -161,7 +162,7 @@ func checkFrame(t *testing.T, f *wire.Frame) {
 		if len(f.Data) < 1 || len(f.Data) > wire.MaxCookie {
 			t.Fatalf("%v", f)
 		}
-	case wire.FrameData:
+	case wire.FrameData, wire.FrameCrypto:
 		if f.Offset+uint64(len(f.Data)) > wire.MaxOffset || len(f.Data) == 0 && !f.Fin {
 			t.Fatalf("%v", f)
 		}
@@ -192,22 +193,24 @@ func checkRanges(t *testing.T, a *wire.Ack) {
 	}
 }
 
-// FuzzParameters takes the input for the list of a PARAMETERS frame.
+// FuzzParameters takes the input for a list of parameters.
 func FuzzParameters(f *testing.F) {
 	for _, packet := range goldenPackets(f) {
-		h, payload, err := wire.ParseHeader(packet)
+		_, payload, err := wire.ParseHeader(packet)
 		var frame wire.Frame
-		if err != nil || !wire.FrameParameters.AllowedIn(h.Type) {
+		if err != nil {
 			continue
 		}
-		if _, err := frame.Parse(payload); err == nil && frame.Type == wire.FrameParameters {
-			f.Add(frame.Data)
+		if _, err := frame.Parse(payload); err == nil && frame.Type == wire.FrameCrypto {
+			if list, ok, err := wire.CutMessage(frame.Data); ok && err == nil {
+				f.Add(list)
+			}
 		}
 	}
 	f.Fuzz(func(t *testing.T, list []byte) {
 		p, err := wire.ParseParameters(list)
 		if err != nil {
-			if p != (wire.Parameters{}) {
+			if !reflect.DeepEqual(p, wire.Parameters{}) {
 				t.Fatalf("error %v and %v", err, p)
 			}
 			return
@@ -216,13 +219,13 @@ func FuzzParameters(f *testing.F) {
 			p.MaxDatagramSize < wire.MinInitialSize || p.IdleTimeout < 0 {
 			t.Fatalf("out of range: %v", p)
 		}
-		var frame wire.Frame
 		b := wire.Must(wire.AppendParameters(nil, &p))
-		if n, err := frame.Parse(b); n != len(b) || err != nil {
-			t.Fatalf("%x: %d, %v", b, n, err)
+		again, ok, err := wire.CutMessage(b)
+		if !ok || err != nil {
+			t.Fatalf("%x: %v, %v", b, ok, err)
 		}
-		if again, err := wire.ParseParameters(frame.Data); again != p || err != nil {
-			t.Fatalf("%v is read again as %v, error %v", p, again, err)
+		if q, err := wire.ParseParameters(again); !reflect.DeepEqual(q, p) || err != nil {
+			t.Fatalf("%v is read again as %v, error %v", p, q, err)
 		}
 		// An entry that there is already is an error wherever it stands.
 		if n := entryLen(list); n > 0 {

@@ -90,8 +90,8 @@ func TestNoAllocations(t *testing.T) {
 		"append header": func() {
 			sink.n = len(Must(AppendHeader(buf, Header{Type: Accept, Version: Version, Dst: 1, Src: 2, NumberLen: 1})))
 		},
-		"parameters":    func() { sink.p, sink.err = ParseParameters(params[2:]) },
-		"bad list":      func() { sink.p, sink.err = ParseParameters(params[3:]) },
+		"parameters":    func() { sink.p, sink.err = ParseParameters(params[1:]) },
+		"bad list":      func() { sink.p, sink.err = ParseParameters(params[2:]) },
 		"append params": func() { sink.n = len(Must(AppendParameters(buf, &p))) },
 		"padding":       func() { sink.n = len(AppendPadding(buf, 1200)) },
 		"close":         func() { sink.n = len(AppendClose(buf, CodeNone, "an orderly end")) },

@@ -18,12 +18,13 @@ const (
 	CodeInternal                // a mistake in the sender of the code
 	CodeBusy                    // no room for another connection
 	CodeTimeout                 // the peer was silent for too long
+	CodeParameter               // a parameter is wrong, or does not repeat what was seen of the handshake
 )
 
 var codeNames = [...]string{
 	CodeNone: "NONE", CodeReset: "RESET", CodeRefused: "REFUSED", CodeProtocol: "PROTOCOL",
 	CodeFlowControl: "FLOW_CONTROL", CodeFinalSize: "FINAL_SIZE", CodeInternal: "INTERNAL",
-	CodeBusy: "BUSY", CodeTimeout: "TIMEOUT",
+	CodeBusy: "BUSY", CodeTimeout: "TIMEOUT", CodeParameter: "PARAMETER",
 }
 
 // sent is the code as it travels. One that the format cannot hold is a mistake in the

@@ -55,6 +55,9 @@ func describeHeader(s *strings.Builder, h Header, size int) {
 	if h.Src != 0 {
 		fmt.Fprintf(s, " src=%v", h.Src)
 	}
+	if len(h.Cookie) > 0 {
+		fmt.Fprintf(s, " cookie=%x", h.Cookie)
+	}
 	if h.Type.numbered() {
 		fmt.Fprintf(s, " number=%d/%d", h.Number, h.NumberLen)
 	}
@@ -70,14 +73,28 @@ func describeFrames(s *strings.Builder, t PacketType, payload []byte) error {
 			return err
 		}
 		fmt.Fprintf(s, "  %v\n", f)
-		if f.Type == FrameParameters {
-			if _, err := ParseParameters(f.Data); err != nil {
-				return err
-			}
+		if err := describeMessage(s, &f); err != nil {
+			return err
 		}
 		payload = payload[n:]
 	}
 	return nil
+}
+
+// describeMessage describes the message that a plain connection begins with, if the frame has all of it.
+func describeMessage(s *strings.Builder, f *Frame) error {
+	if f.Type != FrameCrypto || f.Offset != 0 {
+		return nil
+	}
+	list, ok, err := CutMessage(f.Data)
+	if err != nil || !ok {
+		return err
+	}
+	p, err := ParseParameters(list)
+	if err == nil {
+		fmt.Fprintf(s, "    %v\n", p)
+	}
+	return err
 }
 
 func describeTrailer(s *strings.Builder, h Header, b []byte) {
@@ -113,12 +130,8 @@ func (f Frame) String() string {
 		return fmt.Sprintf("CLOSE code=%v reason=%q", f.Code, f.Data)
 	case FramePathChallenge, FramePathResponse:
 		return fmt.Sprintf("%v token=%x", f.Type, f.Token)
-	case FrameParameters:
-		p, err := ParseParameters(f.Data)
-		if err != nil {
-			return fmt.Sprintf("PARAMETERS list=%x", f.Data)
-		}
-		return "PARAMETERS " + p.String()
+	case FrameCrypto:
+		return fmt.Sprintf("CRYPTO offset=%d length=%d", f.Offset, len(f.Data))
 	case FrameCookie:
 		return fmt.Sprintf("COOKIE %x", f.Data)
 	case FrameData:
@@ -152,10 +165,25 @@ func (r Range) String() string {
 	return fmt.Sprintf("%d-%d", r.First, r.Last)
 }
 
-// String returns the parameters in words.
+// String returns the parameters in words, without what is absent of the last five.
 func (p Parameters) String() string {
-	return fmt.Sprintf("initial-window=%d max-ack-delay=%v max-datagram-size=%d idle-timeout=%v",
+	s := fmt.Sprintf("initial-window=%d max-ack-delay=%v max-datagram-size=%d idle-timeout=%v",
 		p.InitialWindow, p.MaxAckDelay, p.MaxDatagramSize, p.IdleTimeout)
+	if p.Version != 0 {
+		s += fmt.Sprintf(" version=0x%08x", p.Version)
+	}
+	for _, id := range [...]struct {
+		name string
+		id   ID
+	}{{"first-dst", p.FirstDst}, {"src", p.Src}, {"dst", p.Dst}} {
+		if id.id != 0 {
+			s += fmt.Sprintf(" %s=%v", id.name, id.id)
+		}
+	}
+	if len(p.Cookie) > 0 {
+		s += fmt.Sprintf(" cookie=%x", p.Cookie)
+	}
+	return s
 }
 
 func wordIf(set bool, name string) string {

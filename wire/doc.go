@@ -25,8 +25,13 @@
 //	Frame.ParseIn           until the payload is used up
 package wire
 
-// Version is the version of the format that this package speaks.
-const Version uint32 = 0x45424201
+// The versions of the format.
+const (
+	// Version is the one that this package speaks: plain connections.
+	Version uint32 = 0x45424202
+	// VersionProtected is reserved for connections that are encrypted. Packets of it are those of an unknown version.
+	VersionProtected uint32 = 0x45424203
+)
 
 // Sizes and bounds of the format, in bytes unless said otherwise.
 const (
@@ -50,9 +55,12 @@ const (
 	MaxReason = 256
 	// MaxCookie is the longest cookie; the shortest has one byte.
 	MaxCookie = 255
-	// MaxParameters is the largest number of parameters in one frame, those
+	// MaxParameters is the largest number of parameters in one list, those
 	// with an unknown id included.
 	MaxParameters = 64
+	// MaxMessage is the largest size of the message with which a side of a plain
+	// connection begins, its length included.
+	MaxMessage = 4096
 	// MaxOffset is the largest value of a variable-length integer (RFC 9000
 	// section 16), and with that of every stream offset, limit, code and
 	// packet number.

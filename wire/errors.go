@@ -34,7 +34,7 @@ var (
 	// be sent do not ascend with a number missing between any two.
 	ErrAckRanges = errors.New("wire: ACK range below zero")
 	// ErrParameter: a parameter is repeated, does not fill its length, or
-	// is one too many.
+	// is one too many, or a message is too long for a list of them.
 	ErrParameter = errors.New("wire: invalid parameter list")
 )
 

@@ -21,13 +21,21 @@ const (
 	FrameClose           FrameType = 0x07
 	FramePathChallenge   FrameType = 0x08
 	FramePathResponse    FrameType = 0x09
-	FrameParameters      FrameType = 0x0a
 	FrameCookie          FrameType = 0x0b
-	FrameCrypto          FrameType = 0x0c // reserved
+	FrameCrypto          FrameType = 0x0c
 	FrameNewToken        FrameType = 0x0d // reserved
 	FrameNewConnectionID FrameType = 0x0e // reserved
 	FrameData            FrameType = 0x10 // stands for 0x10 to 0x13
-	FrameDatagram        FrameType = 0x30 // reserved, with 0x31
+
+	// Reserved. The first five are what DATA, RESET, STOP, WINDOW and BLOCKED are for a connection of several streams.
+	FrameStreamData         FrameType = 0x14 // stands for 0x14 to 0x17
+	FrameStreamReset        FrameType = 0x18
+	FrameStreamStop         FrameType = 0x19
+	FrameStreamWindow       FrameType = 0x1a
+	FrameStreamBlocked      FrameType = 0x1b
+	FrameRetireConnectionID FrameType = 0x1c
+	FrameObservedAddress    FrameType = 0x1d
+	FrameDatagram           FrameType = 0x30 // with 0x31
 )
 
 // The bits in the type of a DATA frame.
@@ -41,17 +49,22 @@ var frameTypeNames = [...]string{
 	FramePadding: "PADDING", FramePing: "PING", FrameAck: "ACK", FrameAckECN: "ACK_ECN",
 	FrameWindow: "WINDOW", FrameReset: "RESET", FrameStop: "STOP", FrameClose: "CLOSE",
 	FramePathChallenge: "PATH_CHALLENGE", FramePathResponse: "PATH_RESPONSE",
-	FrameParameters: "PARAMETERS", FrameCookie: "COOKIE", FrameCrypto: "CRYPTO",
+	FrameCookie: "COOKIE", FrameCrypto: "CRYPTO",
 	FrameNewToken: "NEW_TOKEN", FrameNewConnectionID: "NEW_CONNECTION_ID",
+	FrameStreamReset: "STREAM_RESET", FrameStreamStop: "STREAM_STOP",
+	FrameStreamWindow: "STREAM_WINDOW", FrameStreamBlocked: "STREAM_BLOCKED",
+	FrameRetireConnectionID: "RETIRE_CONNECTION_ID", FrameObservedAddress: "OBSERVED_ADDRESS",
 }
 
 // String returns the name in the specification, or FrameType(0xnn).
 func (t FrameType) String() string {
 	switch {
-	case int(t) < len(frameTypeNames):
+	case int(t) < len(frameTypeNames) && frameTypeNames[t] != "":
 		return frameTypeNames[t]
 	case t.isData():
 		return "DATA"
+	case t&^dataBits == FrameStreamData:
+		return "STREAM_DATA"
 	case t.isDatagram():
 		return "DATAGRAM"
 	}
@@ -62,7 +75,7 @@ func (t FrameType) String() string {
 // 9002 section 2).
 func (t FrameType) AckEliciting() bool {
 	switch t {
-	case FramePing, FrameWindow, FrameReset, FrameStop, FramePathChallenge, FramePathResponse, FrameParameters:
+	case FramePing, FrameWindow, FrameReset, FrameStop, FramePathChallenge, FramePathResponse, FrameCrypto:
 		return true
 	}
 	return t.isData()
@@ -76,10 +89,8 @@ func (t FrameType) AllowedIn(p PacketType) bool {
 		return t <= FramePathResponse || t.isData()
 	case Initial, Accept:
 		switch t {
-		case FramePadding, FramePing, FrameAck, FrameAckECN, FrameParameters, FrameClose:
+		case FramePadding, FramePing, FrameAck, FrameAckECN, FrameCrypto, FrameClose:
 			return true
-		case FrameCookie:
-			return p == Initial
 		}
 	case Retry:
 		return t == FrameCookie
@@ -92,7 +103,7 @@ func (t FrameType) AllowedIn(p PacketType) bool {
 func (t FrameType) isData() bool     { return t&^dataBits == FrameData }
 func (t FrameType) isDatagram() bool { return t&^1 == FrameDatagram }
 func (t FrameType) isReserved() bool {
-	return t >= FrameCrypto && t <= FrameNewConnectionID || t.isDatagram()
+	return t == FrameNewToken || t == FrameNewConnectionID || t >= FrameStreamData && t <= FrameObservedAddress || t.isDatagram()
 }
 
 // Frame is one frame. Which fields mean something depends on Type; Parse leaves
@@ -104,11 +115,11 @@ type Frame struct {
 	Fin bool
 	// ToEnd, in DATA: the frame has no length and reaches to the packet's end.
 	ToEnd bool
-	// Offset, in DATA: that of the first byte.
+	// Offset, in DATA and CRYPTO: that of the first byte.
 	Offset uint64
-	// Data is the bytes of DATA, the cookie of COOKIE, the reason of CLOSE,
-	// the list of PARAMETERS for ParseParameters, and the zero bytes that are
-	// PADDING: the frame and all of the same that follow it.
+	// Data is the bytes of DATA and CRYPTO, the cookie of COOKIE, the reason of
+	// CLOSE, and the zero bytes that are PADDING: the frame and all of the same
+	// that follow it.
 	Data []byte
 
 	// Ack, in ACK and ACK_ECN.
@@ -152,10 +163,10 @@ func (f *Frame) Parse(b []byte) (n int, err error) {
 		f.parseClose(&c)
 	case FramePathChallenge, FramePathResponse:
 		copy(f.Token[:], c.bytes(uint64(len(f.Token))))
-	case FrameParameters:
-		f.Data = c.bytes(c.varint())
 	case FrameCookie:
 		f.parseCookie(&c)
+	case FrameCrypto:
+		f.parseCrypto(&c)
 	case FrameData, FrameData | dataFin, FrameData | dataLen, FrameData | dataFin | dataLen:
 		f.parseData(&c)
 	default:
@@ -209,12 +220,10 @@ func (f *Frame) Append(dst []byte) ([]byte, error) {
 		return AppendPathChallenge(dst, f.Token), nil
 	case FramePathResponse:
 		return AppendPathResponse(dst, f.Token), nil
-	case FrameParameters:
-		dst = append(dst, byte(FrameParameters))
-		dst = appendVarint(dst, uint64(len(f.Data)))
-		return append(dst, f.Data...), nil
 	case FrameCookie:
 		return AppendCookie(dst, f.Data)
+	case FrameCrypto:
+		return AppendCrypto(dst, f.Offset, f.Data)
 	case FrameData:
 		b, err := AppendDataHeader(dst, f.Offset, len(f.Data), f.Fin, f.ToEnd)
 		if err != nil {
@@ -287,6 +296,25 @@ func AppendCookie(dst, cookie []byte) ([]byte, error) {
 	}
 	dst = appendVarint(append(dst, byte(FrameCookie)), uint64(len(cookie)))
 	return append(dst, cookie...), nil
+}
+
+// AppendCrypto appends a CRYPTO frame with bytes of the handshake, at least one (or the error is ErrMalformed), of
+// which none lies beyond MaxOffset (or it is ErrRange).
+func AppendCrypto(dst []byte, offset uint64, data []byte) ([]byte, error) {
+	switch n := uint64(len(data)); {
+	case n == 0:
+		return dst, ErrMalformed
+	case offset > MaxOffset-n:
+		return dst, ErrRange
+	}
+	dst = appendVarint(append(dst, byte(FrameCrypto)), offset)
+	dst = appendVarint(dst, uint64(len(data)))
+	return append(dst, data...), nil
+}
+
+// CryptoHeaderLen is the number of bytes that a CRYPTO frame of length bytes takes besides them.
+func CryptoHeaderLen(offset uint64, length int) int {
+	return 1 + varintLen(offset) + varintLen(uint64(length))
 }
 
 // AppendDataHeader appends a DATA frame up to its bytes, of which the caller
@@ -363,6 +391,18 @@ func (f *Frame) parseCookie(c *cursor) {
 		return
 	}
 	f.Data = c.bytes(n)
+}
+
+func (f *Frame) parseCrypto(c *cursor) {
+	f.Offset = c.varint()
+	f.Data = c.bytes(c.varint())
+	switch n := uint64(len(f.Data)); {
+	case c.err != nil:
+	case n == 0:
+		c.fail(ErrMalformed)
+	case f.Offset > MaxOffset-n:
+		c.fail(ErrRange)
+	}
 }
 
 func (f *Frame) parseData(c *cursor) {

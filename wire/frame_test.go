@@ -70,11 +70,13 @@ var frameCases = []struct {
 	{"path response", "09 0102030405060708", Frame{Type: FramePathResponse, Token: testToken},
 		"PATH_RESPONSE token=0102030405060708",
 		func(b []byte) []byte { return AppendPathResponse(b, testToken) }},
-	{"parameters", "0a 04 03 02 44b0", Frame{Type: FrameParameters, Data: []byte{3, 2, 0x44, 0xb0}},
-		"PARAMETERS initial-window=65536 max-ack-delay=25ms max-datagram-size=1200 idle-timeout=0s", nil},
-	{"parameters, none", "0a 00", Frame{Type: FrameParameters, Data: []byte{}},
-		"PARAMETERS initial-window=65536 max-ack-delay=25ms max-datagram-size=65527 idle-timeout=0s", nil},
-	{"parameters, bad", "0a 01 03", Frame{Type: FrameParameters, Data: []byte{3}}, "PARAMETERS list=03", nil},
+	{"crypto", "0c 00 02 6869", Frame{Type: FrameCrypto, Data: []byte("hi")}, "CRYPTO offset=0 length=2",
+		func(b []byte) []byte { return Must(AppendCrypto(b, 0, []byte("hi"))) }},
+	{"crypto, later", "0c 4400 01 68", Frame{Type: FrameCrypto, Offset: 1024, Data: []byte("h")}, "CRYPTO offset=1024 length=1",
+		func(b []byte) []byte { return Must(AppendCrypto(b, 1024, []byte("h"))) }},
+	{"crypto, the last byte there can be", "0c fffffffffffffffe 01 68",
+		Frame{Type: FrameCrypto, Offset: MaxOffset - 1, Data: []byte("h")}, "CRYPTO offset=4611686018427387902 length=1",
+		func(b []byte) []byte { return Must(AppendCrypto(b, MaxOffset-1, []byte("h"))) }},
 	{"cookie", "0b 03 deadbe", Frame{Type: FrameCookie, Data: []byte{0xde, 0xad, 0xbe}}, "COOKIE deadbe",
 		func(b []byte) []byte { return Must(AppendCookie(b, []byte{0xde, 0xad, 0xbe})) }},
 	{"data", "12 00 02 6869", Frame{Type: FrameData, Data: []byte("hi")}, "DATA offset=0 length=2",
@@ -154,13 +156,21 @@ func TestFrameErrors(t *testing.T) {
 		want      error
 	}{
 		{"nothing", "", ErrTruncated},
-		{"CRYPTO", "0c 00 00", ErrReserved},
 		{"NEW_TOKEN", "0d 00 00", ErrReserved},
 		{"NEW_CONNECTION_ID", "0e 00 00", ErrReserved},
 		{"DATAGRAM", "30 00", ErrReserved},
 		{"DATAGRAM with length", "31 00", ErrReserved},
 		{"type 0x0f", "0f 00", ErrUnknownFrame},
-		{"type 0x14", "14 00", ErrUnknownFrame},
+		{"type 0x0a", "0a 00", ErrUnknownFrame},
+		{"DATA of a stream", "14 00", ErrReserved},
+		{"DATA of a stream, with FIN and a length", "17 00", ErrReserved},
+		{"RESET of a stream", "18 00", ErrReserved},
+		{"STOP of a stream", "19 00", ErrReserved},
+		{"WINDOW of a stream", "1a 00", ErrReserved},
+		{"BLOCKED of a stream", "1b 00", ErrReserved},
+		{"RETIRE_CONNECTION_ID", "1c 00", ErrReserved},
+		{"OBSERVED_ADDRESS", "1d 00", ErrReserved},
+		{"type 0x1e", "1e 00", ErrUnknownFrame},
 		{"type 0x2f", "2f 00", ErrUnknownFrame},
 		{"type 0x32", "32 00", ErrUnknownFrame},
 		{"type 0x40", "4001 00", ErrUnknownFrame},
@@ -171,7 +181,8 @@ func TestFrameErrors(t *testing.T) {
 		{"long code in STOP", "06 4001", ErrVarint},
 		{"long code in CLOSE", "07 4001 00", ErrVarint},
 		{"long length in CLOSE", "07 01 4001 61", ErrVarint},
-		{"long length in PARAMETERS", "0a 4000", ErrVarint},
+		{"long offset in CRYPTO", "0c 4000 01 61", ErrVarint},
+		{"long length in CRYPTO", "0c 00 4001 61", ErrVarint},
 		{"long length in COOKIE", "0b 4001 61", ErrVarint},
 		{"long offset", "12 4001 01 61", ErrVarint},
 		{"long length in DATA", "12 01 4001 61", ErrVarint},
@@ -179,7 +190,9 @@ func TestFrameErrors(t *testing.T) {
 		{"reason of 2^62-1", "07 01 ffffffffffffffff 61", ErrRange},
 		{"reason not UTF-8", "07 01 02 61ff", ErrMalformed},
 		{"reason ends inside a character", "07 01 01 c3", ErrMalformed},
-		{"parameters of 2^62-1", "0a ffffffffffffffff 01", ErrTruncated},
+		{"no crypto", "0c 00 00", ErrMalformed},
+		{"crypto of 2^62-1", "0c 00 ffffffffffffffff 01", ErrTruncated},
+		{"crypto ends at 2^62", "0c ffffffffffffffff 01 61", ErrRange},
 		{"no cookie", "0b 00", ErrRange},
 		{"cookie of 256", "0b 4100" + strings.Repeat("61", 256), ErrRange},
 		{"no data", "12 00 00", ErrMalformed},
@@ -208,9 +221,9 @@ func TestFrameProperties(t *testing.T) {
 		{[]FrameType{FramePing}, true, handshake},
 		{[]FrameType{FrameWindow, FrameReset, FrameStop, FramePathChallenge, FramePathResponse, 0x10, 0x11, 0x12, 0x13}, true, short},
 		{[]FrameType{FrameClose}, false, append(handshake, Refuse)},
-		{[]FrameType{FrameParameters}, true, []PacketType{Initial, Accept}},
-		{[]FrameType{FrameCookie}, false, []PacketType{Initial, Retry}},
-		{[]FrameType{FrameCrypto, FrameNewToken, FrameNewConnectionID, 0x0f, 0x14, FrameDatagram, 0x31, 0x32, 0xff}, false, nil},
+		{[]FrameType{FrameCrypto}, true, []PacketType{Initial, Accept}},
+		{[]FrameType{FrameCookie}, false, []PacketType{Retry}},
+		{[]FrameType{FrameNewToken, FrameNewConnectionID, 0x0a, 0x0f, 0x14, 0x17, 0x18, 0x1d, 0x1e, FrameDatagram, 0x31, 0x32, 0xff}, false, nil},
 	} {
 		for _, f := range tt.types {
 			if got := f.AckEliciting(); got != tt.elicits {
@@ -238,7 +251,9 @@ func TestParseIn(t *testing.T) {
 	}{
 		{Short, "01 01", 1, nil},
 		{Short, "0b 01 61", 0, ErrFrameNotAllowed},
-		{Initial, "0b 01 61 01", 3, nil},
+		{Initial, "0b 01 61 01", 0, ErrFrameNotAllowed},
+		{Initial, "0c 00 01 61 01", 4, nil},
+		{Short, "0c 00 01 61", 0, ErrFrameNotAllowed},
 		{Accept, "0b 01 61", 0, ErrFrameNotAllowed},
 		{Accept, "12 00 01 61", 0, ErrFrameNotAllowed},
 		{Retry, "0b 01 61", 3, nil},
@@ -288,6 +303,17 @@ func TestDataHeaderLen(t *testing.T) {
 	}
 }
 
+func TestCryptoHeaderLen(t *testing.T) {
+	for _, offset := range []uint64{0, 63, 64, 1<<14 - 1, 1 << 14, 1 << 30} {
+		for _, length := range []int{1, 63, 64, 1200, 1 << 14} {
+			want := len(Must(AppendCrypto(nil, offset, make([]byte, length)))) - length
+			if got := CryptoHeaderLen(offset, length); got != want {
+				t.Errorf("CryptoHeaderLen(%d, %d) = %d, want %d", offset, length, got, want)
+			}
+		}
+	}
+}
+
 func TestAppendRefuses(t *testing.T) {
 	dst := []byte{1}
 	for name, f := range map[string]struct {
@@ -301,6 +327,8 @@ func TestAppendRefuses(t *testing.T) {
 		"data beyond end": {func() ([]byte, error) { return AppendDataHeader(dst, MaxOffset, 1, false, true) }, ErrRange},
 		"endless data":    {func() ([]byte, error) { return AppendDataHeader(dst, 0, math.MaxInt, false, true) }, ErrRange},
 		"offset too high": {func() ([]byte, error) { return AppendDataHeader(dst, MaxOffset+1, 0, true, true) }, ErrRange},
+		"no crypto":       {func() ([]byte, error) { return AppendCrypto(dst, 0, nil) }, ErrMalformed},
+		"crypto too high": {func() ([]byte, error) { return AppendCrypto(dst, MaxOffset, dst) }, ErrRange},
 		"end too high":    {func() ([]byte, error) { return AppendReset(dst, CodeNone, MaxOffset+1) }, ErrRange},
 		"reserved frame":  {func() ([]byte, error) { return (&Frame{Type: FrameNewToken}).Append(dst) }, ErrReserved},
 		"DATA by its bit": {func() ([]byte, error) { return (&Frame{Type: FrameData | dataFin}).Append(dst) }, ErrReserved},

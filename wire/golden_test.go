@@ -194,8 +194,12 @@ func rewrite(g *golden) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if f.Type == FrameParameters {
-			if _, err := ParseParameters(f.Data); err != nil {
+		if f.Type == FrameCrypto && f.Offset == 0 {
+			list, ok, err := CutMessage(f.Data)
+			if err == nil && ok {
+				_, err = ParseParameters(list)
+			}
+			if err != nil {
 				return nil, err
 			}
 		}

@@ -37,13 +37,13 @@ type PacketType uint8
 // The types of packets. All but Short have a long header.
 const (
 	Short     PacketType = iota // frames of an established connection
-	Initial                     // the client's handshake
-	Accept                      // the server's handshake
+	Initial                     // the client's, of the initial level
+	Accept                      // the server's, likewise
 	Retry                       // the server wants a cookie first
 	Refuse                      // the server does not want the connection
 	Unknown                     // a short packet's ID names no connection
 	ZeroRTT                     // reserved
-	Handshake                   // reserved
+	Handshake                   // either side's, of the handshake level: protected connections only
 	Versions                    // the versions spoken here
 )
 
@@ -78,6 +78,9 @@ type Header struct {
 	Number uint64
 	// NumberLen is 1 to 4, and 0 for types that have no packet number.
 	NumberLen int
+	// Cookie is, in INITIAL, that of the RETRY that was followed, of 1 to MaxCookie bytes and
+	// borrowed from the packet; empty if there was none.
+	Cookie []byte
 }
 
 // ShortHeaderLen is the size of a short header with a packet number of
@@ -85,11 +88,14 @@ type Header struct {
 func ShortHeaderLen(numberLen int) int { return idOffset + IDSize + numberLen }
 
 // LongHeaderLen is the size of a long header of the type, with a packet number of
-// numberLen bytes if the type has one.
+// numberLen bytes if the type has one. INITIAL's has the bytes of its cookie besides.
 func LongHeaderLen(t PacketType, numberLen int) int {
 	n := 1 + 4 + 1 + IDSize + 1 + IDSize
-	if t == Unknown {
+	switch t {
+	case Unknown:
 		n -= IDSize
+	case Initial:
+		n++ // the length of the cookie
 	}
 	if t.numbered() {
 		n += numberLen
@@ -156,7 +162,7 @@ func ParseHeader(b []byte) (h Header, payload []byte, err error) {
 // ParsePrefix is ParseHeader for the first bytes of a packet whose rest is missing, as ICMP quotes it. A header
 // that is not whole is ErrTruncated.
 func ParsePrefix(b []byte) (h Header, err error) {
-	const longest = 1 + 4 + 1 + IDSize + 1 + IDSize + 4
+	const longest = 1 + 4 + 1 + IDSize + 1 + IDSize + 1 + MaxCookie + 4
 	if !IsEbb(b) {
 		return Header{}, ErrForeign
 	}
@@ -165,7 +171,7 @@ func ParsePrefix(b []byte) (h Header, err error) {
 	size := 0
 	if IsLong(b) {
 		h, _, err = parseLong(whole[:])
-		size = LongHeaderLen(h.Type, h.NumberLen)
+		size = LongHeaderLen(h.Type, h.NumberLen) + len(h.Cookie)
 	} else {
 		h, _, err = parseShort(whole[:])
 		size = ShortHeaderLen(h.NumberLen)
@@ -182,14 +188,17 @@ func ParsePrefix(b []byte) (h Header, err error) {
 // AppendHeader appends h. Of h.Number it sends the low h.NumberLen bytes, which is
 // ignored for a type without a packet number. A long header needs its version;
 // any but 0 will do, which tests of other versions rely on. The error is ErrID for an
-// ID that is missing or out of place, ErrRange for a number without 1 to 4 bytes, and
-// ErrMalformed for a type or a version that there is not.
+// ID that is missing or out of place, ErrRange for a number without 1 to 4 bytes or a
+// cookie of more than MaxCookie, and ErrMalformed for a type or a version that there is
+// not, and for a cookie that is not INITIAL's.
 func AppendHeader(dst []byte, h Header) ([]byte, error) {
 	switch {
 	case h.Type > Versions:
 		return dst, ErrMalformed
-	case h.Type.numbered() && (h.NumberLen < 1 || h.NumberLen > 4):
+	case h.Type.numbered() && (h.NumberLen < 1 || h.NumberLen > 4), len(h.Cookie) > MaxCookie:
 		return dst, ErrRange
+	case len(h.Cookie) > 0 && h.Type != Initial:
+		return dst, ErrMalformed
 	case (h.Dst == 0) != (h.Type == Unknown), (h.Src == 0) != (h.Type == Short):
 		return dst, ErrID
 	case h.Type == Short:
@@ -205,6 +214,9 @@ func AppendHeader(dst []byte, h Header) ([]byte, error) {
 	dst = binary.BigEndian.AppendUint32(dst, h.Version)
 	dst = appendID(dst, h.Dst)
 	dst = appendID(dst, h.Src)
+	if h.Type == Initial {
+		dst = append(append(dst, byte(len(h.Cookie))), h.Cookie...)
+	}
 	return appendNumber(dst, h), nil
 }
 
@@ -315,12 +327,26 @@ func parseLong(b []byte) (h Header, payload []byte, err error) {
 	} else if b[0]&numberMask != 0 {
 		return h, nil, ErrReserved
 	}
+	if h.Type == Initial {
+		if h.Cookie, rest, err = parseCookie(rest); err != nil {
+			return h, nil, err
+		}
+	}
 	if len(rest) < h.NumberLen+TrailerSize {
 		return h, nil, ErrTruncated
 	}
 	h.Number = parseNumber(rest[:h.NumberLen])
 	end := len(rest) - TrailerSize
 	return h, rest[h.NumberLen:end:end], nil
+}
+
+// parseCookie returns the cookie in the header of an INITIAL, nil if there is none, and what is behind it.
+func parseCookie(b []byte) (cookie, rest []byte, err error) {
+	c := cursor{b: b}
+	if n := c.bytes(1); c.err == nil && n[0] > 0 {
+		cookie = c.bytes(uint64(n[0]))
+	}
+	return cookie, c.b, c.err
 }
 
 // parseInvariants returns the parts of a long header that are the same in all

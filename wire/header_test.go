@@ -31,19 +31,21 @@ var headerCases = []struct {
 	{"short, 4 bytes", Header{Type: Short, Dst: serverID, Number: 0xfedcba98, NumberLen: 4},
 		"83 f1f2f3f4f5f6f7f8 fedcba98", "01"},
 	{"initial", Header{Type: Initial, Version: Version, Dst: firstDst, Src: clientID, Number: 0, NumberLen: 1},
-		"a0 45424201 08 5152535455565758 08 0102030405060708 00", "01" + strings.Repeat("00", 1200)},
+		"a0 45424202 08 5152535455565758 08 0102030405060708 00 00", "01" + strings.Repeat("00", 1200)},
 	{"initial, 4 bytes", Header{Type: Initial, Version: Version, Dst: firstDst, Src: clientID, Number: 5, NumberLen: 4},
-		"a3 45424201 08 5152535455565758 08 0102030405060708 00000005", "01" + strings.Repeat("00", 1200)},
+		"a3 45424202 08 5152535455565758 08 0102030405060708 00 00000005", "01" + strings.Repeat("00", 1200)},
+	{"initial with a cookie", Header{Type: Initial, Version: Version, Dst: firstDst, Src: clientID, Number: 1, NumberLen: 1, Cookie: []byte{0xc0, 0x0c}},
+		"a0 45424202 08 5152535455565758 08 0102030405060708 02 c00c 01", "01" + strings.Repeat("00", 1200)},
 	{"accept", Header{Type: Accept, Version: Version, Dst: clientID, Src: serverID, Number: 0x102, NumberLen: 2},
-		"a5 45424201 08 0102030405060708 08 f1f2f3f4f5f6f7f8 0102", "01"},
+		"a5 45424202 08 0102030405060708 08 f1f2f3f4f5f6f7f8 0102", "01"},
 	{"retry", Header{Type: Retry, Version: Version, Dst: clientID, Src: firstDst},
-		"a8 45424201 08 0102030405060708 08 5152535455565758", "0b0101"},
+		"a8 45424202 08 0102030405060708 08 5152535455565758", "0b0101"},
 	{"refuse", Header{Type: Refuse, Version: Version, Dst: clientID, Src: firstDst},
-		"ac 45424201 08 0102030405060708 08 5152535455565758", "070200"},
+		"ac 45424202 08 0102030405060708 08 5152535455565758", "070200"},
 	{"unknown", Header{Type: Unknown, Version: Version, Src: serverID},
-		"b0 45424201 00 08 f1f2f3f4f5f6f7f8", ""},
+		"b0 45424202 00 08 f1f2f3f4f5f6f7f8", ""},
 	{"versions", Header{Type: Versions, Dst: clientID, Src: firstDst},
-		"bc 00000000 08 0102030405060708 08 5152535455565758", "45424201"},
+		"bc 00000000 08 0102030405060708 08 5152535455565758", "45424202"},
 }
 
 func TestHeader(t *testing.T) {
@@ -59,7 +61,7 @@ func TestHeader(t *testing.T) {
 			if tt.header.Type == Short {
 				size = ShortHeaderLen(tt.header.NumberLen)
 			}
-			if size != len(b) {
+			if size += len(tt.header.Cookie); size != len(b) {
 				t.Errorf("header length %d, want %d", size, len(b))
 			}
 			want := unhex(t, tt.payload)
@@ -125,7 +127,7 @@ func TestInvariants(t *testing.T) {
 		dst, src string
 		ok       bool
 	}{
-		{"this version", "a0 45424201 08 5152535455565758 08 0102030405060708 00", Version, "5152535455565758", "0102030405060708", true},
+		{"this version", "a0 45424202 08 5152535455565758 08 0102030405060708 00", Version, "5152535455565758", "0102030405060708", true},
 		{"longest IDs", "bf 12345678 14" + ids + "14" + ids, 0x12345678, ids, ids, true},
 		{"no IDs", "a0 ffffffff 00 00", 0xffffffff, "", "", true},
 		{"dst too long", "a0 12345678 15" + ids + "15 00", 0, "", "", false},
@@ -154,8 +156,8 @@ func TestVersions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (Header{Type: Versions, Dst: clientID, Src: firstDst}); h != want {
-		t.Errorf("header %+v, want %+v", h, want)
+	if diff := cmp.Diff(Header{Type: Versions, Dst: clientID, Src: firstDst}, h); diff != "" {
+		t.Errorf("header (-want +got):\n%s", diff)
 	}
 	if !Verify(b, Seed(0, h.Dst, h.Src)) {
 		t.Error("the trailer is wrong")
@@ -209,6 +211,8 @@ func TestAppendHeaderRefuses(t *testing.T) {
 		"short with src":       {Header{Type: Short, Dst: 1, Src: 2, NumberLen: 1}, ErrID},
 		"short without dst":    {Header{Type: Short, NumberLen: 1}, ErrID},
 		"a type that is not 8": {Header{Type: 255, Version: Version, Dst: 1, Src: 2}, ErrMalformed},
+		"cookie in ACCEPT":     {Header{Type: Accept, Version: Version, Dst: 1, Src: 2, NumberLen: 1, Cookie: dst}, ErrMalformed},
+		"cookie of 256 bytes":  {Header{Type: Initial, Version: Version, Dst: 1, Src: 2, NumberLen: 1, Cookie: make([]byte, 256)}, ErrRange},
 	} {
 		if b, err := AppendHeader(dst, tt.h); err != tt.want || !bytes.Equal(b, dst) {
 			t.Errorf("%s: %x, error %v; want %v", name, b, err, tt.want)
@@ -240,11 +244,15 @@ func TestNames(t *testing.T) {
 		{ID(0xab).String(), "00000000000000ab"},
 		{CodeNone.String(), "NONE"},
 		{CodeTimeout.String(), "TIMEOUT"},
-		{Code(9).String(), "Code(9)"},
+		{CodeParameter.String(), "PARAMETER"},
+		{Code(10).String(), "Code(10)"},
 		{FrameNewConnectionID.String(), "NEW_CONNECTION_ID"},
 		{FrameType(0x0f).String(), "FrameType(0x0f)"},
 		{FrameType(0x13).String(), "DATA"},
-		{FrameType(0x14).String(), "FrameType(0x14)"},
+		{FrameType(0x14).String(), "STREAM_DATA"},
+		{FrameType(0x17).String(), "STREAM_DATA"},
+		{FrameType(0x1b).String(), "STREAM_BLOCKED"},
+		{FrameType(0x1e).String(), "FrameType(0x1e)"},
 		{FrameType(0x31).String(), "DATAGRAM"},
 		{Code(MaxOffset).String(), "Code(4611686018427387903)"},
 	} {

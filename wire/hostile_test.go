@@ -62,6 +62,13 @@ var hostileCalls = map[string]func(keep func([]byte, error)){
 			keep(AppendCookie(nil, cookie))
 		}
 	},
+	"AppendCrypto": func(keep func([]byte, error)) {
+		for _, offset := range hostileUints {
+			for _, b := range hostileBytes {
+				keep(AppendCrypto(nil, offset, b))
+			}
+		}
+	},
 	"AppendDataHeader": func(keep func([]byte, error)) {
 		for _, offset := range hostileUints {
 			for _, n := range hostileInts {
@@ -89,7 +96,15 @@ var hostileCalls = map[string]func(keep func([]byte, error)){
 		for _, v := range hostileUints {
 			for _, d := range hostileTimes {
 				for _, idle := range hostileTimes {
-					keep(AppendParameters(nil, &Parameters{InitialWindow: v, MaxAckDelay: d, MaxDatagramSize: v, IdleTimeout: idle}))
+					for _, cookie := range hostileBytes {
+						p := Parameters{InitialWindow: v, MaxAckDelay: d, MaxDatagramSize: v, IdleTimeout: idle,
+							Version: uint32(v), FirstDst: ID(v), Src: ID(v), Dst: ID(v), Cookie: cookie}
+						b, err := AppendParameters(nil, &p)
+						if err == nil {
+							b = Must(AppendCrypto(nil, 0, b))
+						}
+						keep(b, err)
+					}
 				}
 			}
 		}
@@ -113,7 +128,10 @@ var hostileHeaders = map[string]func(keep func([]byte, error)){
 			for _, n := range hostileInts {
 				for bits := range 8 {
 					h := Header{Type: PacketType(typ), Version: uint32(bits & 1), Dst: ID(bits & 2), Src: ID(bits & 4), NumberLen: n, Number: math.MaxUint64}
-					keep(AppendHeader(nil, h))
+					for _, cookie := range hostileBytes {
+						h.Cookie = cookie
+						keep(AppendHeader(nil, h))
+					}
 				}
 			}
 		}

@@ -86,7 +86,7 @@ func acceptHeader() Header {
 	return Header{Type: Accept, Version: Version, Dst: clientID, Src: serverID, NumberLen: 1}
 }
 
-// padded fills the payload of an INITIAL.
+// padded fills the payload of an INITIAL without a cookie.
 func padded(payload []byte) []byte {
 	return AppendPadding(payload, MinInitialSize-LongHeaderLen(Initial, 1)-TrailerSize-len(payload))
 }
@@ -94,25 +94,34 @@ func padded(payload []byte) []byte {
 func (p *packets) validPackets() {
 	params := DefaultParameters()
 	params.IdleTimeout = 30 * time.Second
-	frame := Must(AppendParameters(nil, &params))
+	params.Version, params.FirstDst, params.Src = Version, firstDst, clientID
+	hello := Must(AppendParameters(nil, &params))
+	frame := Must(AppendCrypto(nil, 0, hello))
 	cookie := unhex(p.t, "00112233445566778899aabbccddeeff")
 	p.header("packet-initial", "the client's first packet", nil, initialHeader(), padded(frame))
 	h := initialHeader()
-	h.Number = 1
-	p.header("packet-initial-cookie", "INITIAL after RETRY", nil, h, padded(Must(AppendCookie(frame, cookie))))
+	h.Number, h.Cookie = 1, cookie
+	p.header("packet-initial-cookie", "INITIAL after RETRY", nil, h, padded(frame))
+	h.Number, h.Cookie = 2, bytes.Repeat([]byte{0xc0}, MaxCookie)
+	p.header("packet-initial-longest-cookie", "INITIAL with the longest cookie", nil, h, padded(frame))
+	h.Number, h.Cookie = 3, nil
+	p.header("packet-initial-part", "INITIAL with the first part of a message", nil, h, padded(Must(AppendCrypto(nil, 0, hello[:20]))))
+	p.header("packet-initial-rest", "INITIAL with the rest of it", nil, h, padded(Must(AppendCrypto(nil, 20, hello[20:]))))
 	h.Number, h.NumberLen = 0x10002, 3
 	p.header("packet-initial-close", "a client that gives up; the packet number has 3 bytes and the packet is 1202 bytes long", nil, h,
 		padded(AppendClose(Must(AppendAck(nil, &Ack{Received: 5}, []Range{{0, 0}}, 100)), CodeTimeout, "")))
-	p.header("packet-accept", "the server's answer, which acknowledges INITIAL 1", nil, acceptHeader(),
-		Must(AppendAck(Must(AppendParameters(nil, &params)), &Ack{Delay: 40 * time.Microsecond, Received: math.MaxUint32 - 4}, []Range{{1, 1}}, 100)))
+	params.Src, params.Dst, params.Cookie = serverID, clientID, cookie
+	answer := Must(AppendCrypto(nil, 0, Must(AppendParameters(nil, &params))))
+	p.header("packet-accept", "the server's answer, which acknowledges INITIAL 1 and repeats its cookie", nil, acceptHeader(),
+		Must(AppendAck(answer, &Ack{Delay: 40 * time.Microsecond, Received: math.MaxUint32 - 4}, []Range{{1, 1}}, 100)))
 	p.header("packet-accept-close", "a server that gives up", nil, acceptHeader(), AppendClose(nil, CodeBusy, "too many"))
 	p.header("packet-retry", "a cookie first", nil, Header{Type: Retry, Version: Version, Dst: clientID, Src: firstDst}, Must(AppendCookie(nil, cookie)))
 	p.header("packet-refuse", "nobody listens", nil, Header{Type: Refuse, Version: Version, Dst: clientID, Src: firstDst}, AppendClose(nil, CodeRefused, ""))
 	p.header("packet-unknown", "the connection is not known; dst is absent", nil, Header{Type: Unknown, Version: Version, Src: serverID}, nil)
 	p.header("packet-versions", "answers a packet of another version; its trailer is computed with version 0", nil,
-		Header{Type: Versions, Dst: clientID, Src: firstDst}, unhex(p.t, "45424201"))
+		Header{Type: Versions, Dst: clientID, Src: firstDst}, unhex(p.t, "45424202"))
 	p.header("packet-versions-two", "versions that do not exist yet are spoken too", nil,
-		Header{Type: Versions, Dst: clientID, Src: firstDst}, unhex(p.t, "45424203 45424202"))
+		Header{Type: Versions, Dst: clientID, Src: firstDst}, unhex(p.t, "45424204 45424203"))
 	for n, number := range []uint64{0xfe, 0xfedc, 0xfedcba, 0xfedcba98} {
 		p.header("packet-short-number-"+string(rune('1'+n)), "a short packet, by the length of its number", nil, shortHeader(number, n+1), AppendPing(nil))
 	}
@@ -159,8 +168,10 @@ func (p *packets) validFrames() {
 
 	p.parameters("none", "all parameters are absent", nil, "")
 	p.parameters("bounds", "each parameter has an extreme value", nil, "01 01 00 02 04 81000000 03 02 44b0 04 08 c0000000ffffffff")
+	p.parameters("repeated", "what was seen of the handshake is repeated", nil,
+		"05 04 45424202 06 08 5152535455565758 07 08 f1f2f3f4f5f6f7f8 08 08 0102030405060708 09 01 63")
 	p.parameters("any-order", "the order is free", nil, "04 01 01 03 02 45ac 01 02 4400")
-	p.parameters("unknown-ids", "unknown ids are ignored, whatever their value", nil, "00 00 05 02 ffff ffffffffffffffff 01 00")
+	p.parameters("unknown-ids", "unknown ids are ignored, whatever their value", nil, "00 00 0a 02 ffff ffffffffffffffff 01 00")
 }
 
 // parameters adds an ACCEPT with a list of parameters.
@@ -170,8 +181,8 @@ func (p *packets) parameters(name, title string, err error, list string) {
 		prefix = "bad-parameters-"
 	}
 	b := unhex(p.t, list)
-	frame := appendVarint([]byte{byte(FrameParameters)}, uint64(len(b)))
-	p.header(prefix+name, title, err, acceptHeader(), append(frame, b...))
+	message := append(appendVarint(nil, uint64(len(b))), b...)
+	p.header(prefix+name, title, err, acceptHeader(), Must(AppendCrypto(nil, 0, message)))
 }
 
 func (p *packets) badHeaders() {
@@ -191,28 +202,31 @@ func (p *packets) badHeaders() {
 	short("short-no-number", "the packet ends in its number: the trailer begins after one byte of two", ErrTruncated, "81 f1f2f3f4f5f6f7f8 00")
 	short("short-empty", "a short packet has a frame", ErrEmpty, "80 f1f2f3f4f5f6f7f8 00")
 	p.raw("bad-short-zero-id", "an ID is not zero", ErrID, Version, 0, clientID, "80 0000000000000000 00 01")
-	long("long-version", "a version that is not this one; VERSIONS is the answer if it has 1200 bytes", ErrVersion, "a4 45424202 "+ids+"00 01")
-	long("long-version-ids", "other versions may have longer IDs", ErrVersion, "a4 45424202 09 010203040506070809 14"+strings.Repeat("aa", 20)+"00 01")
-	long("long-zero-rtt", "ZeroRTT is reserved", ErrReserved, "b4 45424201 "+ids+"00 01")
-	long("long-handshake", "Handshake is reserved", ErrReserved, "b8 45424201 "+ids+"00 01")
-	long("long-versions-1", "VERSIONS has version field 0", ErrMalformed, "bc 45424201 "+ids+"45424201")
+	long("long-version", "a version that is not this one; VERSIONS is the answer if it has 1200 bytes", ErrVersion, "a4 45424201 "+ids+"00 01")
+	long("long-version-protected", "the version of protected connections is not spoken yet", ErrVersion, "a4 45424203 "+ids+"00 01")
+	long("long-version-ids", "other versions may have longer IDs", ErrVersion, "a4 45424201 09 010203040506070809 14"+strings.Repeat("aa", 20)+"00 01")
+	long("long-zero-rtt", "ZeroRTT is reserved", ErrReserved, "b4 45424202 "+ids+"00 01")
+	long("long-handshake", "plain connections have no HANDSHAKE", ErrReserved, "b8 45424202 "+ids+"00 01")
+	long("long-versions-1", "VERSIONS has version field 0", ErrMalformed, "bc 45424202 "+ids+"45424202")
 	p.raw("bad-long-accept-0", "only VERSIONS has version field 0", ErrMalformed, 0, clientID, serverID, "a4 00000000 "+ids+"00 01")
-	long("long-id-21", "an ID has at most 20 bytes in any version", ErrID, "a4 45424201 15"+strings.Repeat("aa", 21)+"08 f1f2f3f4f5f6f7f8 00 01")
-	long("long-src-7", "an ID has 8 bytes in this version", ErrID, "a4 45424201 08 0102030405060708 07 f1f2f3f4f5f6f7 00 01")
-	long("long-dst-9", "an ID has 8 bytes in this version", ErrID, "a4 45424201 09 010203040506070809 08 f1f2f3f4f5f6f7f8 00 01")
-	long("long-no-dst", "only UNKNOWN has no dst", ErrID, "a4 45424201 00 08 f1f2f3f4f5f6f7f8 00 01")
-	long("long-zero-dst", "an ID is not zero", ErrID, "a4 45424201 08 0000000000000000 08 f1f2f3f4f5f6f7f8 00 01")
-	long("long-zero-src", "an ID is not zero", ErrID, "a4 45424201 08 0102030405060708 08 0000000000000000 00 01")
-	long("unknown-dst", "UNKNOWN has no dst", ErrID, "b0 45424201 "+ids)
-	long("long-cut", "the packet ends in its src", ErrTruncated, "a4 45424201 08 0102030405060708 08")
-	long("long-no-number", "the packet ends in its number", ErrTruncated, "a7 45424201 "+ids+"000000")
-	long("retry-number", "RETRY has no number, not even the length of one", ErrReserved, "a9 45424201 "+ids+"0b 01 61")
-	long("accept-empty", "ACCEPT has a frame", ErrEmpty, "a4 45424201 "+ids+"00")
-	long("retry-empty", "RETRY has a frame", ErrEmpty, "a8 45424201 "+ids)
-	long("refuse-empty", "REFUSE has a frame", ErrEmpty, "ac 45424201 "+ids)
-	p.raw("bad-unknown-payload", "UNKNOWN has no payload", ErrMalformed, Version, 0, serverID, "b0 45424201 00 08 f1f2f3f4f5f6f7f8 00")
+	long("long-id-21", "an ID has at most 20 bytes in any version", ErrID, "a4 45424202 15"+strings.Repeat("aa", 21)+"08 f1f2f3f4f5f6f7f8 00 01")
+	long("long-src-7", "an ID has 8 bytes in this version", ErrID, "a4 45424202 08 0102030405060708 07 f1f2f3f4f5f6f7 00 01")
+	long("long-dst-9", "an ID has 8 bytes in this version", ErrID, "a4 45424202 09 010203040506070809 08 f1f2f3f4f5f6f7f8 00 01")
+	long("long-no-dst", "only UNKNOWN has no dst", ErrID, "a4 45424202 00 08 f1f2f3f4f5f6f7f8 00 01")
+	long("long-zero-dst", "an ID is not zero", ErrID, "a4 45424202 08 0000000000000000 08 f1f2f3f4f5f6f7f8 00 01")
+	long("long-zero-src", "an ID is not zero", ErrID, "a4 45424202 08 0102030405060708 08 0000000000000000 00 01")
+	long("unknown-dst", "UNKNOWN has no dst", ErrID, "b0 45424202 "+ids)
+	long("long-cut", "the packet ends in its src", ErrTruncated, "a4 45424202 08 0102030405060708 08")
+	long("long-no-number", "the packet ends in its number", ErrTruncated, "a7 45424202 "+ids+"000000")
+	long("initial-no-cookie", "the packet ends where the length of the cookie is", ErrTruncated, "a0 45424202 08 5152535455565758 08 0102030405060708")
+	long("initial-cookie-cut", "the packet ends in the cookie, or the trailer would", ErrTruncated, "a0 45424202 08 5152535455565758 08 0102030405060708 05 6162")
+	long("retry-number", "RETRY has no number, not even the length of one", ErrReserved, "a9 45424202 "+ids+"0b 01 61")
+	long("accept-empty", "ACCEPT has a frame", ErrEmpty, "a4 45424202 "+ids+"00")
+	long("retry-empty", "RETRY has a frame", ErrEmpty, "a8 45424202 "+ids)
+	long("refuse-empty", "REFUSE has a frame", ErrEmpty, "ac 45424202 "+ids)
+	p.raw("bad-unknown-payload", "UNKNOWN has no payload", ErrMalformed, Version, 0, serverID, "b0 45424202 00 08 f1f2f3f4f5f6f7f8 00")
 	p.raw("bad-versions-empty", "VERSIONS has a version", ErrEmpty, 0, clientID, serverID, "bc 00000000 "+ids)
-	p.raw("bad-versions-five", "a version has 4 bytes", ErrMalformed, 0, clientID, serverID, "bc 00000000 "+ids+"4542420101")
+	p.raw("bad-versions-five", "a version has 4 bytes", ErrMalformed, 0, clientID, serverID, "bc 00000000 "+ids+"4542420201")
 	p.header("bad-initial-1199", "an INITIAL has at least 1200 bytes", ErrInitialSize, initialHeader(), padded(AppendPing(nil))[1:])
 
 	p.short("bad-trailer", "the last bit of the trailer is wrong", errTrailer, "01")
@@ -229,13 +243,22 @@ func (p *packets) badHeaders() {
 
 func (p *packets) badFrames() {
 	bad := func(name, title string, err error, s string) { p.short("bad-"+name, title, err, s) }
-	bad("reserved-crypto", "CRYPTO is reserved", ErrReserved, "0c 00 01 61")
 	bad("reserved-new-token", "NEW_TOKEN is reserved", ErrReserved, "0d 01 61")
 	bad("reserved-new-connection-id", "NEW_CONNECTION_ID is reserved", ErrReserved, "0e 00")
 	bad("reserved-datagram", "DATAGRAM is reserved", ErrReserved, "30 61")
 	bad("reserved-datagram-length", "DATAGRAM is reserved, with a length too", ErrReserved, "31 01 61")
+	for i := range byte(4) {
+		bad("reserved-stream-data-"+string(rune('4'+i)), "DATA with a stream ID is reserved", ErrReserved, "1"+string(rune('4'+i))+" 00 00 01 61")
+	}
+	bad("reserved-stream-reset", "RESET with a stream ID is reserved", ErrReserved, "18 00 01 00")
+	bad("reserved-stream-stop", "STOP with a stream ID is reserved", ErrReserved, "19 00 01")
+	bad("reserved-stream-window", "WINDOW with a stream ID is reserved", ErrReserved, "1a 00 01")
+	bad("reserved-stream-blocked", "BLOCKED with a stream ID is reserved", ErrReserved, "1b 00 01")
+	bad("reserved-retire-connection-id", "RETIRE_CONNECTION_ID is reserved", ErrReserved, "1c 00")
+	bad("reserved-observed-address", "OBSERVED_ADDRESS is reserved", ErrReserved, "1d 00")
+	bad("type-0a", "no frame has this type", ErrUnknownFrame, "0a 00")
 	bad("type-0f", "no frame has this type", ErrUnknownFrame, "0f")
-	bad("type-14", "no frame has this type", ErrUnknownFrame, "14 00 01 61")
+	bad("type-1e", "no frame has this type", ErrUnknownFrame, "1e 00")
 	bad("type-32", "no frame has this type", ErrUnknownFrame, "32")
 	bad("type-two-bytes", "a type has one byte", ErrUnknownFrame, "4001")
 	bad("varint-2", "1 in two bytes", ErrVarint, "04 4001")
@@ -275,7 +298,7 @@ func (p *packets) badAcks() {
 
 func (p *packets) badParameters() {
 	p.parameters("repeated", "a parameter comes twice", ErrParameter, "01 01 00 02 01 00 01 01 00")
-	p.parameters("repeated-unknown", "an unknown parameter comes twice", ErrParameter, "05 00 05 00")
+	p.parameters("repeated-unknown", "an unknown parameter comes twice", ErrParameter, "0a 00 0a 00")
 	p.parameters("no-value", "a value is missing", ErrParameter, "01 00")
 	p.parameters("value-short", "the value is shorter than its length", ErrParameter, "01 02 0000")
 	p.parameters("value-long", "the value is longer than its length", ErrParameter, "03 01 44b0")
@@ -288,9 +311,14 @@ func (p *packets) badParameters() {
 	for id := range uint64(MaxParameters + 1) {
 		many = append(appendVarint(many, 1000+id), 0)
 	}
-	frame := appendVarint([]byte{byte(FrameParameters)}, uint64(len(many)))
-	p.header("bad-parameters-65", "there are at most 64 parameters", ErrParameter, acceptHeader(), append(frame, many...))
-	p.header("bad-parameters-cut", "the list is shorter than its length", ErrTruncated, acceptHeader(), unhex(p.t, "0a 04 01 01 00"))
+	message := append(appendVarint(nil, uint64(len(many))), many...)
+	p.header("bad-parameters-65", "there are at most 64 parameters", ErrParameter, acceptHeader(), Must(AppendCrypto(nil, 0, message)))
+	p.header("bad-parameters-4097", "a message has at most 4096 bytes", ErrParameter, acceptHeader(), unhex(p.t, "0c 00 02 4fff"))
+	p.header("bad-parameters-more", "nothing follows the message", ErrParameter, acceptHeader(), unhex(p.t, "0c 00 02 00 00"))
+	p.parameters("version-0", "a version is not 0", ErrRange, "05 04 00000000")
+	p.parameters("id-7", "an ID has 8 bytes", ErrParameter, "06 07 01020304050607")
+	p.parameters("id-0", "an ID is not 0", ErrRange, "07 08 0000000000000000")
+	p.parameters("cookie-empty", "a cookie has a byte", ErrRange, "09 00")
 }
 
 func (p *packets) misplacedFrames() {
@@ -303,11 +331,13 @@ func (p *packets) misplacedFrames() {
 	one := func(pt PacketType, name, title string, err error, s string) {
 		p.header("bad-"+name, title, err, Header{Type: pt, Version: Version, Dst: clientID, Src: firstDst}, unhex(p.t, s))
 	}
-	p.short("bad-short-parameters", "a short packet carries no PARAMETERS", ErrFrameNotAllowed, "0a 00")
+	p.short("bad-short-crypto", "a short packet carries no CRYPTO", ErrFrameNotAllowed, "0c 00 01 61")
 	p.short("bad-short-cookie", "a short packet carries no COOKIE", ErrFrameNotAllowed, "0b 01 61")
 	initial("data", "INITIAL carries no DATA", ErrFrameNotAllowed, "12 00 01 61")
-	initial("cookie-empty", "a cookie has a byte", ErrRange, "0b 00")
-	initial("cookie-256", "a cookie has at most 255 bytes", ErrRange, "0b 4100"+strings.Repeat("61", 256))
+	initial("cookie", "INITIAL carries no COOKIE: it is in its header", ErrFrameNotAllowed, "0b 01 61")
+	initial("crypto-empty", "CRYPTO has a byte", ErrMalformed, "0c 00 00")
+	initial("crypto-cut", "there are fewer bytes than the length says", ErrTruncated, "0c 00 4fff 61")
+	initial("crypto-beyond", "the bytes end at 2^62", ErrRange, "0c ffffffffffffffff 01 61")
 	accept("cookie", "ACCEPT carries no COOKIE", ErrFrameNotAllowed, "0b 01 61")
 	accept("window", "ACCEPT carries no WINDOW", ErrFrameNotAllowed, "04 00")
 	accept("reset", "ACCEPT carries no RESET", ErrFrameNotAllowed, "05 00 00")
@@ -315,6 +345,8 @@ func (p *packets) misplacedFrames() {
 	accept("path-challenge", "ACCEPT carries no PATH_CHALLENGE", ErrFrameNotAllowed, "08 0000000000000000")
 	accept("path-response", "ACCEPT carries no PATH_RESPONSE", ErrFrameNotAllowed, "09 0000000000000000")
 	one(Retry, "retry-close", "RETRY carries a COOKIE", ErrFrameNotAllowed, "07 02 00")
+	one(Retry, "retry-cookie-empty", "a cookie has a byte", ErrRange, "0b 00")
+	one(Retry, "retry-cookie-256", "a cookie has at most 255 bytes", ErrRange, "0b 4100"+strings.Repeat("61", 256))
 	one(Retry, "retry-padded", "RETRY carries nothing else", ErrMalformed, "0b 01 61 00")
 	one(Refuse, "refuse-cookie", "REFUSE carries a CLOSE", ErrFrameNotAllowed, "0b 01 61")
 	one(Refuse, "refuse-padded", "REFUSE carries nothing else", ErrMalformed, "07 02 00 00")

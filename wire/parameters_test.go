@@ -12,30 +12,66 @@ import (
 )
 
 func TestParameters(t *testing.T) {
+	repeated := DefaultParameters()
+	repeated.Version, repeated.FirstDst, repeated.Src, repeated.Dst, repeated.Cookie = Version, firstDst, serverID, clientID, []byte{0xc0, 0x0c}
+	longest := repeated
+	longest.Cookie = bytes.Repeat([]byte{7}, MaxCookie)
 	for _, tt := range []struct {
 		name string
 		p    Parameters
 		hex  string
 	}{
-		{"defaults", DefaultParameters(), "0a 15 01 04 80010000 02 04 800061a8 03 04 8000fff7 04 01 00"},
-		{"smallest", Parameters{MaxDatagramSize: 1200}, "0a 0d 01 01 00 02 01 00 03 02 44b0 04 01 00"},
-		{"largest", Parameters{MaxOffset, 1 << 24 * time.Microsecond, MaxOffset, math.MaxUint32 * time.Millisecond},
-			"0a 24 01 08 ffffffffffffffff 02 04 81000000 03 08 ffffffffffffffff 04 08 c0000000ffffffff"},
+		{"defaults", DefaultParameters(), "15 01 04 80010000 02 04 800061a8 03 04 8000fff7 04 01 00"},
+		{"smallest", Parameters{MaxDatagramSize: 1200}, "0d 01 01 00 02 01 00 03 02 44b0 04 01 00"},
+		{"largest", Parameters{InitialWindow: MaxOffset, MaxAckDelay: 1 << 24 * time.Microsecond, MaxDatagramSize: MaxOffset, IdleTimeout: math.MaxUint32 * time.Millisecond},
+			"24 01 08 ffffffffffffffff 02 04 81000000 03 08 ffffffffffffffff 04 08 c0000000ffffffff"},
+		{"all", repeated, "3d 01 04 80010000 02 04 800061a8 03 04 8000fff7 04 01 00" +
+			"05 04 45424202 06 08 5152535455565758 07 08 f1f2f3f4f5f6f7f8 08 08 0102030405060708 09 02 c00c"},
+		{"the longest cookie", longest, "413b 01 04 80010000 02 04 800061a8 03 04 8000fff7 04 01 00" +
+			"05 04 45424202 06 08 5152535455565758 07 08 f1f2f3f4f5f6f7f8 08 08 0102030405060708 09 40ff" + strings.Repeat("07", 255)},
 	} {
 		b := Must(AppendParameters([]byte("x"), &tt.p))[1:]
 		if want := unhex(t, tt.hex); !bytes.Equal(b, want) {
 			t.Errorf("%s: written as %x, want %x", tt.name, b, want)
 		}
-		var f Frame
-		if n, err := f.Parse(b); n != len(b) || err != nil {
-			t.Fatalf("%s: %d of %d bytes, error %v", tt.name, n, len(b), err)
+		list, ok, err := CutMessage(b)
+		if !ok || err != nil {
+			t.Fatalf("%s: %v, error %v", tt.name, ok, err)
 		}
-		got, err := ParseParameters(f.Data)
+		got, err := ParseParameters(list)
 		if err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
 		if diff := cmp.Diff(tt.p, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
+
+// TestCutMessage: a message is there once all of it is, has a bound, and nothing behind it.
+func TestCutMessage(t *testing.T) {
+	whole := append([]byte{0x44, 0x00}, make([]byte, 1024)...)
+	for n := range len(whole) {
+		if list, ok, err := CutMessage(whole[:n]); list != nil || ok || err != nil {
+			t.Fatalf("%d bytes of %d: %x, %v, %v", n, len(whole), list, ok, err)
+		}
+	}
+	if list, ok, err := CutMessage(whole); len(list) != 1024 || !ok || err != nil {
+		t.Errorf("the whole: %d bytes, %v, %v", len(list), ok, err)
+	}
+	for _, tt := range []struct {
+		name string
+		b    []byte
+		want error
+	}{
+		{"a byte too many", append(whole[:len(whole):len(whole)], 0), ErrParameter},
+		{"4096 bytes", []byte{0x4f, 0xfe}, nil},
+		{"4097 bytes", []byte{0x4f, 0xff}, ErrParameter},
+		{"2^62 bytes", unhex(t, "ffffffffffffffff"), ErrParameter},
+		{"not the shortest", []byte{0x40, 1}, ErrVarint},
+	} {
+		if _, ok, err := CutMessage(tt.b); ok || err != tt.want {
+			t.Errorf("%s: %v, error %v, want %v", tt.name, ok, err, tt.want)
 		}
 	}
 }
@@ -61,7 +97,7 @@ func TestParseParameters(t *testing.T) {
 	}{
 		{"none", "", defaults, nil},
 		{"in any order", "04 01 01 01 01 00", with(func(p *Parameters) { p.InitialWindow, p.IdleTimeout = 0, time.Millisecond }), nil},
-		{"unknown ids", "00 00 05 03 ffffff 7fff 00 ffffffffffffffff 01 00", defaults, nil},
+		{"unknown ids", "00 00 0a 03 ffffff 7fff 00 ffffffffffffffff 01 00", defaults, nil},
 		{"the most", unknown(64), defaults, nil},
 		{"one more", unknown(65), Parameters{}, ErrParameter},
 		{"smallest datagram", "03 02 44b0", with(func(p *Parameters) { p.MaxDatagramSize = 1200 }), nil},
@@ -71,7 +107,15 @@ func TestParseParameters(t *testing.T) {
 		{"too long an idle timeout", "04 08 c000000100000000", Parameters{}, ErrRange},
 		{"repeated", "01 01 00 01 01 00", Parameters{}, ErrParameter},
 		{"repeated later", "01 01 00 02 01 00 01 01 01", Parameters{}, ErrParameter},
-		{"unknown and repeated", "05 00 06 00 05 00", Parameters{}, ErrParameter},
+		{"unknown and repeated", "0a 00 0b 00 0a 00", Parameters{}, ErrParameter},
+		{"version", "05 04 45424203", with(func(p *Parameters) { p.Version = VersionProtected }), nil},
+		{"version of 3 bytes", "05 03 454242", Parameters{}, ErrParameter},
+		{"version 0", "05 04 00000000", Parameters{}, ErrRange},
+		{"an ID of 7 bytes", "06 07 01020304050607", Parameters{}, ErrParameter},
+		{"an ID of 9 bytes", "07 09 010203040506070809", Parameters{}, ErrParameter},
+		{"an ID that is 0", "08 08 0000000000000000", Parameters{}, ErrRange},
+		{"an empty cookie", "09 00", Parameters{}, ErrRange},
+		{"a cookie of 256 bytes", "09 4100" + strings.Repeat("61", 256), Parameters{}, ErrRange},
 		{"no value", "01 00", Parameters{}, ErrParameter},
 		{"value cut by its length", "01 01 40 ", Parameters{}, ErrParameter},
 		{"value shorter than its length", "01 02 0000", Parameters{}, ErrParameter},
@@ -100,6 +144,7 @@ func TestAppendParametersBounds(t *testing.T) {
 		"small datagram":     func(p *Parameters) { p.MaxDatagramSize = 1199 },
 		"large datagram":     func(p *Parameters) { p.MaxDatagramSize = MaxOffset + 1 },
 		"negative timeout":   func(p *Parameters) { p.IdleTimeout = -1 },
+		"cookie":             func(p *Parameters) { p.Cookie = make([]byte, 256) },
 	} {
 		p := DefaultParameters()
 		change(&p)
@@ -110,11 +155,11 @@ func TestAppendParametersBounds(t *testing.T) {
 
 	p := DefaultParameters()
 	p.IdleTimeout = math.MaxInt64
-	var f Frame
-	if _, err := f.Parse(Must(AppendParameters(nil, &p))); err != nil {
+	list, _, err := CutMessage(Must(AppendParameters(nil, &p)))
+	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := ParseParameters(f.Data)
+	got, err := ParseParameters(list)
 	if want := math.MaxUint32 * time.Millisecond; err != nil || got.IdleTimeout != want {
 		t.Errorf("the longest timeout is told as %v, error %v; want %v", got.IdleTimeout, err, want)
 	}

@@ -20,9 +20,9 @@ func TestSeedIsTheChecksumOfThePseudoHeader(t *testing.T) {
 		dst, src ID
 		want     [][]byte
 	}{
-		{"both IDs", Version, dst, src, [][]byte{{0x45, 0x42, 0x42, 0x01}, eight(dst), eight(src)}},
-		{"no dst", Version, 0, src, [][]byte{{0x45, 0x42, 0x42, 0x01}, eight(src)}},
-		{"no src", Version, dst, 0, [][]byte{{0x45, 0x42, 0x42, 0x01}, eight(dst)}},
+		{"both IDs", Version, dst, src, [][]byte{{0x45, 0x42, 0x42, 0x02}, eight(dst), eight(src)}},
+		{"no dst", Version, 0, src, [][]byte{{0x45, 0x42, 0x42, 0x02}, eight(src)}},
+		{"no src", Version, dst, 0, [][]byte{{0x45, 0x42, 0x42, 0x02}, eight(dst)}},
 		{"version 0", 0, dst, src, [][]byte{{0, 0, 0, 0}, eight(dst), eight(src)}},
 		{"nothing", 0, 0, 0, [][]byte{{0, 0, 0, 0}}},
 	} {
@@ -41,7 +41,7 @@ func TestSeedIsTheChecksumOfThePseudoHeader(t *testing.T) {
 func TestTrailer(t *testing.T) {
 	seed := Seed(Version, 1, 2)
 	packet := AppendTrailer([]byte("before|a packet"), len("before|"), seed)[len("before|"):]
-	want := crc32.Checksum([]byte("EBB\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02a packet"), castagnoli)
+	want := crc32.Checksum([]byte("EBB\x02\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02a packet"), castagnoli)
 	if got := binary.BigEndian.Uint32(packet[len(packet)-4:]); got != want {
 		t.Errorf("trailer %08x, want %08x", got, want)
 	}

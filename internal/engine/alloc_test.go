@@ -36,6 +36,20 @@ func (p *pool) Chunk() []byte {
 func (p *pool) Free(b []byte) { p.free = append(p.free, b) }
 
 func newTwins(t testing.TB, window int) *twins {
+	w := makeTwins(window)
+	for range 10 {
+		w.exchange()
+	}
+	if !w.a.Established() || !w.b.Established() {
+		t.Fatal("no handshake")
+	}
+	return w
+}
+
+// newIdleTwins is twins that have not begun their handshake.
+func newIdleTwins() *twins { return makeTwins(64 << 10) }
+
+func makeTwins(window int) *twins {
 	a, b := netip.MustParseAddrPort("10.0.0.1:1"), netip.MustParseAddrPort("10.0.0.2:2")
 	w := &twins{pa: engine.Path{Local: a, Remote: b}, pb: engine.Path{Local: b, Remote: a}}
 	w.buf = make([]byte, 0, 128<<10)
@@ -51,12 +65,6 @@ func newTwins(t testing.TB, window int) *twins {
 	p = base
 	p.Local, p.Peer, p.OriginalDst, p.Path, p.Controller = 22, 11, 99, w.pb, &fixed{window: window, quiet: true}
 	w.b = engine.New(0, p)
-	for range 10 {
-		w.exchange()
-	}
-	if !w.a.Established() || !w.b.Established() {
-		t.Fatal("no handshake")
-	}
 	return w
 }
 

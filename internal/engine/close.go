@@ -107,7 +107,7 @@ func (c *Conn) Close(now time.Duration) {
 func (c *Conn) Abort(now time.Duration) {
 	c.end.closed, c.readClosed = true, true
 	c.recv.Drop()
-	if c.state == stateHandshake && (c.params.Client || !c.hs.heard) {
+	if c.state == stateHandshake && (c.params.Client || !c.hs.done) {
 		c.finish(errClosed)
 		return
 	}
@@ -139,6 +139,7 @@ func (c *Conn) finish(err error) {
 	if c.err == nil {
 		c.err = err
 	}
+	c.hs = nil
 	c.send.Stop()
 	c.sent.release()
 	if c.readClosed {
@@ -227,11 +228,17 @@ func (c *Conn) handleClose(now time.Duration, code wire.Code, reason untrusted.T
 		return
 	}
 	c.end.code = wire.CodeReset
+	c.finish(peerError(code, reason))
+}
+
+// peerError is what a CLOSE of the peer's means.
+func peerError(code wire.Code, reason untrusted.Text) *Error {
 	kind := KindReset
-	if code == wire.CodeProtocol || code == wire.CodeFlowControl || code == wire.CodeFinalSize {
+	switch code {
+	case wire.CodeProtocol, wire.CodeFlowControl, wire.CodeFinalSize, wire.CodeParameter:
 		kind = KindProtocol
 	}
-	c.finish(&Error{Kind: kind, Code: code, Reason: reason.String()})
+	return &Error{Kind: kind, Code: code, Reason: reason.String()}
 }
 
 // orderly reports whether a CLOSE without an error is plausible: the peer had

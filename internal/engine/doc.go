@@ -12,7 +12,12 @@
 // Where to find what:
 //
 //	conn.go       Conn, its parameters, the application's calls
-//	handshake.go  INITIAL, ACCEPT, CONFIRM, and the answers that end a dial
+//	handshake.go  what the packets of the handshake, INITIAL and ACCEPT, do; CONFIRM
+//	hsoutput.go   how they are made
+//	hsrecovery.go how they are recovered
+//	handshaker.go what the two sides say in them
+//	crypto.go     the streams of bytes in which they say it
+//	answers.go    RETRY, REFUSE, VERSIONS and UNKNOWN
 //	input.go      from a datagram to frames
 //	frames.go     the kinds of frames, and which of them a packet carried
 //	frame_*.go    one kind each: what it does, is appended, acknowledged and lost

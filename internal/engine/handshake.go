@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"example.com/ebb/internal/protect"
@@ -8,239 +9,121 @@ import (
 	"example.com/ebb/wire"
 )
 
-// handshakeState is the part of a connection that lives until both sides know
-// each other's ID. A client repeats INITIAL until ACCEPT comes, a server ACCEPT
-// until a short packet comes.
+// handshakeState is the part of a connection that lives until both sides know each other: for a client until the
+// handshaker is done, for a server until a short packet comes.
 type handshakeState struct {
-	timeout   time.Duration // bound on the handshake
-	deadline  time.Duration // when the handshake fails; Never
-	resendAt  time.Duration // when to repeat our packet
-	backoff   int
-	due       bool // our packet is to be sent now
-	next      uint64
-	sentAt    [8]time.Duration // of our last packets, by number
-	cookie    []byte           // from a RETRY
-	retried   bool
-	yielded   bool // a dial of the peer's is about to take our place
-	heard     bool // a server has had an INITIAL with parameters
-	counted   bool // largest is valid: the newest number received
-	largest   uint64
-	largestAt time.Duration
+	timeout  time.Duration // bound on the handshake
+	deadline time.Duration // when the handshake fails; Never
+	yielded  bool          // a dial of the peer's is about to take our place
 
-	originalDst wire.ID // of the client's INITIAL, for a server
+	shaker  handshaker // nil: a server that has heard nothing yet
+	make    func(client bool, ours *wire.Parameters) handshaker
+	initial cryptoSpace // INITIAL and ACCEPT
+	done    bool        // the handshaker is
+
+	firstDst wire.ID  // destination of the client's INITIAL
+	server   wire.ID  // the server's ID; 0: not known yet
+	cookies  [][]byte // a client: those of the RETRYs that it has followed, the newest last. A server: that of the first INITIAL
+}
+
+// cryptoSpace is a packet-number space of the handshake, and the crypto stream in it.
+type cryptoSpace struct {
+	space
+	level level
+	out   cryptoSend
+	in    cryptoRecv
+	seal  protect.Sealer
+	open  protect.Opener // nil: the peer is not known yet
+
+	elicited int // ack-eliciting packets sent
 }
 
 func (c *Conn) initHandshake(now time.Duration, p *Params) {
-	c.hs = &handshakeState{
-		timeout: p.HandshakeTimeout, deadline: Never, resendAt: Never,
-		originalDst: p.OriginalDst, due: p.Client,
-	}
+	c.hs = &handshakeState{timeout: p.HandshakeTimeout, deadline: Never, make: newPlainHandshake, firstDst: p.OriginalDst, server: p.Local}
+	hs, s := c.hs, &c.hs.initial
 	if p.HandshakeTimeout > 0 {
-		c.hs.deadline = now + p.HandshakeTimeout
+		hs.deadline = now + p.HandshakeTimeout
+	}
+	s.acks.due, s.loss.due = Never, Never
+	s.in.most = wire.MaxMessage
+	if p.Client {
+		hs.firstDst, hs.server = p.Peer, 0
+	}
+	s.seal = protect.NewChecksum(wire.Version, p.Local, p.Peer)
+	if !p.Client {
+		s.open = protect.NewChecksum(wire.Version, p.OriginalDst, p.Peer)
 	}
 }
 
-// advanceHandshake repeats our packet, or gives up.
-func (c *Conn) advanceHandshake(now time.Duration) {
-	if now >= c.hs.deadline {
-		c.finish(&Error{Kind: KindHandshakeTimeout, Code: wire.CodeTimeout, Reason: "no answer within " + c.hs.timeout.String()})
-		return
-	}
-	if now >= c.hs.resendAt {
-		c.hs.backoff++
-		c.hs.due = true
-		c.hs.resendAt = Never // set again when it is sent
-	}
-}
-
-// appendHandshake appends our INITIAL or ACCEPT.
-func (c *Conn) appendHandshake(now time.Duration, dst []byte) []byte {
-	if !c.hs.due {
-		return dst
-	}
-	h := wire.Header{Type: wire.Initial, Version: wire.Version, Dst: c.peerID, Src: c.params.Local, Number: c.hs.next, NumberLen: 1}
-	if !c.params.Client {
-		h.Type = wire.Accept
-	}
-	start := len(dst)
-	dst = wire.Must(wire.AppendHeader(dst, h))
-	if len(c.hs.cookie) > 0 {
-		dst = wire.Must(wire.AppendCookie(dst, c.hs.cookie))
-	}
-	p := wire.Parameters{
+// startHandshake makes the handshaker, once what our parameters repeat is known.
+func (c *Conn) startHandshake() {
+	ours := wire.Parameters{
 		InitialWindow: c.recv.Limit(), MaxAckDelay: c.acks.delay,
 		MaxDatagramSize: uint64(c.path.mtu.max), IdleTimeout: max(0, c.params.IdleTimeout),
+		Version: wire.Version, FirstDst: c.hs.firstDst, Src: c.params.Local,
 	}
-	dst = wire.Must(wire.AppendParameters(dst, &p))
-	if c.params.Client {
-		dst = wire.AppendPadding(dst, wire.MinInitialSize-wire.TrailerSize-(len(dst)-start))
-	} else {
-		a := wire.Ack{Delay: now - c.hs.largestAt, Received: c.stamp(c.hs.largestAt)}
-		dst = wire.Must(wire.AppendAck(dst, &a, []wire.Range{{First: c.hs.largest, Last: c.hs.largest}}, 64))
-	}
-	dst = wire.AppendTrailer(dst, start, wire.Seed(wire.Version, h.Dst, h.Src))
-	size := len(dst) - start
-	if !c.path.admits(size) {
-		c.hs.due = false
-		return dst[:start]
-	}
-	c.path.sent += size
-	c.hs.sentAt[c.hs.next%uint64(len(c.hs.sentAt))] = now
-	c.hs.next++
-	c.hs.due = false
-	c.hs.resendAt = now + initialPTO<<min(c.hs.backoff, maxBackoff)
-	c.path.bucket.Spend(now, size)
-	c.stats.PacketsSent++
-	c.stats.BytesSent += uint64(size)
-	return dst
-}
-
-// handleLong processes a long packet whose trailer matched.
-func (c *Conn) handleLong(now time.Duration, path Path, h wire.Header, payload []byte, size int) {
-	switch h.Type {
-	case wire.Initial:
-		c.handleInitial(now, h, payload, size)
-	case wire.Accept:
-		c.handleAccept(now, path, h, payload)
-	case wire.Retry:
-		c.handleRetry(now, h, payload)
-	case wire.Refuse:
-		c.handleRefuse(h, payload)
-	case wire.Versions:
-		c.handleVersions(h, payload)
-	case wire.Unknown:
-		c.handleUnknown(path, h)
-	default:
-		c.stats.Unexpected++
-	}
-}
-
-// handleCrossing takes the INITIAL of a dial that crosses ours. The larger ID wins. If it is ours, it goes again at once:
-// the peer has sent something, so that its firewall lets ours in now. Otherwise the peer's connection is
-// about to take our place, and we wait as long as its handshake may take.
-func (c *Conn) handleCrossing(now time.Duration, theirs wire.ID) {
-	switch {
-	case c.state != stateHandshake:
-		c.stats.Unexpected++
-	case theirs < c.params.Local:
-		c.hs.due = true
-	case !c.hs.yielded && c.hs.deadline != Never:
-		c.hs.yielded = true // once: what looks like the peer's INITIALs may be forged
-		c.hs.deadline = now + c.hs.timeout
-	}
-}
-
-// handleInitial takes the client's packet. Once the handshake is done it is a
-// late duplicate.
-func (c *Conn) handleInitial(now time.Duration, h wire.Header, payload []byte, size int) {
-	if c.params.Client {
-		c.handleCrossing(now, h.Src)
-		return
-	}
-	if c.state != stateHandshake || h.Src != c.peerID || h.Dst != c.hs.originalDst {
-		c.stats.Unexpected++
-		return
-	}
-	c.path.received += size
-	if !c.hs.heard {
-		p, ok := c.handshakeParameters(wire.Initial, payload)
-		if !ok {
-			return
+	if !c.params.Client {
+		ours.Dst = c.peerID
+		if len(c.hs.cookies) > 0 {
+			ours.Cookie = c.hs.cookies[0]
 		}
-		c.setPeer(p, c.peerID)
-		c.hs.heard = true
 	}
-	number := wire.DecodeNumber(c.hs.largest, c.hs.counted, h.Number, h.NumberLen)
-	if !c.hs.counted || number >= c.hs.largest {
-		c.hs.counted = true
-		c.hs.largest, c.hs.largestAt = number, now
-	}
-	c.hs.due = true
-	c.lastReceived = now
+	c.hs.shaker = c.hs.make(c.params.Client, &ours)
+	c.hs.shaker.start()
 }
 
-// handshakeParameters finds the parameters in a handshake packet, which has them once.
-func (c *Conn) handshakeParameters(t wire.PacketType, payload []byte) (p wire.Parameters, ok bool) {
-	var f wire.Frame
-	for len(payload) > 0 {
-		n, err := f.Parse(payload)
-		if err != nil || !f.Type.AllowedIn(t) {
-			c.stats.Malformed++
-			return p, false
-		}
-		if f.Type == wire.FrameParameters {
-			if p, err = wire.ParseParameters(f.Data); err != nil || ok {
-				c.stats.Malformed++
-				return p, false
+// hear does what follows from what the handshaker has learnt or has to say.
+func (c *Conn) hear() error {
+	for {
+		switch e := c.hs.shaker.next(); e.kind {
+		case eventSend:
+			c.hs.initial.out.write(e.data)
+		case eventPeer:
+			if err := c.checkPeer(&e.peer); err != nil {
+				return err
 			}
-			ok = true
+			c.setPeer(&e.peer)
+		case eventDone:
+			c.hs.done = true
+		default:
+			return nil
 		}
-		payload = payload[n:]
 	}
-	return p, ok
+}
+
+// checkPeer compares what the peer says of the handshake with what we have seen of it (RFC 9000 section 7.3). Where packets
+// are authenticated it shows that nobody has changed the headers of the first ones, which are not.
+func (c *Conn) checkPeer(p *wire.Parameters) error {
+	peer, dst := c.peerID, wire.ID(0)
+	cookieSeen := len(p.Cookie) == 0
+	if c.params.Client {
+		peer, dst = c.hs.server, c.params.Local
+		cookieSeen = cookieSeen || slices.ContainsFunc(c.hs.cookies, func(b []byte) bool { return string(b) == string(p.Cookie) })
+	}
+	switch {
+	case p.Version != wire.Version:
+		return parameterError("the handshake was begun with another version")
+	case p.FirstDst != c.hs.firstDst, p.Src != peer, p.Dst != dst:
+		return parameterError("the handshake was begun with other connection IDs")
+	case !cookieSeen:
+		return parameterError("the handshake was begun with another cookie")
+	}
+	return nil
 }
 
 // setPeer takes what the handshake says of the peer.
-func (c *Conn) setPeer(p wire.Parameters, id wire.ID) {
-	c.peerAckDelay, c.peerID = p.MaxAckDelay, id
+func (c *Conn) setPeer(p *wire.Parameters) {
+	c.peerAckDelay, c.peerID = p.MaxAckDelay, p.Src
 	c.send.Admit(p.InitialWindow)
 	c.offer.size = p.InitialWindow
-	c.protection = protect.NewChecksum(wire.Version, c.params.Local, id)
+	c.protection = protect.NewChecksum(wire.Version, c.params.Local, p.Src)
 	if p.MaxDatagramSize < uint64(c.path.mtu.max) {
 		c.path.mtu.max = max(basePacket, int(p.MaxDatagramSize))
 		c.path.mtu.high = min(c.path.mtu.high, c.path.mtu.max)
 	}
 }
 
-// handleAccept completes a client's handshake. The CONFIRM that follows at once is
-// any eliciting short packet: it is repeated until acknowledged, so that the server
-// learns of us even if the application stays silent.
-func (c *Conn) handleAccept(now time.Duration, path Path, h wire.Header, payload []byte) {
-	if !c.params.Client || h.Dst != c.params.Local {
-		c.stats.Unexpected++
-		return
-	}
-	if c.state != stateHandshake {
-		if c.state == stateEstablished && h.Src == c.peerID && !c.confirmed {
-			c.due.add(wire.FramePing) // our CONFIRM was lost
-		}
-		return
-	}
-	p, ok := c.handshakeParameters(wire.Accept, payload)
-	if !ok {
-		return
-	}
-	c.sampleHandshake(now, payload)
-	c.setPeer(p, h.Src)
-	c.path.Local = path.Local
-	c.establish(now)
-	c.due.add(wire.FramePing)
-}
-
-// sampleHandshake takes the round trip from the ACK in an ACCEPT.
-func (c *Conn) sampleHandshake(now time.Duration, payload []byte) {
-	var f wire.Frame
-	for len(payload) > 0 {
-		n, err := f.Parse(payload)
-		if err != nil {
-			return
-		}
-		if f.Type == wire.FrameAck && f.Ack.Largest < c.hs.next && f.Ack.Largest+uint64(len(c.hs.sentAt)) >= c.hs.next {
-			c.path.rtt.update(now-c.hs.sentAt[f.Ack.Largest%uint64(len(c.hs.sentAt))], 0)
-		}
-		payload = payload[n:]
-	}
-}
-
-// confirmServer completes a server's handshake: the client has shown that it
-// knows our ID. The round trip is known if ACCEPT left once (Karn's rule, RFC 6298 section 3).
-func (c *Conn) confirmServer(now time.Duration) {
-	if c.hs.next == 1 {
-		c.path.rtt.update(now-c.hs.sentAt[0], 0)
-	}
-	c.establish(now)
-}
-
+// establish completes the handshake.
 func (c *Conn) establish(now time.Duration) {
 	c.state = stateEstablished
 	c.opened, c.hs = true, nil
@@ -250,75 +133,173 @@ func (c *Conn) establish(now time.Duration) {
 	c.setRate(now)
 }
 
-// handleRetry repeats the INITIAL with the server's cookie, once.
-func (c *Conn) handleRetry(now time.Duration, h wire.Header, payload []byte) {
-	var f wire.Frame
-	if !c.answersDial(h) || c.hs.retried {
-		c.stats.Unexpected++
-		return
+// confirmServer completes a server's handshake: the client has shown that it
+// knows our ID. The round trip is known if one packet alone was to be answered (Karn's rule, RFC 6298 section 3).
+func (c *Conn) confirmServer(now time.Duration) {
+	if s := &c.hs.initial; s.elicited == 1 && !s.sent.records.empty() && c.path.rtt.smoothed == 0 {
+		c.path.rtt.update(now-s.sent.records.at(s.sent.records.base).sentAt, 0)
 	}
-	if _, err := f.Parse(payload); err != nil || f.Type != wire.FrameCookie {
-		c.stats.Malformed++
-		return
-	}
-	c.hs.cookie = append([]byte(nil), f.Data...)
-	c.hs.retried, c.hs.due = true, true
-	c.stats.Retries++
+	c.establish(now)
 }
 
-// handleRefuse ends a dial.
-func (c *Conn) handleRefuse(h wire.Header, payload []byte) {
-	var f wire.Frame
-	if !c.answersDial(h) {
+// handleInitial takes the client's packet. Once the handshake is done it is a
+// late duplicate.
+func (c *Conn) handleInitial(now time.Duration, h wire.Header, payload, seg []byte) {
+	if c.params.Client {
+		c.handleCrossing(now, h, seg)
+		return
+	}
+	if c.state != stateHandshake || h.Src != c.peerID || h.Dst != c.hs.firstDst {
 		c.stats.Unexpected++
 		return
 	}
-	if _, err := f.Parse(payload); err != nil || f.Type != wire.FrameClose {
-		c.stats.Malformed++
+	number, ok := c.openHandshake(h, payload, seg)
+	if !ok {
 		return
 	}
-	c.finish(&Error{Kind: KindRefused, Code: f.Code, Reason: untrusted.Text(f.Data).String()})
+	c.path.received += len(seg)
+	if c.hs.shaker == nil {
+		if len(h.Cookie) > 0 {
+			c.hs.cookies = [][]byte{slices.Clone(h.Cookie)}
+		}
+		c.startHandshake()
+	}
+	c.handleHandshake(now, h.Type, number, payload)
 }
 
-// handleVersions ends a dial to a peer that does not speak ours.
-func (c *Conn) handleVersions(h wire.Header, payload []byte) {
-	if !c.answersDial(h) {
+// handleAccept takes the server's packet. The last of them completes a client's handshake. The CONFIRM that follows at once
+// is any eliciting short packet: it is repeated until acknowledged, so that the server
+// learns of us even if the application stays silent.
+func (c *Conn) handleAccept(now time.Duration, path Path, h wire.Header, payload, seg []byte) {
+	switch {
+	case !c.params.Client || h.Dst != c.params.Local:
+		c.stats.Unexpected++
+		return
+	case c.state == stateEstablished && h.Src == c.peerID && !c.confirmed && wire.Verify(seg, wire.Seed(h.Version, h.Dst, h.Src)):
+		c.due.add(wire.FramePing) // our CONFIRM was lost
+		return
+	case c.state != stateHandshake || c.hs.server != 0 && c.hs.server != h.Src:
 		c.stats.Unexpected++
 		return
 	}
-	for v := range wire.ParseVersions(payload) {
-		if v == wire.Version {
-			c.stats.Unexpected++ // a forgery: it would have understood us
+	if c.hs.server == 0 {
+		c.hs.initial.open = protect.NewChecksum(h.Version, h.Dst, h.Src)
+	}
+	number, ok := c.openHandshake(h, payload, seg)
+	if !ok {
+		return
+	}
+	c.hs.server, c.path.Local = h.Src, path.Local
+	c.handleHandshake(now, h.Type, number, payload)
+}
+
+// openHandshake verifies a packet of the handshake and returns its number, if it is new.
+func (c *Conn) openHandshake(h wire.Header, payload, seg []byte) (number uint64, ok bool) {
+	s := &c.hs.initial
+	at := len(seg) - s.seal.Overhead() - len(payload) - h.NumberLen
+	if number, _, ok = s.open.Open(seg, at, s.acks.largest, s.acks.any); !ok {
+		c.stats.BadTrailers++
+		return 0, false
+	}
+	if s.acks.duplicate(number) {
+		c.stats.Duplicates++
+		return 0, false
+	}
+	return number, true
+}
+
+// handleHandshake takes the frames of an INITIAL or ACCEPT. A frame that breaks the protocol ends the handshake.
+func (c *Conn) handleHandshake(now time.Duration, t wire.PacketType, number uint64, payload []byte) {
+	s := &c.hs.initial
+	eliciting := false
+	for len(payload) > 0 && c.state == stateHandshake {
+		var f wire.Frame
+		n, err := f.ParseIn(t, payload)
+		if err != nil {
+			c.breach(now, protocolError(err.Error()))
+			return
+		}
+		payload = payload[n:]
+		eliciting = eliciting || f.Type.AckEliciting()
+		switch err = c.handleHandshakeFrame(now, s, &f); err {
+		case nil:
+		case errCryptoGaps:
+			c.stats.GapDrops++
+			return
+		default:
+			c.breach(now, err)
 			return
 		}
 	}
-	c.finish(&Error{Kind: KindVersion, Reason: "the peer does not speak this version of the protocol"})
+	c.lastReceived = now
+	s.acks.receive(now, number, eliciting, true)
+	if c.params.Client && c.state == stateHandshake && c.hs.done {
+		c.establish(now)
+		c.due.add(wire.FramePing) // CONFIRM
+	}
 }
 
-// answersDial reports whether a packet echoes both IDs of our unanswered
-// INITIAL, which only who saw it can do.
-func (c *Conn) answersDial(h wire.Header) bool {
-	return c.params.Client && c.state == stateHandshake && h.Dst == c.params.Local && h.Src == c.peerID
+// handleHandshakeFrame takes one frame of a packet of the handshake.
+func (c *Conn) handleHandshakeFrame(now time.Duration, s *cryptoSpace, f *wire.Frame) error {
+	switch f.Type {
+	case wire.FrameAck, wire.FrameAckECN:
+		return c.handleHandshakeAck(now, s, &f.Ack)
+	case wire.FrameCrypto:
+		return c.handleCrypto(s, f)
+	case wire.FrameClose:
+		err := peerError(f.Code, untrusted.Text(f.Data))
+		if f.Code == wire.CodeRefused || f.Code == wire.CodeBusy {
+			err.Kind = KindRefused
+		}
+		c.end.code = wire.CodeReset
+		c.finish(err)
+	}
+	return nil
 }
 
-// handleUnknown ends a connection that the peer no longer knows: it was
-// restarted.
-func (c *Conn) handleUnknown(path Path, h wire.Header) {
-	if h.Src != c.peerID || path.Remote != c.path.Remote || c.sent.next == 0 || c.state == stateDone {
-		c.stats.Unexpected++
+// handleCrypto takes bytes of the peer's handshake. If they are not new, the peer seems not to have got our answer: what is
+// on the way of it is sent again before its timeout (RFC 9002 section 6.2.3).
+func (c *Conn) handleCrypto(s *cryptoSpace, f *wire.Frame) error {
+	fresh, err := s.in.receive(f.Offset, f.Data)
+	if err != nil {
+		return err
+	}
+	if !fresh {
+		s.repeat()
+		return nil
+	}
+	for b := s.in.take(); len(b) > 0; b = s.in.take() {
+		if err := c.hs.shaker.receive(s.level, b); err != nil {
+			return err
+		}
+	}
+	return c.hear()
+}
+
+// handleLong processes a long packet.
+func (c *Conn) handleLong(now time.Duration, path Path, h wire.Header, payload, seg []byte) {
+	switch h.Type {
+	case wire.Initial:
+		c.handleInitial(now, h, payload, seg)
+		return
+	case wire.Accept:
+		c.handleAccept(now, path, h, payload, seg)
 		return
 	}
-	c.end.code = wire.CodeReset
-	c.finish(&Error{Kind: KindReset, Code: wire.CodeReset, Reason: "the peer does not know the connection: it was restarted or has given it up"})
-}
-
-// Opening reports whether this is a dial of which one packet, the first, was made and nothing was heard.
-func (c *Conn) Opening() bool { return c.state == stateHandshake && c.params.Client && c.hs.next == 1 }
-
-// SendFailed ends a dial whose first packet the system could not send.
-func (c *Conn) SendFailed(err error) {
-	c.stats.SendErrors++
-	if c.Opening() {
-		c.finish(&Error{Kind: KindUnreachable, Cause: err})
+	if !wire.Verify(seg, wire.Seed(h.Version, h.Dst, h.Src)) {
+		c.stats.BadTrailers++
+		return
+	}
+	switch h.Type {
+	case wire.Retry:
+		c.handleRetry(h, payload)
+	case wire.Refuse:
+		c.handleRefuse(h, payload)
+	case wire.Versions:
+		c.handleVersions(h, payload)
+	case wire.Unknown:
+		c.handleUnknown(path, h)
+	default:
+		c.stats.Unexpected++
 	}
 }

@@ -261,34 +261,3 @@ func TestCrossingDials(t *testing.T) {
 		}
 	}
 }
-
-// TestHandshakePacketsHaveParametersOnce: an INITIAL or ACCEPT with two PARAMETERS frames is malformed
-// and changes nothing.
-func TestHandshakePacketsHaveParametersOnce(t *testing.T) {
-	const client, first, server = wire.ID(11), wire.ID(99), wire.ID(22)
-	parameters := wire.Must(wire.AppendParameters(nil, &wire.Parameters{InitialWindow: 1 << 20, MaxDatagramSize: 1200}))
-	packet := func(typ wire.PacketType, dst, src wire.ID, frames []byte) []byte {
-		b := append(wire.Must(wire.AppendHeader(nil, wire.Header{Type: typ, Version: wire.Version, Dst: dst, Src: src, NumberLen: 1})), frames...)
-		b = wire.AppendPadding(b, wire.MinInitialSize-wire.TrailerSize-len(b))
-		return wire.AppendTrailer(b, 0, wire.Seed(wire.Version, dst, src))
-	}
-	for _, typ := range []wire.PacketType{wire.Initial, wire.Accept} {
-		p := engine.Params{Local: server, Peer: client, OriginalDst: first, Chunks: &pool{}, Controller: &fixed{window: 1 << 20}, MaxDatagram: 1472}
-		dst, src := first, client
-		if typ == wire.Accept {
-			p.Client, p.Local, p.Peer = true, client, first
-			dst, src = client, server
-		}
-		c := engine.New(0, p)
-		buf := make([]byte, 0, 64<<10)
-		c.AppendSegments(0, buf, 64<<10) // a client's INITIAL
-		c.HandleSegment(0, p.Path, 0, packet(typ, dst, src, append(parameters[:len(parameters):len(parameters)], parameters...)))
-		if out, _ := c.AppendSegments(0, buf, 64<<10); len(out) > 0 || c.Established() || c.Info().Stats.Malformed != 1 {
-			t.Errorf("%v with two: %d bytes are the answer, established %v, %d malformed", typ, len(out), c.Established(), c.Info().Stats.Malformed)
-		}
-		c.HandleSegment(0, p.Path, 0, packet(typ, dst, src, parameters))
-		if out, _ := c.AppendSegments(0, buf, 64<<10); len(out) == 0 || c.Info().Stats.Malformed != 1 {
-			t.Errorf("%v with one: %d bytes are the answer, %d malformed", typ, len(out), c.Info().Stats.Malformed)
-		}
-	}
-}

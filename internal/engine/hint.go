@@ -62,7 +62,7 @@ func (c *Conn) hasSent(h Hint) bool {
 		if c.hs == nil {
 			return true // its numbers are forgotten
 		}
-		next = c.hs.next
+		next = c.hs.initial.sent.next
 	}
 	return next > 0 && h.near(next) < next
 }

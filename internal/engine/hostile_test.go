@@ -88,7 +88,8 @@ func TestBreachEndsTheConnection(t *testing.T) {
 		{"RESET below what came", [][]byte{data(0, 100, false), wire.Must(wire.AppendReset(nil, wire.CodeReset, 50))}, wire.CodeFinalSize},
 		{"RESET at another offset than FIN", [][]byte{data(0, 10, true), wire.Must(wire.AppendReset(nil, wire.CodeReset, 11))}, wire.CodeFinalSize},
 		{"COOKIE in a short packet", [][]byte{wire.Must(wire.AppendCookie(nil, []byte("x")))}, wire.CodeProtocol},
-		{"a reserved frame", [][]byte{{byte(wire.FrameCrypto), 0}}, wire.CodeProtocol},
+		{"CRYPTO in a short packet", [][]byte{wire.Must(wire.AppendCrypto(nil, 0, []byte("x")))}, wire.CodeProtocol},
+		{"a reserved frame", [][]byte{{byte(wire.FrameNewToken), 0}}, wire.CodeProtocol},
 		{"an unknown frame", [][]byte{{0x3f}}, wire.CodeProtocol},
 		{"a truncated frame", [][]byte{{byte(wire.FrameWindow)}}, wire.CodeProtocol},
 	}

@@ -23,11 +23,7 @@ func (c *Conn) HandleSegment(now time.Duration, path Path, ecn ECN, seg []byte) 
 			c.stats.Malformed++
 			return
 		}
-		if !wire.Verify(seg, wire.Seed(h.Version, h.Dst, h.Src)) {
-			c.stats.BadTrailers++
-			return
-		}
-		c.handleLong(now, path, h, payload, len(seg))
+		c.handleLong(now, path, h, payload, seg)
 		return
 	}
 	c.handleShort(now, path, ecn, seg)
@@ -58,7 +54,7 @@ func (c *Conn) handleShort(now time.Duration, path Path, ecn ECN, seg []byte) {
 		return
 	}
 	if c.state == stateHandshake {
-		if c.params.Client {
+		if c.params.Client || !c.hs.done {
 			c.stats.Unexpected++
 			return
 		}

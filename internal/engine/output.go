@@ -68,7 +68,11 @@ func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
 	case stateHandshake:
 		return c.appendHandshake(now, dst)
 	case stateClosing:
-		dst = c.appendClose(now, dst)
+		if c.hs != nil && !c.hs.done { // or else the peer may have completed the handshake
+			dst = c.appendHandshakeClose(now, dst)
+		} else {
+			dst = c.appendClose(now, dst)
+		}
 		c.finish(c.err)
 		return dst
 	case stateDone:

@@ -49,6 +49,14 @@ func newPath(p *Params) path {
 	return n
 }
 
+// room is how large the next datagram may be, at most size bytes.
+func (p *path) room(size int) int {
+	if p.validated {
+		return size
+	}
+	return min(size, maxAmplification*p.received-p.sent)
+}
+
 // admits reports whether a datagram of size bytes may be sent before the address is validated.
 func (p *path) admits(size int) bool {
 	return p.validated || p.sent+size <= maxAmplification*p.received

@@ -14,7 +14,7 @@ func (c *Conn) NextTimeout() time.Duration {
 	case stateDone, stateClosing:
 		return Never
 	case stateHandshake:
-		return min(c.hs.resendAt, c.hs.deadline, c.end.lingerUntil)
+		return c.handshakeTimeout()
 	}
 	t := min(c.acks.due, c.pacedUntil, c.windowDueAt(), c.idleTime(), c.userTime(), c.lingerTime(), c.slackUntil(), c.suspicionTime())
 	if c.loss.due != Never {

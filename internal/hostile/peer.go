@@ -47,7 +47,8 @@ func (p *Peer) answer() {
 				wire.AppendClose(nil, wire.CodeRefused, p.Reason)))
 		case h.Type == wire.Initial:
 			p.local, p.peer = 0x3333, h.Src
-			p.send(from, sealed(wire.Header{Type: wire.Accept, Version: wire.Version, Dst: p.peer, Src: p.local, NumberLen: 1}, parameters()))
+			p.send(from, sealed(wire.Header{Type: wire.Accept, Version: wire.Version, Dst: p.peer, Src: p.local, NumberLen: 1},
+				message(wire.Parameters{FirstDst: h.Dst, Src: p.local, Dst: p.peer, Cookie: h.Cookie})))
 		case h.Type == wire.Accept:
 			p.peer = h.Src
 			data := wire.Must(wire.AppendDataHeader(nil, 0, len(p.Say), false, true))
@@ -61,7 +62,7 @@ func (p *Peer) answer() {
 func (p *Peer) send(to net.Addr, packet []byte) { p.Conn.WriteTo(packet, to) }
 
 func (p *Peer) initial() []byte {
-	payload := parameters()
+	payload := message(wire.Parameters{FirstDst: p.peer, Src: p.local})
 	return sealed(wire.Header{Type: wire.Initial, Version: wire.Version, Dst: p.peer, Src: p.local, NumberLen: 1},
 		wire.AppendPadding(payload, wire.MinInitialSize-len(payload)))
 }
@@ -79,8 +80,10 @@ func sealed(h wire.Header, payload []byte) []byte {
 	return wire.AppendTrailer(packet, 0, wire.Seed(h.Version, h.Dst, h.Src))
 }
 
-func parameters() []byte {
-	return wire.Must(wire.AppendParameters(nil, &wire.Parameters{InitialWindow: 1 << 20, MaxDatagramSize: 1200}))
+// message is the frame that a handshake begins with, with the parameters that repeat what was seen of it.
+func message(p wire.Parameters) []byte {
+	p.Version, p.InitialWindow, p.MaxDatagramSize = wire.Version, 1<<20, 1200
+	return wire.Must(wire.AppendCrypto(nil, 0, wire.Must(wire.AppendParameters(nil, &p))))
 }
 
 func hasData(payload []byte) bool {

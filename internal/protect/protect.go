@@ -7,20 +7,24 @@ package protect
 
 import "example.com/ebb/wire"
 
-// Protection seals and opens the packets of one packet-number space, in both directions. The packets of a connection that is
-// plain need none of the arguments but the packet; an AEAD makes its nonce of the number, and covers the header.
-type Protection interface {
+// Sealer protects the packets that go out in one packet-number space. A checksum needs none of the arguments but the
+// packet; an AEAD makes its nonce of the number, and covers the header.
+type Sealer interface {
 	// Overhead is how many bytes Seal appends.
 	Overhead() int
 	// Seal ends the packet that begins at b[start], with the number in full; its frames begin at b[frames].
 	Seal(b []byte, start, frames int, number uint64) []byte
+}
+
+// Opener is the other half, for the packets that come in. Their keys need not be known at the same time.
+type Opener interface {
 	// Open verifies a packet whose number begins at packet[numberAt], and returns the number in full and the frames,
 	// borrowed from the packet. largest is the largest number received, if any. It reports false if the packet is not
 	// what was sent, or ends before its frames.
 	Open(packet []byte, numberAt int, largest uint64, any bool) (number uint64, frames []byte, ok bool)
 }
 
-// Checksum is the Protection of plain connections: CRC32C over the packet and what both sides know of it.
+// Checksum is both of plain connections: CRC32C over the packet and what both sides know of it.
 type Checksum struct{ send, recv uint32 }
 
 // NewChecksum protects what goes from the side with the ID local to the one with the ID peer, and back. The IDs are

@@ -9,7 +9,9 @@ import (
 
 // TestChecksum: what one side seals the other opens, with the number in full, and nothing that was changed or cut.
 func TestChecksum(t *testing.T) {
-	var client, server Protection = NewChecksum(wire.Version, 1, 2), NewChecksum(wire.Version, 2, 1)
+	var client, server = NewChecksum(wire.Version, 1, 2), NewChecksum(wire.Version, 2, 1)
+	var _ Sealer = client
+	var _ Opener = server
 	const number, largest = 0x12345678, 0x12345670
 	header := wire.Must(wire.AppendShort([]byte("before"), 2, number, 2))
 	frames := wire.AppendPing(wire.AppendPing(nil))

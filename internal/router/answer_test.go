@@ -156,14 +156,14 @@ func TestRetry(t *testing.T) {
 	cookie := append([]byte(nil), f.Data...)
 	wrong := append([]byte(nil), cookie...)
 	wrong[7] ^= 1
-	s.drops(bob, initial(dstOf(id), id, wrong), BadCookie)
-	s.drops(bob, initial(dstOf(id), id, cookie[:19]), BadCookie)
-	s.drops(alice, initial(dstOf(id), id, cookie), BadCookie)
-	s.drops(bob, initial(dstOf(id), id+1, cookie), BadCookie)
-	s.drops(bob, initial(dstOf(id)+1, id, cookie), BadCookie)
+	s.asksAgain(bob, dstOf(id), id, wrong)
+	s.asksAgain(bob, dstOf(id), id, cookie[:19])
+	s.asksAgain(alice, dstOf(id), id, cookie)
+	s.asksAgain(bob, dstOf(id), id+1, cookie)
+	s.asksAgain(bob, dstOf(id)+1, id, cookie)
 
 	s.now += 10*time.Second + time.Millisecond
-	s.drops(bob, initial(dstOf(id), id, cookie), BadCookie)
+	s.asksAgain(bob, dstOf(id), id, cookie)
 	s.now -= time.Millisecond
 	v = s.get(bob, initial(dstOf(id), id, cookie), Open)
 	if !v.Proven {
@@ -172,6 +172,20 @@ func TestRetry(t *testing.T) {
 	s.accepts(bob, v)
 	if v := s.get(bob, initial(dstOf(id), id, cookie), Deliver); v.Conn == nil {
 		t.Error("a second use of the cookie made another connection")
+	}
+}
+
+// asksAgain routes an INITIAL whose cookie is wrong or old: it is answered by another that is right.
+func (s *scene) asksAgain(from netip.AddrPort, dst, id wire.ID, cookie []byte) {
+	s.Helper()
+	before := s.Counters().BadCookies
+	v := s.get(from, initial(dst, id, cookie), Reply)
+	h, f := s.parsed(v.Reply, wire.Seed(wire.Version, id, dst))
+	if h.Type != wire.Retry || !s.cookies.valid(s.now, f.Data, from, id, dst) {
+		s.Errorf("a wrong cookie is answered by %v with %x", h, f.Data)
+	}
+	if got := s.Counters().BadCookies; got != before+1 {
+		s.Errorf("%d wrong cookies, want %d", got, before+1)
 	}
 }
 
@@ -188,7 +202,7 @@ func TestCookieIsUsedOnce(t *testing.T) {
 		s.now += 100 * time.Millisecond
 	}
 	s.now += 20 * time.Millisecond
-	s.drops(carol, b, BadCookie)
+	s.asksAgain(carol, 5, 6, f.Data)
 }
 
 func TestCookieKeysRotate(t *testing.T) {

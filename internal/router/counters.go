@@ -11,7 +11,6 @@ const (
 	Stray                      // a long packet for nobody
 	Late                       // it belongs to a connection that is gone
 	Crossed                    // a dial of ours to the same host goes before
-	BadCookie                  // the cookie is old, or another's
 	HalfOpenFull               // too many half-open connections
 	BacklogFull                // too many connections wait for Accept: what would add one
 	Limited                    // its answer would be one too many
@@ -25,7 +24,6 @@ var reasonNames = [Reasons]string{
 	Stray:        "stray",
 	Late:         "late",
 	Crossed:      "crossed",
-	BadCookie:    "bad cookie",
 	HalfOpenFull: "half-open full",
 	BacklogFull:  "backlog full",
 	Limited:      "limited",
@@ -52,11 +50,13 @@ type Counters struct {
 	Opened    uint64 // INITIALs that opened a connection
 	Foreign   uint64 // datagrams that are not Ebb's
 
-	Retries  uint64 // answers with RETRY
-	Refusals uint64 // with REFUSE
-	Unknowns uint64 // with UNKNOWN
-	Versions uint64 // with VERSIONS
-	Closes   uint64 // with the CLOSE of a connection that is gone
+	Retries uint64 // answers with RETRY
+	// BadCookies is how many of these answered a cookie that was too old, or another's.
+	BadCookies uint64
+	Refusals   uint64 // with REFUSE
+	Unknowns   uint64 // with UNKNOWN
+	Versions   uint64 // with VERSIONS
+	Closes     uint64 // with the CLOSE of a connection that is gone
 
 	Evicted uint64          // tombstones replaced before their time
 	Dropped [Reasons]uint64 // datagrams dropped, by reason

@@ -31,11 +31,15 @@ func (r *Router[C]) refuse(now time.Duration, h wire.Header, reply []byte) Verdi
 	return Verdict[C]{Action: Reply, Reply: reply}
 }
 
-// retry asks an address to prove that it is there. It is not limited in rate:
+// retry asks an address to prove that it is there, or to do it again: what it brought may be too old, or
+// somebody else's who has answered it in our name. It is not limited in rate:
 // under load it is the only way in, and it holds no state and is a small part
 // of what it answers.
 func (r *Router[C]) retry(now time.Duration, remote netip.AddrPort, h wire.Header, reply []byte) Verdict[C] {
 	r.count.Retries++
+	if len(h.Cookie) > 0 {
+		r.count.BadCookies++
+	}
 	cookie := r.cookies.make(now, remote, h.Src, h.Dst)
 	start := len(reply)
 	reply = wire.Must(wire.AppendHeader(reply, wire.Header{

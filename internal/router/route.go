@@ -129,8 +129,7 @@ func (r *Router[C]) initial(now time.Duration, remote netip.AddrPort, h wire.Hea
 	if r.closed.holdsPair(now, from) {
 		return r.drop(Late)
 	}
-	cookie, ok := opening(payload)
-	if !ok {
+	if !opens(payload) {
 		return r.drop(Malformed)
 	}
 	crossing, lost := r.cross(from)
@@ -147,13 +146,8 @@ func (r *Router[C]) initial(now time.Duration, remote netip.AddrPort, h wire.Hea
 		return r.drop(BacklogFull)
 	}
 	proven := r.cfg.RetryAfter >= 0 && r.count.HalfOpen >= r.cfg.RetryAfter
-	if proven {
-		if cookie == nil {
-			return r.retry(now, remote, h, reply)
-		}
-		if !r.cookies.valid(now, cookie, remote, h.Src, h.Dst) {
-			return r.drop(BadCookie)
-		}
+	if proven && !r.cookies.valid(now, h.Cookie, remote, h.Src, h.Dst) {
+		return r.retry(now, remote, h, reply)
 	}
 	r.count.Opened++
 	v := Verdict[C]{Action: Open, Client: h.Src, Dst: h.Dst, Proven: proven}
@@ -163,31 +157,21 @@ func (r *Router[C]) initial(now time.Duration, remote netip.AddrPort, h wire.Hea
 	return v
 }
 
-// opening reports whether the payload can open a connection: whole, without
-// a frame that an INITIAL may not carry, and with the client's parameters, once. The
-// cookie is what a COOKIE frame in it holds, or nil.
-func opening(payload []byte) (cookie []byte, ok bool) {
+// opens reports whether the payload can open a connection: whole, without a frame that an INITIAL may not carry and
+// without CLOSE, and with something of the client's handshake. What that says is for the connection to understand: it may
+// be a part, and the rest is in packets that follow or have overtaken this one.
+func opens(payload []byte) bool {
 	var f wire.Frame
-	parameters := false
+	crypto := false
 	for len(payload) > 0 {
 		n, err := f.ParseIn(wire.Initial, payload)
-		if err != nil {
-			return nil, false
+		if err != nil || f.Type == wire.FrameClose {
+			return false
 		}
 		payload = payload[n:]
-		switch f.Type {
-		case wire.FrameParameters:
-			if _, err := wire.ParseParameters(f.Data); err != nil || parameters {
-				return nil, false
-			}
-			parameters = true
-		case wire.FrameCookie:
-			cookie = f.Data
-		case wire.FrameClose:
-			return nil, false
-		}
+		crypto = crypto || f.Type == wire.FrameCrypto
 	}
-	return cookie, parameters
+	return crypto
 }
 
 // cross decides between the dials we have made to an address and one that came

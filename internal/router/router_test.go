@@ -79,11 +79,9 @@ func dstOf(id wire.ID) wire.ID { return id ^ 0xffff }
 // initial is an INITIAL with parameters, and a cookie if there is one.
 func initial(dst, src wire.ID, cookie []byte) []byte {
 	p := wire.DefaultParameters()
-	frames := wire.Must(wire.AppendParameters(nil, &p))
-	if cookie != nil {
-		frames = wire.Must(wire.AppendCookie(frames, cookie))
-	}
-	return long(wire.Initial, dst, src, frames, wire.MinInitialSize)
+	message := wire.Must(wire.AppendParameters(nil, &p))
+	h := wire.Header{Type: wire.Initial, Version: wire.Version, Dst: dst, Src: src, NumberLen: 1, Cookie: cookie}
+	return longOf(h, wire.Must(wire.AppendCrypto(nil, 0, message)), wire.MinInitialSize)
 }
 
 // long is a long packet, padded to a size.
@@ -92,9 +90,13 @@ func long(t wire.PacketType, dst, src wire.ID, frames []byte, size int) []byte {
 	if t == wire.Initial || t == wire.Accept {
 		h.NumberLen = 1
 	}
+	return longOf(h, frames, size)
+}
+
+func longOf(h wire.Header, frames []byte, size int) []byte {
 	b := append(wire.Must(wire.AppendHeader(nil, h)), frames...)
 	b = wire.AppendPadding(b, size-len(b)-wire.TrailerSize)
-	return wire.AppendTrailer(b, 0, wire.Seed(wire.Version, dst, src))
+	return wire.AppendTrailer(b, 0, wire.Seed(h.Version, h.Dst, h.Src))
 }
 
 // short is a short packet from src to dst.
@@ -251,14 +253,13 @@ func TestForeignAndMalformed(t *testing.T) {
 		s.drops(alice, whole[:n], s.reasonOf(whole[:n]))
 	}
 	s.drops(alice, short(1, 2, data(1))[:8], Malformed)
-	s.drops(alice, long(wire.Initial, 1, 2, wire.AppendPing(nil), wire.MinInitialSize), Malformed) // no parameters
-	s.drops(alice, long(wire.Initial, 1, 2, parametersAnd(parametersAnd(nil)), wire.MinInitialSize), Malformed)
-	s.drops(alice, long(wire.Initial, 1, 2, []byte{0x3f}, wire.MinInitialSize), Malformed)                 // unknown frame
-	s.drops(alice, long(wire.Initial, 1, 2, wire.AppendWindow(nil, 1), wire.MinInitialSize), Malformed)    // not in an INITIAL
-	s.drops(alice, long(wire.Initial, 1, 2, parametersAnd(wire.AppendClose(nil, 0, "")), 1200), Malformed) // over before it began
-	s.drops(alice, long(wire.Initial, 1, 2, []byte{byte(wire.FrameParameters), 2, 1, 9}, 1200), Malformed) // bad parameters
-	s.drops(alice, long(wire.Initial, 1, 2, parametersAnd(nil), wire.MinInitialSize-1), Small)             // too small
-	s.drops(alice, append(append([]byte(nil), whole[:600]...), make([]byte, 600)...), Corrupt)             // trailer
+	s.drops(alice, long(wire.Initial, 1, 2, wire.AppendPing(nil), wire.MinInitialSize), Malformed)      // nothing of a handshake
+	s.drops(alice, long(wire.Initial, 1, 2, []byte{0x3f}, wire.MinInitialSize), Malformed)              // unknown frame
+	s.drops(alice, long(wire.Initial, 1, 2, wire.AppendWindow(nil, 1), wire.MinInitialSize), Malformed) // not in an INITIAL
+	s.drops(alice, long(wire.Initial, 1, 2, cryptoAnd(wire.AppendClose(nil, 0, "")), 1200), Malformed)  // over before it began
+	s.drops(alice, long(wire.Initial, 1, 2, []byte{byte(wire.FrameCrypto), 0, 0}, 1200), Malformed)     // CRYPTO of nothing
+	s.drops(alice, long(wire.Initial, 1, 2, cryptoAnd(nil), wire.MinInitialSize-1), Small)              // too small
+	s.drops(alice, append(append([]byte(nil), whole[:600]...), make([]byte, 600)...), Corrupt)          // trailer
 	if got := s.Counters(); got.Opened != 0 || got.Refusals != 0 || got.Connections != 0 {
 		t.Errorf("counters %+v", got)
 	}
@@ -273,9 +274,8 @@ func (s *scene) reasonOf(b []byte) Reason {
 	return Malformed
 }
 
-func parametersAnd(frames []byte) []byte {
-	p := wire.DefaultParameters()
-	return append(wire.Must(wire.AppendParameters(nil, &p)), frames...)
+func cryptoAnd(frames []byte) []byte {
+	return append(wire.Must(wire.AppendCrypto(nil, 0, []byte("part of a message"))), frames...)
 }
 
 func TestTombstoneIsSmall(t *testing.T) {
@@ -333,7 +333,7 @@ func TestSenderOfAQuotedPacket(t *testing.T) {
 	dial := s.dials(bob, 7)
 	local, accepted := s.opens(alice, 8)
 	answered := s.dials(carol, 9)
-	s.get(carol, long(wire.Accept, 9, 90, parametersAnd(nil), 100), Deliver)
+	s.get(carol, long(wire.Accept, 9, 90, cryptoAnd(nil), 100), Deliver)
 	for _, test := range []struct {
 		name   string
 		remote netip.AddrPort

@@ -1,0 +1,88 @@
+package engine
+
+import "example.com/ebb/wire"
+
+// handshaker agrees with the peer on what a connection needs. It says bytes and hears the peer's, on the crypto
+// streams of the handshake's levels; how they travel is not its business. A plain connection has plainHandshake. The
+// shape is that of crypto/tls's QUICConn, which a protected one will have.
+type handshaker interface {
+	// start begins. A client has something to say from then on.
+	start()
+	// receive takes the next bytes that the peer said at a level, borrowed. An error ends the handshake.
+	receive(l level, b []byte) error
+	// next returns what has come of that and was not returned before; of kind eventNone if there is no more.
+	next() event
+}
+
+// event is one thing that a handshaker has to say or has learnt.
+type event struct {
+	kind  eventKind
+	level level           // of data
+	data  []byte          // to be sent; borrowed until the next call
+	peer  wire.Parameters // what the peer says of itself, borrowed likewise; its range is checked
+}
+
+// eventKind is the kind of an event.
+type eventKind uint8
+
+const (
+	eventNone eventKind = iota
+	eventSend           // data is to be sent
+	eventPeer           // peer is known
+	eventDone           // the peer has said all that it has to say, and so have we
+)
+
+// plainHandshake is the handshaker of a plain connection: each side says one message with its parameters, the client first.
+type plainHandshake struct {
+	client bool
+	ours   []byte  // our message
+	theirs []byte  // what came of the peer's
+	events []event // that were not returned yet
+}
+
+// newPlainHandshake makes the handshaker of a side that says ours.
+func newPlainHandshake(client bool, ours *wire.Parameters) handshaker {
+	return &plainHandshake{client: client, ours: wire.Must(wire.AppendParameters(nil, ours))}
+}
+
+func (h *plainHandshake) start() {
+	if h.client {
+		h.say()
+	}
+}
+
+func (h *plainHandshake) say() {
+	h.events = append(h.events, event{kind: eventSend, level: levelInitial, data: h.ours})
+}
+
+func (h *plainHandshake) receive(l level, b []byte) error {
+	h.theirs = append(h.theirs, b...)
+	list, ok, err := wire.CutMessage(h.theirs)
+	if err != nil {
+		return parameterError(err.Error())
+	}
+	if !ok {
+		return nil
+	}
+	p, err := wire.ParseParameters(list)
+	if err != nil {
+		return parameterError(err.Error())
+	}
+	h.events = append(h.events, event{kind: eventPeer, peer: p})
+	if !h.client {
+		h.say()
+	}
+	h.events = append(h.events, event{kind: eventDone})
+	return nil
+}
+
+func (h *plainHandshake) next() (e event) {
+	if len(h.events) > 0 {
+		e, h.events = h.events[0], h.events[1:]
+	}
+	return e
+}
+
+func parameterError(reason string) error {
+	return &Error{Kind: KindProtocol, Code: wire.CodeParameter, Reason: reason}
+}

@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"time"
+
+	"example.com/ebb/wire"
+)
+
+// minHandshakePacket is the room below which a server waits until it may send more to an address that is not proved.
+const minHandshakePacket = 64
+
+// appendHandshake appends the next INITIAL or ACCEPT, if one is to be sent.
+func (c *Conn) appendHandshake(now time.Duration, dst []byte) []byte {
+	s := &c.hs.initial
+	if c.params.Client && c.hs.shaker == nil {
+		c.startHandshake()
+		if err := c.hear(); err != nil {
+			panic("BUG: a client's handshake fails before it begins: " + err.Error())
+		}
+	}
+	if !s.out.waiting() && s.acks.owed == 0 && s.loss.probes == 0 {
+		return dst
+	}
+	p, ok := c.beginHandshake(now, s, dst)
+	if !ok {
+		return dst
+	}
+	c.appendHandshakeAck(now, s, &p)
+	appendCrypto(s, &p)
+	if s.loss.probes > 0 && !p.record.has(eliciting) {
+		p.b = wire.AppendPing(p.b)
+		p.record.flags |= eliciting
+	}
+	if !p.record.has(eliciting) && s.acks.owed == 0 {
+		return dst // what there is to say does not fit
+	}
+	return c.endHandshake(now, s, &p)
+}
+
+// appendHandshakeClose appends the last packet of a handshake that has failed, if the peer's address may be sent one.
+func (c *Conn) appendHandshakeClose(now time.Duration, dst []byte) []byte {
+	s := &c.hs.initial
+	p, ok := c.beginHandshake(now, s, dst)
+	if !ok {
+		return dst
+	}
+	reason := c.end.reason
+	p.b = wire.AppendClose(p.b, c.end.code, reason[:min(len(reason), max(0, p.room()-16))])
+	return c.endHandshake(now, s, &p)
+}
+
+// beginHandshake begins a packet of the handshake, if there is room for one.
+func (c *Conn) beginHandshake(now time.Duration, s *cryptoSpace, dst []byte) (packet, bool) {
+	size := c.path.room(basePacket)
+	if size < minHandshakePacket {
+		return packet{}, false
+	}
+	h := wire.Header{
+		Type: wire.Accept, Version: wire.Version, Dst: c.peerID, Src: c.params.Local,
+		Number: s.sent.next, NumberLen: handshakeNumberLen(&s.sent),
+	}
+	if c.params.Client {
+		h.Type, h.Dst = wire.Initial, c.hs.firstDst
+		if n := len(c.hs.cookies); n > 0 {
+			h.Cookie = c.hs.cookies[n-1]
+		}
+	}
+	p := packet{start: len(dst), limit: len(dst) + size - s.seal.Overhead(), record: s.sent.reserve(now)}
+	p.b = wire.Must(wire.AppendHeader(dst, h))
+	p.body = len(p.b)
+	return p, true
+}
+
+// handshakeNumberLen is in how many bytes a number of the handshake is sent: in one as long as that is twice the distance
+// to what was acknowledged.
+func handshakeNumberLen(s *sentState) int {
+	if s.next < 1<<6 {
+		return 1
+	}
+	return wire.NumberLen(s.next, s.largestAcked, s.anyAcked)
+}
+
+// appendHandshakeAck repeats in every packet what has arrived.
+func (c *Conn) appendHandshakeAck(now time.Duration, s *cryptoSpace, p *packet) {
+	before := len(p.b)
+	p.b = s.acks.append(now, p.b, p.room(), wire.Ack{Received: c.stamp(s.acks.largestAt)})
+	if len(p.b) > before {
+		p.acks = true
+		s.sent.carry(p.record, sentFrame{kind: wire.FrameAck, offset: s.acks.largest})
+	}
+}
+
+// appendCrypto fills the packet with bytes of the handshake.
+func appendCrypto(s *cryptoSpace, p *packet) {
+	for s.out.waiting() {
+		offset, b := s.out.pending()
+		n := min(len(b), p.room()-wire.CryptoHeaderLen(offset, len(b)))
+		if n <= 0 {
+			return
+		}
+		p.b = wire.Must(wire.AppendCrypto(p.b, offset, b[:n]))
+		s.out.markSent(offset, n)
+		s.sent.carry(p.record, sentFrame{kind: wire.FrameCrypto, offset: offset, length: uint32(n)})
+		p.record.flags |= eliciting
+	}
+}
+
+// endHandshake closes the packet and notes it. INITIAL is padded: it shows that the path carries packets of this size, and
+// lets the server answer with more.
+func (c *Conn) endHandshake(now time.Duration, s *cryptoSpace, p *packet) []byte {
+	if c.params.Client {
+		p.b = wire.AppendPadding(p.b, wire.MinInitialSize-s.seal.Overhead()-(len(p.b)-p.start))
+	}
+	p.b = s.seal.Seal(p.b, p.start, p.body, s.sent.next)
+	size := len(p.b) - p.start
+	if p.acks {
+		s.acks.sent()
+	}
+	if p.record.has(eliciting) {
+		s.elicited++
+		s.loss.probes = 0
+	}
+	p.record.size = uint16(size)
+	s.sent.push(p.record)
+	c.path.sent += size
+	c.path.bucket.Spend(now, size)
+	c.stats.PacketsSent++
+	c.stats.BytesSent += uint64(size)
+	return p.b
+}
