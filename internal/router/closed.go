@@ -43,7 +43,8 @@ type closedTable struct {
 	next     uint64 // position of the one to come
 	byID     map[wire.ID]uint64
 	byPair   map[pair]uint64
-	ends     map[wire.ID]end // of the few whose peer may lack it
+	ends     map[wire.ID]end      // of the few whose peer may lack it
+	others   map[uint64][]wire.ID // IDs besides local, by position, of the few that have any; nil: none
 	evicted  uint64
 }
 
@@ -64,9 +65,9 @@ func newClosedTable(capacity int) closedTable {
 
 func (y *closedTable) len() int { return int(y.next - y.first) }
 
-// add adds a tombstone that remembers its ID for hold and its pair for spent.
+// add adds a tombstone that remembers its ID, and the others that it had, for hold and its pair for spent.
 // At capacity the oldest makes room, and it alone.
-func (y *closedTable) add(now time.Duration, t tombstone, hold, spent time.Duration) {
+func (y *closedTable) add(now time.Duration, t tombstone, others []wire.ID, hold, spent time.Duration) {
 	y.sweep(now)
 	if y.capacity == 0 || (hold <= 0 && spent <= 0) {
 		return
@@ -82,6 +83,15 @@ func (y *closedTable) add(now time.Duration, t tombstone, hold, spent time.Durat
 	*y.at(y.next) = t
 	if hold > 0 {
 		y.byID[t.local] = y.next
+		for _, id := range others {
+			y.byID[id] = y.next
+		}
+		if len(others) > 0 {
+			if y.others == nil {
+				y.others = make(map[uint64][]wire.ID)
+			}
+			y.others[y.next] = others
+		}
 	}
 	if spent > 0 {
 		y.byPair[pair{t.remote, t.peer}] = y.next
@@ -136,16 +146,25 @@ func (y *closedTable) due(now time.Duration) time.Duration {
 // pop removes the oldest tombstone.
 func (y *closedTable) pop() {
 	t := y.at(y.first)
-	if i, ok := y.byID[t.local]; ok && i == y.first {
-		delete(y.byID, t.local)
-		delete(y.ends, t.local)
+	y.popID(t.local)
+	for _, id := range y.others[y.first] {
+		y.popID(id)
 	}
+	delete(y.others, y.first)
 	p := pair{t.remote, t.peer}
 	if i, ok := y.byPair[p]; ok && i == y.first {
 		delete(y.byPair, p)
 	}
 	*t = tombstone{}
 	y.first++
+}
+
+// popID removes an ID, unless it is that of a later tombstone too.
+func (y *closedTable) popID(id wire.ID) {
+	if i, ok := y.byID[id]; ok && i == y.first {
+		delete(y.byID, id)
+		delete(y.ends, id)
+	}
 }
 
 func (y *closedTable) at(position uint64) *tombstone {

@@ -62,9 +62,9 @@ func (r *Router[C]) otherVersion(now time.Duration, b, dst, src, reply []byte) V
 	return Verdict[C]{Action: Reply, Reply: wire.Must(wire.AppendVersions(reply, dst, src))}
 }
 
-// replyToClosed answers a short packet to a connection that is gone: with its last
+// replyToClosed answers a short packet to a connection that is gone, under one of its IDs: with its last
 // word, and its end if that may have got lost, unless the packet is the peer's own.
-func (r *Router[C]) replyToClosed(now time.Duration, t *tombstone, b, reply []byte) Verdict[C] {
+func (r *Router[C]) replyToClosed(now time.Duration, t *tombstone, id wire.ID, b, reply []byte) Verdict[C] {
 	_, payload, err := wire.ParseHeader(b)
 	if err != nil {
 		return r.drop(Malformed)
@@ -72,7 +72,7 @@ func (r *Router[C]) replyToClosed(now time.Duration, t *tombstone, b, reply []by
 	if t.peer == 0 {
 		return r.drop(Late) // a dial that was never answered has no peer to talk to
 	}
-	if !wire.Verify(b, wire.Seed(wire.Version, t.local, t.peer)) {
+	if !wire.Verify(b, wire.Seed(wire.Version, id, t.peer)) {
 		return r.drop(Corrupt)
 	}
 	if hasClose(payload) {

@@ -248,7 +248,7 @@ func (r *Router[C]) confirm(e *entry[C], remote netip.AddrPort, b []byte) bool {
 // unknownID routes a short packet to an ID that no connection has.
 func (r *Router[C]) unknownID(now time.Duration, id wire.ID, b, reply []byte) Verdict[C] {
 	if t := r.closed.find(now, id); t != nil {
-		return r.replyToClosed(now, t, b, reply)
+		return r.replyToClosed(now, t, id, b, reply)
 	}
 	if len(b) <= wire.UnknownSize {
 		return r.drop(Small)

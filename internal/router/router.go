@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"example.com/ebb/wire"
@@ -58,7 +59,8 @@ type Router[C comparable] struct {
 	ids       *rand.ChaCha8
 	cookies   cookieJar
 
-	conns   map[wire.ID]*entry[C]          // by our ID
+	conns   map[wire.ID]*entry[C]          // by each of our IDs
+	others  int                            // how many of these AddID has given
 	pairs   map[pair]*entry[C]             // by address and the peer's ID
 	dials   map[netip.AddrPort][]*entry[C] // dials that wait for an answer
 	hosts   map[netip.Addr]int             // how many of these go to each host
@@ -84,6 +86,8 @@ type entry[C comparable] struct {
 	state   state
 	yielded bool // of a dial: a crossing one of the peer's has a larger ID and was let in
 	crosses bool // of a server's connection: dials have yielded to it
+
+	others []wire.ID // that AddID has given it besides local; most have none
 
 	ignoresRefusal time.Duration // until then: of a dial that one of the peer's has crossed, and lost
 
@@ -148,6 +152,29 @@ func (r *Router[C]) NewID() wire.ID {
 			return id
 		}
 	}
+}
+
+// AddID gives the connection with the ID local another one, from NewID: what goes to that is the connection's too, and
+// is remembered when it ends. A connection that has ended gets none.
+func (r *Router[C]) AddID(local, another wire.ID) {
+	e := r.conns[local]
+	if e == nil {
+		return
+	}
+	r.claim(another, e)
+	e.others = append(e.others, another)
+	r.others++
+}
+
+// RetireID takes an ID back that AddID has given: nothing goes to it any more, and nobody knows it.
+func (r *Router[C]) RetireID(id wire.ID) {
+	e := r.conns[id]
+	if e == nil || id == e.local {
+		return
+	}
+	delete(r.conns, id)
+	r.others--
+	e.others = slices.DeleteFunc(e.others, func(other wire.ID) bool { return other == id })
 }
 
 // SetListening says whether somebody waits for connections.
@@ -269,6 +296,10 @@ func (r *Router[C]) Remove(now time.Duration, local wire.ID, final FinalState) {
 		return
 	}
 	delete(r.conns, local)
+	for _, id := range e.others {
+		delete(r.conns, id)
+	}
+	r.others -= len(e.others)
 	var spent time.Duration
 	switch e.state {
 	case dialling:
@@ -294,7 +325,7 @@ func (r *Router[C]) Remove(now time.Duration, local wire.ID, final FinalState) {
 		peer:   e.peer,
 		next:   uint32(final.NextNumber),
 		code:   clampCode(final.Code),
-	}, final.Hold, spent)
+	}, e.others, final.Hold, spent)
 	if final.Fin && r.closed.find(now, local) != nil {
 		r.closed.ends[local] = end{final: final.Final, stop: final.Stop}
 	}
@@ -329,7 +360,7 @@ func (r *Router[C]) Sweep(now time.Duration) (next time.Duration, more bool) {
 // Counters returns what the router has done so far.
 func (r *Router[C]) Counters() Counters {
 	c := r.count
-	c.Connections = len(r.conns)
+	c.Connections = len(r.conns) - r.others
 	c.Queued, c.QueuedBytes = r.queue.length, r.queue.bytes
 	c.Tombstones = r.closed.len()
 	c.Evicted = r.closed.evicted
@@ -337,10 +368,15 @@ func (r *Router[C]) Counters() Counters {
 }
 
 func (r *Router[C]) insert(e *entry[C]) {
-	if e.local == 0 || r.conns[e.local] != nil {
+	r.claim(e.local, e)
+}
+
+// claim has an ID lead to a connection.
+func (r *Router[C]) claim(id wire.ID, e *entry[C]) {
+	if id == 0 || r.conns[id] != nil {
 		panic("BUG: connection ID in use")
 	}
-	r.conns[e.local] = e
+	r.conns[id] = e
 }
 
 // endDial takes e off the dials that wait.
