@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -22,6 +23,9 @@ type flight struct {
 	bytes [2]int
 	queue []arriving
 	log   []string
+	wrong []string     // what an end must not have sent
+	used  [2][2]uint64 // the next number of each end's, in short and in long packets
+	short [2]bool      // the end has sent a short packet
 }
 
 type arriving struct {
@@ -54,6 +58,7 @@ func (f *flight) flush(i int) {
 			for _, d := range f.carry(i, f.sent[i], rest[:n]) {
 				f.queue = append(f.queue, arriving{f.now + d, 1 - i, rest[:n]})
 			}
+			f.check(i, rest[:n])
 			f.sent[i]++
 			f.bytes[i] += n
 			f.log = append(f.log, f.now.String()+" "+wire.Describe(rest[:n]))
@@ -63,6 +68,29 @@ func (f *flight) flush(i int) {
 			return
 		}
 	}
+}
+
+// check looks at a packet that an end sends: numbers go up by themselves in each space, an INITIAL is padded, and none follows
+// a short packet.
+func (f *flight) check(i int, b []byte) {
+	h, _, err := wire.ParseHeader(b)
+	space := 0
+	if h.Type != wire.Short {
+		space = 1
+	}
+	number := wire.DecodeNumber(f.used[i][space], true, h.Number, h.NumberLen)
+	switch {
+	case err != nil:
+		f.wrong = append(f.wrong, err.Error())
+	case number < f.used[i][space]:
+		f.wrong = append(f.wrong, "a number that was used: "+wire.Describe(b))
+	case h.Type == wire.Initial && len(b) < wire.MinInitialSize:
+		f.wrong = append(f.wrong, "a small INITIAL")
+	case h.Type != wire.Short && f.short[i]:
+		f.wrong = append(f.wrong, "behind a short packet: "+wire.Describe(b))
+	}
+	f.used[i][space] = number + 1
+	f.short[i] = f.short[i] || h.Type == wire.Short
 }
 
 // step lets the next thing happen.
@@ -97,6 +125,14 @@ func (f *flight) complete(t *testing.T, limit time.Duration) {
 	}
 }
 
+// honest demands that the ends have sent nothing that check objects to.
+func (f *flight) honest(t *testing.T) {
+	t.Helper()
+	if len(f.wrong) > 0 {
+		t.Errorf("sent: %q", f.wrong)
+	}
+}
+
 // TestFlightOfSeveralPackets: a message takes as many packets as it needs, which arrive in any order and more than
 // once: without losses there is no timeout.
 func TestFlightOfSeveralPackets(t *testing.T) {
@@ -113,6 +149,7 @@ func TestFlightOfSeveralPackets(t *testing.T) {
 			f := newFlight(sizes[0], sizes[1])
 			f.carry = carry
 			f.complete(t, 900*time.Millisecond)
+			f.honest(t)
 			if f.now > 6*flightDelay {
 				t.Errorf("%v, %s: complete after %v\n%s", sizes, name, f.now, strings.Join(f.log, ""))
 			}
@@ -168,6 +205,7 @@ func TestHandshakeSeeds(t *testing.T) {
 			return copies
 		}
 		f.complete(t, 5*time.Minute)
+		f.honest(t)
 		for i := range f.ends {
 			f.ends[i].Write([]byte("hello"))
 			f.flush(i)
@@ -184,15 +222,92 @@ func TestHandshakeSeeds(t *testing.T) {
 // client, who comes again although all that it said was acknowledged.
 func TestServerThatMayNotSendIsProbed(t *testing.T) {
 	f := newFlight(0, 3900)
-	f.carry = func(from, n int, b []byte) []time.Duration {
+	f.carry = func(from, n int, _ []byte) []time.Duration {
 		if from == 0 && n > 0 && f.now < 500*time.Millisecond {
 			return nil // the ACKs of what has come, which would admit more
 		}
 		return []time.Duration{flightDelay}
 	}
+	f.flush(0)
+	f.step()
+	if next := f.ends[1].NextTimeout(); next != 10*time.Second {
+		t.Errorf("a server that may not send has a timer at %v besides the end of the handshake", next)
+	}
 	f.complete(t, 3*time.Second)
 	if f.now < 60*time.Millisecond {
 		t.Errorf("complete after %v: nothing was held back", f.now)
+	}
+}
+
+// TestRepeatedInitialIsAnsweredAtOnce: a client that says again what the server has seems to have got no answer.
+func TestRepeatedInitialIsAnsweredAtOnce(t *testing.T) {
+	f := newFlight(0, 0)
+	for number := range uint64(3) {
+		f.log = nil
+		f.say(1, number, messageOf(repeated(false)))
+		f.flush(1)
+		if len(f.log) != 1 || !strings.Contains(f.log[0], "CRYPTO offset=0") || !strings.Contains(f.log[0], "ACK largest=") {
+			t.Errorf("INITIAL %d is answered by %q", number, f.log)
+		}
+	}
+	f.log = nil
+	f.say(1, 2, messageOf(repeated(false))) // a copy of the last packet
+	if f.flush(1); len(f.log) != 0 || f.ends[1].Info().Stats.Duplicates != 1 {
+		t.Errorf("a copy is answered by %q", f.log)
+	}
+}
+
+// TestShortPacketBehindPartOfAMessage: a short packet completes no handshake of which the server lacks a part.
+func TestShortPacketBehindPartOfAMessage(t *testing.T) {
+	f := newFlight(0, 0)
+	p := repeated(false)
+	whole := wire.Must(wire.AppendParameters(nil, &p))
+	short := func(number uint64) {
+		b := wire.Must(wire.AppendShort(nil, twinServer, number, 3))
+		f.ends[1].HandleSegment(f.now, f.path[1], engine.NotECT, wire.AppendTrailer(wire.AppendPing(b), 0, wire.Seed(wire.Version, twinServer, twinClient)))
+		f.flush(1)
+	}
+	f.say(1, 0, wire.Must(wire.AppendCrypto(nil, 0, whole[:10])))
+	if short(0); f.ends[1].Established() {
+		t.Error("established by a part of a message")
+	}
+	f.say(1, 1, wire.Must(wire.AppendCrypto(nil, 10, whole[10:])))
+	if f.ends[1].Established() {
+		t.Error("established before the address is proved")
+	}
+	if short(1); !f.ends[1].Established() {
+		t.Error("not established by a short packet behind the whole message")
+	}
+}
+
+// TestWhatIsSaidInTheHandshake: each side says all of its own parameters, and repeats what it has seen.
+func TestWhatIsSaidInTheHandshake(t *testing.T) {
+	f := newFlight(0, 0)
+	f.complete(t, time.Second)
+	const own = "initial-window=65536 max-ack-delay=10ms max-datagram-size=1472 idle-timeout=30s version=0x45424202 first-dst=0000000000000063"
+	for i, want := range []string{own + " src=000000000000000b\n", own + " src=0000000000000016 dst=000000000000000b\n"} {
+		if !strings.Contains(f.log[i], want) {
+			t.Errorf("end %d said %q, want %q", i, f.log[i], want)
+		}
+	}
+}
+
+// TestVersionsEndADial: to a peer that does not speak our version; one that says it does has not said so itself.
+func TestVersionsEndADial(t *testing.T) {
+	for _, tt := range []struct {
+		versions []uint32
+		ends     bool
+	}{{[]uint32{wire.VersionProtected}, true}, {[]uint32{1, wire.Version}, false}} {
+		f := newFlight(0, 0)
+		f.flush(0)
+		b := wire.Must(wire.AppendHeader(nil, wire.Header{Type: wire.Versions, Dst: twinClient, Src: twinFirst}))
+		for _, v := range tt.versions {
+			b = binary.BigEndian.AppendUint32(b, v)
+		}
+		f.ends[0].HandleSegment(0, f.path[0], engine.NotECT, wire.AppendTrailer(b, 0, wire.Seed(0, twinClient, twinFirst)))
+		if err := f.ends[0].Err(); f.ends[0].Done() != tt.ends || tt.ends && kindOf(err) != engine.KindVersion {
+			t.Errorf("versions %x: %v", tt.versions, err)
+		}
 	}
 }
 

@@ -122,6 +122,18 @@ func TestBreachEndsTheConnection(t *testing.T) {
 	}
 }
 
+// TestWindowNeverFalls: a limit below the last one is ignored.
+func TestWindowNeverFalls(t *testing.T) {
+	f := newForger(t)
+	f.say(wire.AppendWindow(nil, 10))
+	if n := f.server.Conn.Info().PeerWindow; n != 65536 {
+		t.Errorf("the window is %d bytes, want 65536", n)
+	}
+	if f.server.Removed {
+		t.Error(f.server.Conn.Err())
+	}
+}
+
 // TestGarbageDisturbsNobody: damaged, cut, padded, replayed and foreign datagrams are
 // counted and change nothing.
 func TestGarbageDisturbsNobody(t *testing.T) {

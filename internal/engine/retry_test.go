@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,6 +94,41 @@ func TestRetriesAreBounded(t *testing.T) {
 	}
 	if w.Run(time.Minute); kindOf(c.Conn.Err()) != engine.KindHandshakeTimeout {
 		t.Errorf("error %v", c.Conn.Err())
+	}
+}
+
+// TestServerRepeatsTheCookie: the server's parameters have the cookie of the INITIAL that has opened the connection, whether it was
+// asked for or not, and the client's INITIALs have the newest.
+func TestServerRepeatsTheCookie(t *testing.T) {
+	for _, loaded := range []bool{false, true} {
+		var down talk
+		w := newWorld(t, 1, path(0, rtt), path(0, rtt))
+		if loaded {
+			w.load()
+		}
+		w.down.SetConfig(w.Now(), down.link())
+		var cookies []string
+		w.up.SetConfig(w.Now(), simnet.LinkConfig{Delay: rtt / 2, Drop: func(n int, b []byte) bool {
+			h, _, err := wire.ParseHeader(b)
+			if err == nil && h.Type == wire.Initial {
+				cookies = append(cookies, fmt.Sprintf("%x", h.Cookie))
+			}
+			if !loaded && n == 0 {
+				w.After(0, func() { w.client.Inject(w.server.Addr, retryOf(h, "forged")) })
+				return true
+			}
+			return false
+		}})
+		w.connect()
+		last := cookies[len(cookies)-1]
+		if said := down.frames("initial-window=65536"); said != 1 || len(cookies) != 2 || cookies[0] != "" || last == "" {
+			t.Fatalf("%d ACCEPTs, cookies %q: %v", said, cookies, down.said)
+		}
+		for line := range down.said {
+			if strings.HasPrefix(line, "initial-window") && !strings.HasSuffix(line, " cookie="+last) {
+				t.Errorf("asked for cookies %v: the server says %q, want cookie %s", loaded, line, last)
+			}
+		}
 	}
 }
 

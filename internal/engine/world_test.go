@@ -3,11 +3,13 @@ package engine_test
 import (
 	"io"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/simnet"
+	"example.com/ebb/wire"
 )
 
 // world is two stations, a client's and a server's, and what lies between.
@@ -167,6 +169,32 @@ func (w *world) transfer(n uint64, limit time.Duration) time.Duration {
 		w.t.Fatalf("%d chunks were not given back", n)
 	}
 	return took
+}
+
+// talk counts the packets of a link that say something, by their description.
+type talk struct {
+	said map[string]int
+	drop func(b []byte) bool // nil: nothing is lost
+}
+
+func (k *talk) link() simnet.LinkConfig {
+	k.said = make(map[string]int)
+	return simnet.LinkConfig{Delay: rtt / 2, Drop: func(_ int, b []byte) bool {
+		for line := range strings.Lines(wire.Describe(b)) {
+			k.said[strings.TrimSpace(line)]++
+		}
+		return k.drop != nil && k.drop(b)
+	}}
+}
+
+// frames is how many frames began with the word.
+func (k *talk) frames(word string) (n int) {
+	for line, times := range k.said {
+		if strings.HasPrefix(line, word+" ") {
+			n += times
+		}
+	}
+	return n
 }
 
 // newRand is a generator for a test's own choices.

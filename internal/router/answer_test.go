@@ -69,9 +69,13 @@ func TestVersions(t *testing.T) {
 	}
 	// Version 0 is never answered, whatever its size.
 	s.drops(alice, append(v.Reply, make([]byte, 1200)...), Corrupt)
+	b[1], b[2], b[3], b[4] = 0x45, 0x42, 0x42, 0x03 // protected connections are not spoken yet
+	if h, _, err := wire.ParseHeader(s.get(alice, b, Reply).Reply); err != nil || h.Type != wire.Versions {
+		t.Errorf("version 3 is answered by %v, %v", h, err)
+	}
 	b[1], b[2], b[3], b[4] = 0, 0, 0, 0
 	s.drops(alice, b, Malformed)
-	if got := s.Counters(); got.Versions != 1 {
+	if got := s.Counters(); got.Versions != 2 {
 		t.Errorf("Versions = %d", got.Versions)
 	}
 }
@@ -186,6 +190,30 @@ func (s *scene) asksAgain(from netip.AddrPort, dst, id wire.ID, cookie []byte) {
 	}
 	if got := s.Counters().BadCookies; got != before+1 {
 		s.Errorf("%d wrong cookies, want %d", got, before+1)
+	}
+}
+
+// TestRetryIsNotLimited: under load it is the only way in.
+func TestRetryIsNotLimited(t *testing.T) {
+	s := newScene(t, Config{Listening: true, RetryAfter: 1, ReplyRate: 1})
+	s.opens(alice, 1)
+	for i := range wire.ID(2000) {
+		s.get(bob, initial(1, 100+i, nil), Reply)
+	}
+}
+
+// TestAnyPartOfAMessageOpens: the INITIALs of a flight arrive in any order, and the first to come opens the connection that all
+// of them belong to.
+func TestAnyPartOfAMessageOpens(t *testing.T) {
+	s := newScene(t, Config{Listening: true})
+	part := func(offset uint64) []byte {
+		return long(wire.Initial, dstOf(7), 7, wire.Must(wire.AppendCrypto(nil, offset, make([]byte, 500))), wire.MinInitialSize)
+	}
+	_, c := s.accepts(alice, s.get(alice, part(1000), Open))
+	for _, offset := range []uint64{0, 500, 1000} {
+		if v := s.get(alice, part(offset), Deliver); v.Conn != c {
+			t.Errorf("the part at %d goes to %v", offset, v.Conn)
+		}
 	}
 }
 
