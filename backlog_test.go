@@ -149,6 +149,7 @@ func TestDialsAtOnceNeverOverfillTheQueue(t *testing.T) {
 
 // TestDialIsNotToldThatAFullQueueTookItsBytes: a dial that was answered when the queue turned out to be full goes on
 // trying. If it gets no place in time, it is reset, and what it wrote was not delivered.
+// Of docs/wire.md: [W84] [W85].
 func TestDialIsNotToldThatAFullQueueTookItsBytes(t *testing.T) {
 	inBubble(t, delayed, delayed, func(b *bubble) {
 		server := b.endpoint(b.server, serverPort, &ebb.Config{Backlog: 1})

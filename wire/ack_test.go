@@ -35,6 +35,7 @@ func newestFirst(ranges []Range) []Range {
 	return ranges
 }
 
+// TestAck carries, of docs/wire.md: [W31].
 func TestAck(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -98,6 +99,7 @@ func TestAckErrors(t *testing.T) {
 	}
 }
 
+// TestAppendAckKeepsTheNewest carries, of docs/wire.md: [W32].
 func TestAppendAckKeepsTheNewest(t *testing.T) {
 	ranges := everySecond(300)
 	whole := Must(AppendAck(nil, &Ack{}, ranges, math.MaxInt))
@@ -140,6 +142,7 @@ func TestAppendAckKeepsTheNewest(t *testing.T) {
 	}
 }
 
+// TestAppendAckDelay carries, of docs/wire.md: [W30].
 func TestAppendAckDelay(t *testing.T) {
 	for _, tt := range []struct{ delay, want time.Duration }{
 		{-time.Second, 0},

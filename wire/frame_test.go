@@ -150,6 +150,7 @@ func cutFrame(t *testing.T, b []byte, whole Frame) {
 	}
 }
 
+// TestFrameErrors carries, of docs/wire.md: [W23] [W24].
 func TestFrameErrors(t *testing.T) {
 	for _, tt := range []struct {
 		name, hex string
@@ -208,6 +209,7 @@ func TestFrameErrors(t *testing.T) {
 	}
 }
 
+// TestFrameProperties carries, of docs/wire.md: [W26] [W27] [W134].
 func TestFrameProperties(t *testing.T) {
 	all := []PacketType{Short, Initial, Accept, Retry, Refuse, Unknown, ZeroRTT, Handshake, Versions}
 	handshake := []PacketType{Short, Initial, Accept}

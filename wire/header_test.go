@@ -48,6 +48,7 @@ var headerCases = []struct {
 		"bc 00000000 08 0102030405060708 08 5152535455565758", "45424202"},
 }
 
+// TestHeader carries, of docs/wire.md: [W10].
 func TestHeader(t *testing.T) {
 	for _, tt := range headerCases {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,6 +95,7 @@ func TestShortOverhead(t *testing.T) {
 	}
 }
 
+// TestIsEbb carries, of docs/wire.md: [W3].
 func TestIsEbb(t *testing.T) {
 	if IsEbb(nil) || IsLong(nil) {
 		t.Error("an empty datagram is taken for Ebb's")
@@ -118,6 +120,7 @@ func TestShortDst(t *testing.T) {
 	}
 }
 
+// TestInvariants carries, of docs/wire.md: [W171].
 func TestInvariants(t *testing.T) {
 	const ids = "0102030405060708090a0b0c0d0e0f1011121314"
 	for _, tt := range []struct {
@@ -150,6 +153,7 @@ func TestInvariants(t *testing.T) {
 	}
 }
 
+// TestVersions carries, of docs/wire.md: [W21].
 func TestVersions(t *testing.T) {
 	b := Must(AppendVersions([]byte("before"), unhex(t, "5152535455565758"), unhex(t, "0102030405060708")))[len("before"):]
 	h, payload, err := ParseHeader(b)

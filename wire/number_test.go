@@ -5,6 +5,7 @@ import (
 	"testing"
 )
 
+// TestNumberLen carries, of docs/wire.md: [W15] [W16].
 func TestNumberLen(t *testing.T) {
 	for _, tt := range []struct {
 		number, acked uint64
@@ -28,6 +29,7 @@ func TestNumberLen(t *testing.T) {
 	}
 }
 
+// TestDecodeNumber carries, of docs/wire.md: [W17].
 func TestDecodeNumber(t *testing.T) {
 	for _, tt := range []struct {
 		largest   uint64

@@ -149,7 +149,7 @@ func (p *packets) validFrames() {
 	p.frame("window-max", "the largest WINDOW", AppendWindow(nil, MaxOffset))
 	p.frame("reset", "RESET", Must(AppendReset(nil, CodeReset, 123456)))
 	p.frame("stop", "STOP", AppendStop(nil, CodeNone))
-	p.frame("stop-own-code", "STOP with a code that the specification does not name", AppendStop(nil, 4000))
+	p.frame("stop-own-code", "STOP with a code that the specification does not name", AppendStop(nil, 4000)) // [W34]
 	p.frame("close", "CLOSE", AppendClose(nil, CodeProtocol, "offset beyond 2^62 − 1"))
 	p.frame("close-no-reason", "CLOSE without a reason", AppendClose(nil, CodeNone, ""))
 	p.frame("close-longest", "CLOSE with the longest reason", AppendClose(nil, CodeInternal, strings.Repeat("0123456789abcdef", 16)))
@@ -196,38 +196,38 @@ func (p *packets) badHeaders() {
 	short("foreign-00", "the first byte is STUN's", ErrForeign, "00 f1f2f3f4f5f6f7f8 00 01")
 	short("foreign-01", "the first byte is QUIC's", ErrForeign, "40 f1f2f3f4f5f6f7f8 00 01")
 	short("foreign-11", "the first byte is that of QUIC's long header", ErrForeign, "c0 f1f2f3f4f5f6f7f8 00 01")
-	short("short-key-phase", "the key phase is reserved", ErrReserved, "90 f1f2f3f4f5f6f7f8 00 01")
-	short("short-bit-3", "protected bits are reserved", ErrReserved, "88 f1f2f3f4f5f6f7f8 00 01")
+	short("short-key-phase", "the key phase is reserved", ErrReserved, "90 f1f2f3f4f5f6f7f8 00 01") // [W6]
+	short("short-bit-3", "protected bits are reserved", ErrReserved, "88 f1f2f3f4f5f6f7f8 00 01")   // [W6]
 	short("short-bit-2", "protected bits are reserved", ErrReserved, "84 f1f2f3f4f5f6f7f8 00 01")
 	short("short-no-number", "the packet ends in its number: the trailer begins after one byte of two", ErrTruncated, "81 f1f2f3f4f5f6f7f8 00")
 	short("short-empty", "a short packet has a frame", ErrEmpty, "80 f1f2f3f4f5f6f7f8 00")
-	p.raw("bad-short-zero-id", "an ID is not zero", ErrID, Version, 0, clientID, "80 0000000000000000 00 01")
+	p.raw("bad-short-zero-id", "an ID is not zero", ErrID, Version, 0, clientID, "80 0000000000000000 00 01") // [W7]
 	long("long-version", "a version that is not this one; VERSIONS is the answer if it has 1200 bytes", ErrVersion, "a4 45424201 "+ids+"00 01")
-	long("long-version-protected", "the version of protected connections is not spoken yet", ErrVersion, "a4 45424203 "+ids+"00 01")
+	long("long-version-protected", "the version of protected connections is not spoken yet", ErrVersion, "a4 45424203 "+ids+"00 01") // [W11]
 	long("long-version-ids", "other versions may have longer IDs", ErrVersion, "a4 45424201 09 010203040506070809 14"+strings.Repeat("aa", 20)+"00 01")
-	long("long-zero-rtt", "ZeroRTT is reserved", ErrReserved, "b4 45424202 "+ids+"00 01")
+	long("long-zero-rtt", "ZeroRTT is reserved", ErrReserved, "b4 45424202 "+ids+"00 01") // [W13]
 	long("long-handshake", "plain connections have no HANDSHAKE", ErrReserved, "b8 45424202 "+ids+"00 01")
-	long("long-versions-1", "VERSIONS has version field 0", ErrMalformed, "bc 45424202 "+ids+"45424202")
+	long("long-versions-1", "VERSIONS has version field 0", ErrMalformed, "bc 45424202 "+ids+"45424202") // [W13]
 	p.raw("bad-long-accept-0", "only VERSIONS has version field 0", ErrMalformed, 0, clientID, serverID, "a4 00000000 "+ids+"00 01")
-	long("long-id-21", "an ID has at most 20 bytes in any version", ErrID, "a4 45424202 15"+strings.Repeat("aa", 21)+"08 f1f2f3f4f5f6f7f8 00 01")
-	long("long-src-7", "an ID has 8 bytes in this version", ErrID, "a4 45424202 08 0102030405060708 07 f1f2f3f4f5f6f7 00 01")
+	long("long-id-21", "an ID has at most 20 bytes in any version", ErrID, "a4 45424202 15"+strings.Repeat("aa", 21)+"08 f1f2f3f4f5f6f7f8 00 01") // [W8]
+	long("long-src-7", "an ID has 8 bytes in this version", ErrID, "a4 45424202 08 0102030405060708 07 f1f2f3f4f5f6f7 00 01")                     // [W9]
 	long("long-dst-9", "an ID has 8 bytes in this version", ErrID, "a4 45424202 09 010203040506070809 08 f1f2f3f4f5f6f7f8 00 01")
-	long("long-no-dst", "only UNKNOWN has no dst", ErrID, "a4 45424202 00 08 f1f2f3f4f5f6f7f8 00 01")
+	long("long-no-dst", "only UNKNOWN has no dst", ErrID, "a4 45424202 00 08 f1f2f3f4f5f6f7f8 00 01") // [W9]
 	long("long-zero-dst", "an ID is not zero", ErrID, "a4 45424202 08 0000000000000000 08 f1f2f3f4f5f6f7f8 00 01")
 	long("long-zero-src", "an ID is not zero", ErrID, "a4 45424202 08 0102030405060708 08 0000000000000000 00 01")
 	long("unknown-dst", "UNKNOWN has no dst", ErrID, "b0 45424202 "+ids)
 	long("long-cut", "the packet ends in its src", ErrTruncated, "a4 45424202 08 0102030405060708 08")
 	long("long-no-number", "the packet ends in its number", ErrTruncated, "a7 45424202 "+ids+"000000")
 	long("initial-no-cookie", "the packet ends where the length of the cookie is", ErrTruncated, "a0 45424202 08 5152535455565758 08 0102030405060708")
-	long("initial-cookie-cut", "the packet ends in the cookie, or the trailer would", ErrTruncated, "a0 45424202 08 5152535455565758 08 0102030405060708 05 6162")
-	long("retry-number", "RETRY has no number, not even the length of one", ErrReserved, "a9 45424202 "+ids+"0b 01 61")
-	long("accept-empty", "ACCEPT has a frame", ErrEmpty, "a4 45424202 "+ids+"00")
+	long("initial-cookie-cut", "the packet ends in the cookie, or the trailer would", ErrTruncated, "a0 45424202 08 5152535455565758 08 0102030405060708 05 6162") // [W10]
+	long("retry-number", "RETRY has no number, not even the length of one", ErrReserved, "a9 45424202 "+ids+"0b 01 61")                                            // [W12]
+	long("accept-empty", "ACCEPT has a frame", ErrEmpty, "a4 45424202 "+ids+"00")                                                                                  // [W2]
 	long("retry-empty", "RETRY has a frame", ErrEmpty, "a8 45424202 "+ids)
 	long("refuse-empty", "REFUSE has a frame", ErrEmpty, "ac 45424202 "+ids)
-	p.raw("bad-unknown-payload", "UNKNOWN has no payload", ErrMalformed, Version, 0, serverID, "b0 45424202 00 08 f1f2f3f4f5f6f7f8 00")
+	p.raw("bad-unknown-payload", "UNKNOWN has no payload", ErrMalformed, Version, 0, serverID, "b0 45424202 00 08 f1f2f3f4f5f6f7f8 00") // [W2]
 	p.raw("bad-versions-empty", "VERSIONS has a version", ErrEmpty, 0, clientID, serverID, "bc 00000000 "+ids)
 	p.raw("bad-versions-five", "a version has 4 bytes", ErrMalformed, 0, clientID, serverID, "bc 00000000 "+ids+"4542420201")
-	p.header("bad-initial-1199", "an INITIAL has at least 1200 bytes", ErrInitialSize, initialHeader(), padded(AppendPing(nil))[1:])
+	p.header("bad-initial-1199", "an INITIAL has at least 1200 bytes", ErrInitialSize, initialHeader(), padded(AppendPing(nil))[1:]) // [W13]
 
 	p.short("bad-trailer", "the last bit of the trailer is wrong", errTrailer, "01")
 	last := p.list[len(p.list)-1].packet
@@ -269,14 +269,14 @@ func (p *packets) badFrames() {
 	bad("stop-cut", "STOP has no code", ErrTruncated, "06")
 	bad("close-cut", "the reason is shorter than its length", ErrTruncated, "07 00 05 61626364")
 	bad("close-257", "the reason is longer than 256 bytes", ErrRange, "07 00 4101"+strings.Repeat("61", 257))
-	bad("close-not-utf8", "the reason is not UTF-8", ErrMalformed, "07 00 03 61ff62")
+	bad("close-not-utf8", "the reason is not UTF-8", ErrMalformed, "07 00 03 61ff62") // [W35]
 	bad("path-challenge-cut", "PATH_CHALLENGE has 8 bytes", ErrTruncated, "08 01020304050607")
 	bad("path-response-cut", "PATH_RESPONSE has 8 bytes", ErrTruncated, "09 01020304050607")
-	bad("data-empty", "DATA is not empty, but for the end", ErrMalformed, "12 00 00")
+	bad("data-empty", "DATA is not empty, but for the end", ErrMalformed, "12 00 00") // [W29]
 	bad("data-empty-to-end", "DATA is not empty, but for the end", ErrMalformed, "10 00")
 	bad("data-cut", "there is less data than the length says", ErrTruncated, "12 00 05 61626364")
 	bad("data-length-max", "the length is far beyond the packet", ErrTruncated, "12 00 ffffffffffffffff 61")
-	bad("data-beyond", "the data ends at 2^62", ErrRange, "12 ffffffffffffffff 01 61")
+	bad("data-beyond", "the data ends at 2^62", ErrRange, "12 ffffffffffffffff 01 61") // [W28]
 	bad("data-beyond-to-end", "the data ends at 2^62", ErrRange, "10 fffffffffffffffe 6161")
 	bad("second-frame", "the second frame is the malformed one", ErrTruncated, "01 04")
 }
@@ -288,8 +288,8 @@ func (p *packets) badAcks() {
 	bad("gap-below-zero", "the second range ends below 0", ErrAckRanges, head+"01 00 04 00")
 	bad("length-below-zero", "the second range begins below 0", ErrAckRanges, head+"01 00 00 04")
 	bad("gap-max", "the gap is 2^62 − 1", ErrAckRanges, head+"01 00 ffffffffffffffff 00")
-	bad("257-ranges", "an ACK has at most 256 ranges", ErrRange, "02 4400 00 00000000 4100 00"+strings.Repeat("0000", 256))
-	bad("delay", "a delay is at most 2^32 − 1 µs", ErrRange, "02 05 c000000100000000 00000000 00 00")
+	bad("257-ranges", "an ACK has at most 256 ranges", ErrRange, "02 4400 00 00000000 4100 00"+strings.Repeat("0000", 256)) // [W32]
+	bad("delay", "a delay is at most 2^32 − 1 µs", ErrRange, "02 05 c000000100000000 00000000 00 00")                       // [W30]
 	bad("fewer-than-counted", "there are fewer ranges than counted", ErrTruncated, head+"02 00 00 00")
 	bad("no-receive-time", "the receive time has 4 bytes", ErrTruncated, "02 05 00 000000")
 	bad("ecn-cut", "ACK_ECN has three counts", ErrTruncated, "03 05 00 00000000 00 00 01 01")
@@ -337,7 +337,7 @@ func (p *packets) misplacedFrames() {
 	initial("cookie", "INITIAL carries no COOKIE: it is in its header", ErrFrameNotAllowed, "0b 01 61")
 	initial("crypto-empty", "CRYPTO has a byte", ErrMalformed, "0c 00 00")
 	initial("crypto-cut", "there are fewer bytes than the length says", ErrTruncated, "0c 00 4fff 61")
-	initial("crypto-beyond", "the bytes end at 2^62", ErrRange, "0c ffffffffffffffff 01 61")
+	initial("crypto-beyond", "the bytes end at 2^62", ErrRange, "0c ffffffffffffffff 01 61") // [W28]
 	accept("cookie", "ACCEPT carries no COOKIE", ErrFrameNotAllowed, "0b 01 61")
 	accept("window", "ACCEPT carries no WINDOW", ErrFrameNotAllowed, "04 00")
 	accept("reset", "ACCEPT carries no RESET", ErrFrameNotAllowed, "05 00 00")
@@ -349,7 +349,7 @@ func (p *packets) misplacedFrames() {
 	one(Retry, "retry-cookie-256", "a cookie has at most 255 bytes", ErrRange, "0b 4100"+strings.Repeat("61", 256))
 	one(Retry, "retry-padded", "RETRY carries nothing else", ErrMalformed, "0b 01 61 00")
 	one(Refuse, "refuse-cookie", "REFUSE carries a CLOSE", ErrFrameNotAllowed, "0b 01 61")
-	one(Refuse, "refuse-padded", "REFUSE carries nothing else", ErrMalformed, "07 02 00 00")
+	one(Refuse, "refuse-padded", "REFUSE carries nothing else", ErrMalformed, "07 02 00 00") // [W13]
 	one(Refuse, "refuse-cookie-cut", "the cookie is shorter than its length", ErrTruncated, "0b 02 61")
 }
 

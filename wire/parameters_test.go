@@ -49,6 +49,7 @@ func TestParameters(t *testing.T) {
 }
 
 // TestCutMessage: a message is there once all of it is, has a bound, and nothing behind it.
+// Of docs/wire.md: [W40] [W46].
 func TestCutMessage(t *testing.T) {
 	whole := append([]byte{0x44, 0x00}, make([]byte, 1024)...)
 	for n := range len(whole) {
@@ -76,6 +77,7 @@ func TestCutMessage(t *testing.T) {
 	}
 }
 
+// TestParseParameters carries, of docs/wire.md: [W41] [W42] [W44] [W45] [W46].
 func TestParseParameters(t *testing.T) {
 	defaults := DefaultParameters()
 	with := func(change func(*Parameters)) Parameters {

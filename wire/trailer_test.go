@@ -7,6 +7,7 @@ import (
 	"testing"
 )
 
+// TestSeedIsTheChecksumOfThePseudoHeader carries, of docs/wire.md: [W19] [W20].
 func TestSeedIsTheChecksumOfThePseudoHeader(t *testing.T) {
 	// The check value of CRC-32C in the catalogue of CRCs.
 	if got := crc32.Checksum([]byte("123456789"), castagnoli); got != 0xe3069283 {
@@ -38,6 +39,7 @@ func TestSeedIsTheChecksumOfThePseudoHeader(t *testing.T) {
 	}
 }
 
+// TestTrailer carries, of docs/wire.md: [W19].
 func TestTrailer(t *testing.T) {
 	seed := Seed(Version, 1, 2)
 	packet := AppendTrailer([]byte("before|a packet"), len("before|"), seed)[len("before|"):]

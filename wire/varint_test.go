@@ -55,6 +55,7 @@ func TestVarint(t *testing.T) {
 	}
 }
 
+// TestVarintMustBeShort carries, of docs/wire.md: [W1].
 func TestVarintMustBeShort(t *testing.T) {
 	for _, s := range []string{
 		"4000", "403f", "4025", // RFC 9000 appendix A.1 would allow the last, as 37

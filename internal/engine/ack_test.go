@@ -11,6 +11,7 @@ func newAckState() ackState { return ackState{due: Never, delay: defaultAckDelay
 
 // TestAckStateAgainstModel: numbers in any order give the ranges that a plain set
 // gives, and a repeated number is known.
+// Of docs/wire.md: [W172].
 func TestAckStateAgainstModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	for range 100 {
@@ -41,6 +42,7 @@ func TestAckStateAgainstModel(t *testing.T) {
 
 // TestAckRangesReplaceOne: beyond the bound the oldest range goes, one at a time;
 // its numbers still count as received, and a hole above it does not.
+// Of docs/wire.md: [W136].
 func TestAckRangesReplaceOne(t *testing.T) {
 	a := newAckState()
 	for i := range uint64(maxTracked + 10) {
@@ -56,6 +58,7 @@ func TestAckRangesReplaceOne(t *testing.T) {
 
 // TestAckTiming: the second packet, a gap and an urgent one are acknowledged at
 // once; a single one after the delay and no later, however quiet it is.
+// Of docs/wire.md: [W132] [W133].
 func TestAckTiming(t *testing.T) {
 	a := newAckState()
 	a.receive(100*ms, 0, true, false)

@@ -55,6 +55,7 @@ func expectKind(t *testing.T, f *simnet.Flow, want string, kind engine.Kind) {
 	}
 }
 
+// TestHalfClose carries, of docs/wire.md: [W148].
 func TestHalfClose(t *testing.T) {
 	w, c, s := plainWorld(t)
 	write(t, c, "question")
@@ -83,11 +84,13 @@ func TestHalfClose(t *testing.T) {
 
 // TestCloseDelivers: Close right behind a write of more than any window delivers
 // everything, and the peer sees an orderly end.
+// Of docs/wire.md: [W154] [W156] [W158].
 func TestCloseDelivers(t *testing.T) {
 	w := newWorld(t, 1, simnet.LinkConfig{Delay: rtt / 2, Loss: 0.02}, path(0, rtt))
 	w.transfer(1<<20, time.Minute)
 }
 
+// TestClosedPeerRefusesWrites carries, of docs/wire.md: [W151] [W152] [W153].
 func TestClosedPeerRefusesWrites(t *testing.T) {
 	w, c, s := plainWorld(t)
 	s.Conn.Close(w.Now())
@@ -104,6 +107,7 @@ func TestClosedPeerRefusesWrites(t *testing.T) {
 
 // TestDataToClosedSideIsReset: bytes that reach a fully closed side come back as
 // ECONNRESET; what the side had written before is read first, and a later write is EPIPE.
+// Of docs/wire.md: [W153] [W155].
 func TestDataToClosedSideIsReset(t *testing.T) {
 	w, c, s := plainWorld(t)
 	write(t, s, "last words")
@@ -117,6 +121,7 @@ func TestDataToClosedSideIsReset(t *testing.T) {
 	}
 }
 
+// TestUnreadDataAtCloseIsReset carries, of docs/wire.md: [W155] [W156].
 func TestUnreadDataAtCloseIsReset(t *testing.T) {
 	w, c, s := plainWorld(t)
 	write(t, c, "nobody will read this")
@@ -142,6 +147,7 @@ func TestUnreadDataAtCloseIsReset(t *testing.T) {
 
 // TestResetBeyondTheWindow: a side closes with unread bytes and more written than the
 // peer's window admits; the peer reads all of it before it learns of the reset.
+// Of docs/wire.md: [W149].
 func TestResetBeyondTheWindow(t *testing.T) {
 	w, c, s := plainWorld(t)
 	write(t, c, "unread")
@@ -160,6 +166,7 @@ func TestResetBeyondTheWindow(t *testing.T) {
 	}
 }
 
+// TestAbort carries, of docs/wire.md: [W157] [W159] [W160].
 func TestAbort(t *testing.T) {
 	w, c, s := plainWorld(t)
 	write(t, c, "before")
@@ -201,6 +208,7 @@ func TestCloseReadDiscards(t *testing.T) {
 
 // TestLingerIsBounded: a closed connection whose peer takes nothing gives up
 // after the linger time without progress, and not before.
+// Of docs/wire.md: [W161].
 func TestLingerIsBounded(t *testing.T) {
 	w, c, s := plainWorld(t)
 	out := &feed{f: c, salt: 1, n: 100 << 10}
@@ -221,6 +229,7 @@ func TestLingerIsBounded(t *testing.T) {
 	}
 }
 
+// TestLingerTimeout carries, of docs/wire.md: [W161].
 func TestLingerTimeout(t *testing.T) {
 	w, c, _ := plainWorld(t)
 	out := &feed{f: c, salt: 1, n: 100 << 10}

@@ -174,6 +174,7 @@ func newCrossing(seed uint64) (x crossing) {
 // TestCrossingSeeds: two peers dial each other, through every pair of doors, one later than the other. If they can
 // meet they do, two round trips after the second dial, and otherwise both dials fail. Never has one side a
 // connection and the other an error, whatever the network does.
+// Of docs/wire.md: [W88] [W97] [W102].
 func TestCrossingSeeds(t *testing.T) {
 	lossy, failed := 0, 0
 	for i := range *seedCount {
@@ -245,6 +246,7 @@ func (x *crossing) try(t *testing.T, seed uint64, kinds [2]int) error {
 
 // TestYieldedDialOutlastsItsTime: a dial that has yielded to the peer's just before its time is over waits for that
 // one. The peer has its ACCEPT and may count on the connection.
+// Of docs/wire.md: [W95].
 func TestYieldedDialOutlastsItsTime(t *testing.T) {
 	const port = 3 // "cone, by port"
 	met := 0
@@ -275,6 +277,7 @@ func TestYieldedDialOutlastsItsTime(t *testing.T) {
 }
 
 // TestForgedCrossingsKeepNoDialAlive: a dial that yields has its time once more, however many INITIALs it yields to.
+// Of docs/wire.md: [W95].
 func TestForgedCrossingsKeepNoDialAlive(t *testing.T) {
 	w := newWorld(t, 1, simnet.LinkConfig{Loss: 1}, simnet.LinkConfig{Loss: 1})
 	c := w.client.Dial(w.server)

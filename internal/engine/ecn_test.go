@@ -46,6 +46,7 @@ func markedTransfer(t *testing.T, adjust func(*engine.Params), link simnet.LinkC
 
 // TestMarksAreValidated: packets are marked while that is known to work or being tried, and only
 // then (RFC 9000 section 13.4.2).
+// Of docs/wire.md: [W139].
 func TestMarksAreValidated(t *testing.T) {
 	to := func(e engine.ECN) func(int, engine.ECN) engine.ECN {
 		return func(int, engine.ECN) engine.ECN { return e }
@@ -86,6 +87,7 @@ func TestMarksAreValidated(t *testing.T) {
 }
 
 // TestMarksReachTheController: as many as the path made, each once, although ACKs are lost.
+// Of docs/wire.md: [W137] [W138] [W140].
 func TestMarksReachTheController(t *testing.T) {
 	made := 0
 	m := &marker{change: func(n int, ecn engine.ECN) engine.ECN {

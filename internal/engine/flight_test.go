@@ -135,6 +135,7 @@ func (f *flight) honest(t *testing.T) {
 
 // TestFlightOfSeveralPackets: a message takes as many packets as it needs, which arrive in any order and more than
 // once: without losses there is no timeout.
+// Of docs/wire.md: [W50] [W56] [W61].
 func TestFlightOfSeveralPackets(t *testing.T) {
 	for _, sizes := range [][2]int{{100, 0}, {1200, 0}, {3900, 0}, {0, 1500}, {0, 3900}, {3900, 3900}} {
 		for name, carry := range map[string]func(from, n int, b []byte) []time.Duration{
@@ -165,6 +166,7 @@ func TestFlightOfSeveralPackets(t *testing.T) {
 
 // TestEachLostPacketOfAFlight: whichever packet is lost, the handshake is complete a timeout later at most: soon if others
 // behind it arrive.
+// Of docs/wire.md: [W64].
 func TestEachLostPacketOfAFlight(t *testing.T) {
 	for from := range 2 {
 		for lost := range 5 {
@@ -185,6 +187,7 @@ func TestEachLostPacketOfAFlight(t *testing.T) {
 
 // TestHandshakeSeeds: whatever a network loses, repeats and reorders, both ends have the connection in the end, or neither
 // that the other has not; never is an address that is not proved sent more than three times what came from it.
+// Of docs/wire.md: [W15] [W36] [W57] [W120].
 func TestHandshakeSeeds(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 7))
@@ -220,6 +223,7 @@ func TestHandshakeSeeds(t *testing.T) {
 
 // TestServerThatMayNotSendIsProbed: a server whose answer is longer than three times what it has received waits for the
 // client, who comes again although all that it said was acknowledged.
+// Of docs/wire.md: [W66] [W67].
 func TestServerThatMayNotSendIsProbed(t *testing.T) {
 	f := newFlight(0, 3900)
 	f.carry = func(from, n int, _ []byte) []time.Duration {
@@ -240,6 +244,7 @@ func TestServerThatMayNotSendIsProbed(t *testing.T) {
 }
 
 // TestRepeatedInitialIsAnsweredAtOnce: a client that says again what the server has seems to have got no answer.
+// Of docs/wire.md: [W56] [W68].
 func TestRepeatedInitialIsAnsweredAtOnce(t *testing.T) {
 	f := newFlight(0, 0)
 	for number := range uint64(3) {
@@ -258,6 +263,7 @@ func TestRepeatedInitialIsAnsweredAtOnce(t *testing.T) {
 }
 
 // TestShortPacketBehindPartOfAMessage: a short packet completes no handshake of which the server lacks a part.
+// Of docs/wire.md: [W58].
 func TestShortPacketBehindPartOfAMessage(t *testing.T) {
 	f := newFlight(0, 0)
 	p := repeated(false)
@@ -281,6 +287,7 @@ func TestShortPacketBehindPartOfAMessage(t *testing.T) {
 }
 
 // TestWhatIsSaidInTheHandshake: each side says all of its own parameters, and repeats what it has seen.
+// Of docs/wire.md: [W42] [W43].
 func TestWhatIsSaidInTheHandshake(t *testing.T) {
 	f := newFlight(0, 0)
 	f.complete(t, time.Second)
@@ -293,6 +300,7 @@ func TestWhatIsSaidInTheHandshake(t *testing.T) {
 }
 
 // TestVersionsEndADial: to a peer that does not speak our version; one that says it does has not said so itself.
+// Of docs/wire.md: [W111].
 func TestVersionsEndADial(t *testing.T) {
 	for _, tt := range []struct {
 		versions []uint32
@@ -368,6 +376,7 @@ func messageOf(p wire.Parameters) []byte {
 
 // TestParametersRepeatTheHandshake: a side whose parameters do not repeat what the other has seen of the handshake, or lack
 // it, is told so with a code of its own, and there is no connection.
+// Of docs/wire.md: [W47] [W48].
 func TestParametersRepeatTheHandshake(t *testing.T) {
 	for name, change := range map[string]func(*wire.Parameters){
 		"another version":    func(p *wire.Parameters) { p.Version = wire.VersionProtected },
@@ -414,6 +423,7 @@ func TestParametersRepeatTheHandshake(t *testing.T) {
 }
 
 // TestBreachEndsTheHandshake: a frame that breaks the protocol ends the handshake at both sides, and the peer is told.
+// Of docs/wire.md: [W14] [W25] [W33] [W37] [W46] [W69].
 func TestBreachEndsTheHandshake(t *testing.T) {
 	crypto := func(offset uint64, n int) []byte { return wire.Must(wire.AppendCrypto(nil, offset, make([]byte, n))) }
 	list := func(b ...byte) []byte {
@@ -449,6 +459,7 @@ func TestBreachEndsTheHandshake(t *testing.T) {
 }
 
 // TestHandshakeIsClosedByThePeer: CLOSE ends a dial, and a half-open connection; nobody answers.
+// Of docs/wire.md: [W70].
 func TestHandshakeIsClosedByThePeer(t *testing.T) {
 	for code, want := range map[wire.Code]engine.Kind{
 		wire.CodeParameter: engine.KindProtocol, wire.CodeBusy: engine.KindRefused, wire.CodeRefused: engine.KindRefused, wire.CodeInternal: engine.KindReset,
@@ -468,6 +479,7 @@ func TestHandshakeIsClosedByThePeer(t *testing.T) {
 
 // TestPiecesOfAHandshakeAreBounded: pieces with holes between them are kept up to a bound; what opens one hole too many is
 // not acknowledged, and comes again.
+// Of docs/wire.md: [W38] [W39].
 func TestPiecesOfAHandshakeAreBounded(t *testing.T) {
 	f := newFlight(0, 0)
 	p := repeated(false)

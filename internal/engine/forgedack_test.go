@@ -41,6 +41,7 @@ func ackOf(a wire.Ack, ranges []wire.Range) []byte {
 
 // TestLeftOutNumbers: some numbers are never sent; who acknowledges what came is served, who
 // acknowledges one of those is found out (RFC 9000 section 21.4).
+// Of docs/wire.md: [W141] [W142].
 func TestLeftOutNumbers(t *testing.T) {
 	f := newForger(t)
 	f.widen()
@@ -79,6 +80,7 @@ func TestLeftOutNumbers(t *testing.T) {
 
 // TestOptimisticAcks: a peer that acknowledges whatever may have been sent is found out
 // within the first few hundred packets.
+// Of docs/wire.md: [W142].
 func TestOptimisticAcks(t *testing.T) {
 	f := newForger(t)
 	f.widen()

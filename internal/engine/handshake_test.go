@@ -53,6 +53,7 @@ func greet(t *testing.T, up, down simnet.LinkConfig) time.Duration {
 
 // TestServerSpeaksFirst: the client dials and only reads; whichever of the first
 // datagrams is lost, the greeting arrives within a timeout of the clean case.
+// Of docs/wire.md: [W60] [W62] [W63].
 func TestServerSpeaksFirst(t *testing.T) {
 	const rtt = 60 * time.Millisecond
 	clean := greet(t, simnet.LinkConfig{Delay: rtt / 2}, simnet.LinkConfig{Delay: rtt / 2})
@@ -99,6 +100,7 @@ func TestBurstBehindHandshakeIsDelivered(t *testing.T) {
 	}
 }
 
+// TestRefused carries, of docs/wire.md: [W87].
 func TestRefused(t *testing.T) {
 	w := newWorld(t, 1, path(0, 40*time.Millisecond), path(0, 40*time.Millisecond))
 	w.server.Accept = nil
@@ -111,6 +113,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestDialTimesOut carries, of docs/wire.md: [W65].
 func TestDialTimesOut(t *testing.T) {
 	w := newWorld(t, 1, simnet.LinkConfig{Loss: 1}, path(0, 0))
 	c := w.client.Dial(w.server)
@@ -173,6 +176,7 @@ func TestHalfOpenIsForgotten(t *testing.T) {
 
 // TestRestartedPeer: after a restart the peer does not know the connection, and says
 // so within a round trip of the next packet; a fresh dial works at once.
+// Of docs/wire.md: [W108].
 func TestRestartedPeer(t *testing.T) {
 	const rtt = 40 * time.Millisecond
 	w := newWorld(t, 1, path(0, rtt), path(0, rtt))
@@ -201,6 +205,7 @@ func TestRestartedPeer(t *testing.T) {
 
 // TestRestartIsNoticedByTheSmallestPacket: a probe and a single byte are large enough
 // to be answered by UNKNOWN.
+// Of docs/wire.md: [W4] [W5] [W104].
 func TestRestartIsNoticedByTheSmallestPacket(t *testing.T) {
 	for _, message := range []string{"", "x"} {
 		w := newWorld(t, 1, path(0, 40*time.Millisecond), path(0, 40*time.Millisecond))
@@ -216,6 +221,7 @@ func TestRestartIsNoticedByTheSmallestPacket(t *testing.T) {
 
 // TestForgedAnswersAreIgnored: UNKNOWN, REFUSE and VERSIONS that do not know the IDs
 // or come from elsewhere end nothing.
+// Of docs/wire.md: [W74] [W107].
 func TestForgedAnswersAreIgnored(t *testing.T) {
 	w := newWorld(t, 1, path(0, 40*time.Millisecond), path(0, 40*time.Millisecond))
 	c, s := w.connect()
@@ -245,6 +251,7 @@ func TestForgedAnswersAreIgnored(t *testing.T) {
 
 // TestCrossingDials: two stations dial each other and neither listens; both dials
 // give the one connection.
+// Of docs/wire.md: [W89].
 func TestCrossingDials(t *testing.T) {
 	for seed := range uint64(20) {
 		w := newWorld(t, seed, path(0, 40*time.Millisecond), path(0, 40*time.Millisecond))

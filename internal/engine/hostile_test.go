@@ -73,6 +73,7 @@ func ack(r ...wire.Range) []byte {
 
 // TestBreachEndsTheConnection: a peer that breaks the protocol is told how, once,
 // and the connection ends with an error; nothing panics.
+// Of docs/wire.md: [W23] [W24] [W25] [W33] [W123] [W125] [W150].
 func TestBreachEndsTheConnection(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -122,7 +123,34 @@ func TestBreachEndsTheConnection(t *testing.T) {
 	}
 }
 
+// TestManyRangesAskForAnAck: a receiver that has many ranges to acknowledge asks which of them it need not repeat, with a PING in an
+// ACK once a round trip.
+// Of docs/wire.md: [W135].
+func TestManyRangesAskForAnAck(t *testing.T) {
+	pings := func(gap uint64) (n int) {
+		f := newForger(t)
+		for range 200 { // five round trips
+			f.number += gap
+			f.say(wire.AppendPing(nil))
+			f.w.Run(time.Millisecond)
+		}
+		for _, r := range f.replies {
+			if strings.Contains(r, "\n  ACK") && strings.Contains(r, "\n  PING") {
+				n++
+			}
+		}
+		return n
+	}
+	if n := pings(1); n < 2 || n > 6 {
+		t.Errorf("%d ACKs in five round trips have a PING", n)
+	}
+	if n := pings(0); n != 0 {
+		t.Errorf("%d ACKs have a PING, of one range", n)
+	}
+}
+
 // TestWindowNeverFalls: a limit below the last one is ignored.
+// Of docs/wire.md: [W124].
 func TestWindowNeverFalls(t *testing.T) {
 	f := newForger(t)
 	f.say(wire.AppendWindow(nil, 10))
@@ -136,6 +164,7 @@ func TestWindowNeverFalls(t *testing.T) {
 
 // TestGarbageDisturbsNobody: damaged, cut, padded, replayed and foreign datagrams are
 // counted and change nothing.
+// Of docs/wire.md: [W18] [W22] [W170].
 func TestGarbageDisturbsNobody(t *testing.T) {
 	f := newForger(t)
 	good := f.packet(data(0, 100, false))
@@ -177,6 +206,7 @@ func TestGarbageDisturbsNobody(t *testing.T) {
 // TestScatteredBytesCostBoundedMemory: one byte in every chunk of the window, again
 // and again, holds no more than the window, and is not acknowledged beyond the gaps
 // that are tracked.
+// Of docs/wire.md: [W130] [W131].
 func TestScatteredBytesCostBoundedMemory(t *testing.T) {
 	f := newForger(t)
 	window := uint64(f.server.Conn.Info().ReceiveWindow)
@@ -199,6 +229,7 @@ func TestScatteredBytesCostBoundedMemory(t *testing.T) {
 
 // TestChallengesAreAnsweredWithinBounds: a packet full of PATH_CHALLENGE is answered
 // by a few.
+// Of docs/wire.md: [W165].
 func TestChallengesAreAnsweredWithinBounds(t *testing.T) {
 	f := newForger(t)
 	var b []byte
@@ -213,6 +244,7 @@ func TestChallengesAreAnsweredWithinBounds(t *testing.T) {
 
 // TestPacketsFromElsewhereAreDropped: the right IDs from another address are not the
 // peer.
+// Of docs/wire.md: [W164].
 func TestPacketsFromElsewhereAreDropped(t *testing.T) {
 	f := newForger(t)
 	f.w.server.Inject(f.w.server.Addr, f.packet(wire.AppendClose(nil, wire.CodeReset, "")))

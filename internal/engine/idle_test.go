@@ -12,6 +12,7 @@ import (
 
 // TestIdleConnectionLives: an hour of silence costs a probe every 15 s and its
 // answer, and the connection still works.
+// Of docs/wire.md: [W146].
 func TestIdleConnectionLives(t *testing.T) {
 	w, c, s := plainWorld(t)
 	before := w.up.Stats().Sent + w.down.Stats().Sent
@@ -48,6 +49,7 @@ func TestIdleArmsOneTimer(t *testing.T) {
 
 // TestSilenceEndsBothSides: when the path dies, the dialler's probes go unanswered
 // for 30 s; the listener asks after 30 s, and 30 s later has given up too.
+// Of docs/wire.md: [W147].
 func TestSilenceEndsBothSides(t *testing.T) {
 	w, c, s := plainWorld(t)
 	dead := simnet.LinkConfig{Loss: 1}
@@ -122,6 +124,7 @@ func TestNoWaitIsUnbounded(t *testing.T) {
 
 // TestLostWindowIsRepeated: the window opens although the packet that said so was
 // lost.
+// Of docs/wire.md: [W127].
 func TestLostWindowIsRepeated(t *testing.T) {
 	w, c, s := plainWorld(t)
 	out := &feed{f: c, salt: 1, n: 100 << 10}

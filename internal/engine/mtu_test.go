@@ -47,6 +47,7 @@ func shrinking(t *testing.T, mtu int, ledbat bool) (stall time.Duration, c *simn
 
 // TestPathShrinks: a path that silently drops large packets from now on stops a transfer for
 // less than a second at a round trip of 40 ms, and the new size is found.
+// Of docs/wire.md: [W169].
 func TestPathShrinks(t *testing.T) {
 	for _, ledbat := range []bool{false, true} {
 		for _, mtu := range []int{1400, 1228} {
@@ -94,6 +95,7 @@ func TestSizeIsSearchedAgain(t *testing.T) {
 
 // TestThreeProbesOfASize: a size is given up after three lost probes and not before, and
 // none is sent behind another that is out (RFC 8899 section 5.1.3).
+// Of docs/wire.md: [W168].
 func TestThreeProbesOfASize(t *testing.T) {
 	sizes := make(map[int]int)
 	link := simnet.LinkConfig{Delay: rtt / 2, Drop: func(_ int, b []byte) bool {

@@ -83,6 +83,7 @@ func noTimeout(t *testing.T, d, hold time.Duration) {
 
 // TestTailLossIsRepairedByOneProbe: the last 24 packets of a message are lost; a single
 // probe after two round trips reveals it.
+// Of docs/wire.md: [W144].
 func TestTailLossIsRepairedByOneProbe(t *testing.T) {
 	const rtt = 50 * time.Millisecond
 	w, c, s, notes := watched(t, path(0, rtt), path(0, rtt), 1<<20)
@@ -118,6 +119,7 @@ func TestTailLossIsRepairedByOneProbe(t *testing.T) {
 
 // TestLatePacketsKeepTheirNumbers: a packet that hundreds of others overtook is still what it
 // was, and not one that is to come.
+// Of docs/wire.md: [W16].
 func TestLatePacketsKeepTheirNumbers(t *testing.T) {
 	lane := simnet.LinkConfig{Rate: 20e6, Delay: 60 * time.Millisecond, Reorder: 0.5, ReorderBy: 50 * time.Millisecond, Duplicate: 0.05, DuplicateBy: 45 * time.Millisecond}
 	w, c, s, _ := watched(t, lane, path(0, rtt), 4<<20)
@@ -142,6 +144,7 @@ func TestLatePacketsKeepTheirNumbers(t *testing.T) {
 
 // TestProbeSpacingDoubles: on a dead path, probes come at twice the distance each
 // time, up to the bound, and the timeout counts as one however many packets wait.
+// Of docs/wire.md: [W144].
 func TestProbeSpacingDoubles(t *testing.T) {
 	w, c, _, _ := watched(t, path(0, rtt), path(0, rtt), 1<<20)
 	var at []time.Duration
@@ -188,6 +191,7 @@ func TestAnyNewAckResetsBackoff(t *testing.T) {
 }
 
 // TestPersistentCongestionIsReportedOnce: a long outage is one episode.
+// Of docs/wire.md: [W145].
 func TestPersistentCongestionIsReportedOnce(t *testing.T) {
 	w, c, _, notes := watched(t, path(0, rtt), path(0, rtt), 1<<20)
 	good := w.up.Config()
@@ -229,6 +233,7 @@ func TestInFlightIsTheSumOfWhatIsTracked(t *testing.T) {
 }
 
 // TestAckOfAckEnds: when both sides have everything, no packet follows.
+// Of docs/wire.md: [W134] [W174].
 func TestAckOfAckEnds(t *testing.T) {
 	w, c, s, _ := watched(t, path(0, rtt), path(0, rtt), 1<<20)
 	send(c, 100_000)
@@ -277,6 +282,7 @@ func TestRoundTripSizes(t *testing.T) {
 
 // TestPacketSizeSearch: the largest packet that the path carries is found, within the
 // bound, and a path that stops carrying it is noticed.
+// Of docs/wire.md: [W166] [W167].
 func TestPacketSizeSearch(t *testing.T) {
 	for _, mtu := range []int{1500, 1492, 1400, 1280, 1228} {
 		t.Run(fmt.Sprint(mtu), func(t *testing.T) {

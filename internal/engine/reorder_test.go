@@ -12,6 +12,7 @@ import (
 // TestReorderingIsLearnt: on a path that loses nothing and lets a packet in fifty overtake as
 // many others as depth says, that is taken for loss a few times at first, and then no more
 // (RFC 8985 section 6.2).
+// Of docs/wire.md: [W143].
 func TestReorderingIsLearnt(t *testing.T) {
 	const perPacket = 500 * time.Microsecond
 	for _, depth := range []int{1, 2, 3, 5, 10, 20, 50} {
@@ -49,6 +50,7 @@ func TestReorderingIsLearnt(t *testing.T) {
 
 // TestFirstReorderingCostsNothing: a packet that two others overtake is not lost, and from then
 // on no number of them proves it is.
+// Of docs/wire.md: [W143].
 func TestFirstReorderingCostsNothing(t *testing.T) {
 	w, c, _, _ := watched(t, simnet.LinkConfig{Delay: rtt / 2}, path(0, rtt), 1<<20)
 	late := func(by int) {

@@ -30,6 +30,7 @@ func (w *world) load() {
 
 // TestForgedRetryKillsNoDial: somebody sees our INITIALs and answers the first ones before the server can. The dial goes on
 // whether the server asks for cookies or not, and whether it has got the first INITIAL or not.
+// Of docs/wire.md: [W76] [W81].
 func TestForgedRetryKillsNoDial(t *testing.T) {
 	for _, loaded := range []bool{false, true} {
 		for _, lost := range []bool{false, true} {
@@ -72,6 +73,7 @@ func b2i(b bool) time.Duration {
 
 // TestRetriesAreBounded: a RETRY for each INITIAL, each with another cookie, costs a bounded number of INITIALs, and
 // copies of one cost none.
+// Of docs/wire.md: [W75].
 func TestRetriesAreBounded(t *testing.T) {
 	w := newWorld(t, 1, path(0, rtt), path(0, rtt))
 	forged := 0
@@ -99,6 +101,7 @@ func TestRetriesAreBounded(t *testing.T) {
 
 // TestServerRepeatsTheCookie: the server's parameters have the cookie of the INITIAL that has opened the connection, whether it was
 // asked for or not, and the client's INITIALs have the newest.
+// Of docs/wire.md: [W73] [W82].
 func TestServerRepeatsTheCookie(t *testing.T) {
 	for _, loaded := range []bool{false, true} {
 		var down talk
@@ -134,6 +137,7 @@ func TestServerRepeatsTheCookie(t *testing.T) {
 
 // TestOldCookieIsRenewed: an INITIAL that is repeated when its cookie has grown old is answered by another RETRY, and the
 // dial goes on with that.
+// Of docs/wire.md: [W80].
 func TestOldCookieIsRenewed(t *testing.T) {
 	w := newWorld(t, 1, path(0, rtt), path(0, rtt))
 	w.server.Adjust = func(p *engine.Params) { p.HandshakeTimeout = time.Minute } // the stranger stays half-open

@@ -15,6 +15,7 @@ func TestTransferOverCleanPath(t *testing.T) {
 	}
 }
 
+// TestTransferOverBadPath carries, of docs/wire.md: [W122].
 func TestTransferOverBadPath(t *testing.T) {
 	bad := simnet.LinkConfig{Delay: 25 * time.Millisecond, Loss: 0.02, Reorder: 0.02, Duplicate: 0.01, Corrupt: 0.01}
 	w := newWorld(t, 2, bad, bad)

@@ -39,6 +39,7 @@ func endsWithin(t *testing.T, w *world, f *simnet.Flow, limit time.Duration) {
 
 // TestOnlyTheEndIsMissing: a connection whose peer has every byte waits 3 s for word that it has the end, too. If the peer's host says that
 // nobody is there, it waits for three of its answers.
+// Of docs/wire.md: [W176].
 func TestOnlyTheEndIsMissing(t *testing.T) {
 	w, _, s := lastWords(t)
 	w.client.Kill()
@@ -62,6 +63,7 @@ func TestOnlyTheEndIsMissing(t *testing.T) {
 
 // TestALatePeerReadsACleanEnd: a peer that was stopped when the other side closed and left, or that no packet reached, still reads the end,
 // and learns with its next write that nobody reads.
+// Of docs/wire.md: [W175].
 func TestALatePeerReadsACleanEnd(t *testing.T) {
 	for name, trouble := range map[string]func(w *world){
 		"stopped, timers first":    func(w *world) { w.pause(w.client, w.Now(), 20*time.Second, simnet.TimersFirst) },

@@ -38,6 +38,7 @@ func delivery(t *testing.T, seed uint64, factory congestion.Factory, up, down si
 
 // TestLostAcksDoNotStall: where half of what the receiver sends is lost, and with it half of its windows, a transfer over 50 Mbit/s has
 // 40 of them, and is never silent for a second.
+// Of docs/wire.md: [W173].
 func TestLostAcksDoNotStall(t *testing.T) {
 	for name, factory := range controllers {
 		t.Run(name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"example.com/ebb/wire"
 )
 
+// TestRefuse carries, of docs/wire.md: [W86] [W119].
 func TestRefuse(t *testing.T) {
 	s := newScene(t, Config{})
 	b := initial(0xd, 0xc, nil)
@@ -35,6 +36,7 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
+// TestUnknown carries, of docs/wire.md: [W20] [W103] [W105] [W106] [W119].
 func TestUnknown(t *testing.T) {
 	s := newScene(t, Config{})
 	v := s.get(alice, short(0xbad, 1, data(5)), Reply)
@@ -57,6 +59,7 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
+// TestVersions carries, of docs/wire.md: [W11] [W109] [W110].
 func TestVersions(t *testing.T) {
 	s := newScene(t, Config{Listening: true})
 	b := wire.Must(wire.AppendHeader(nil, wire.Header{Type: wire.Initial, Version: 0x45424299, Dst: 1, Src: 2, NumberLen: 1}))
@@ -80,6 +83,7 @@ func TestVersions(t *testing.T) {
 	}
 }
 
+// TestAnswersAreLimited carries, of docs/wire.md: [W117].
 func TestAnswersAreLimited(t *testing.T) {
 	s := newScene(t, Config{ReplyRate: 100})
 	old := wire.Must(wire.AppendHeader(nil, wire.Header{Type: wire.Initial, Version: 99, Dst: 1, Src: 2, NumberLen: 1}))
@@ -108,6 +112,7 @@ func TestAnswersAreLimited(t *testing.T) {
 	silent.drops(alice, initial(1, 2, nil), Limited)
 }
 
+// TestHalfOpenBounds carries, of docs/wire.md: [W83].
 func TestHalfOpenBounds(t *testing.T) {
 	s := newScene(t, Config{Listening: true, RetryAfter: -1, MaxHalfOpen: 3, Backlog: 2})
 	var ids []wire.ID
@@ -140,6 +145,7 @@ func TestHalfOpenBounds(t *testing.T) {
 	}
 }
 
+// TestRetry carries, of docs/wire.md: [W71] [W72] [W77] [W80] [W119].
 func TestRetry(t *testing.T) {
 	s := newScene(t, Config{Listening: true, RetryAfter: 1})
 	s.opens(alice, 1)
@@ -194,6 +200,7 @@ func (s *scene) asksAgain(from netip.AddrPort, dst, id wire.ID, cookie []byte) {
 }
 
 // TestRetryIsNotLimited: under load it is the only way in.
+// Of docs/wire.md: [W118].
 func TestRetryIsNotLimited(t *testing.T) {
 	s := newScene(t, Config{Listening: true, RetryAfter: 1, ReplyRate: 1})
 	s.opens(alice, 1)
@@ -204,6 +211,7 @@ func TestRetryIsNotLimited(t *testing.T) {
 
 // TestAnyPartOfAMessageOpens: the INITIALs of a flight arrive in any order, and the first to come opens the connection that all
 // of them belong to.
+// Of docs/wire.md: [W53] [W55].
 func TestAnyPartOfAMessageOpens(t *testing.T) {
 	s := newScene(t, Config{Listening: true})
 	part := func(offset uint64) []byte {
@@ -217,6 +225,7 @@ func TestAnyPartOfAMessageOpens(t *testing.T) {
 	}
 }
 
+// TestCookieIsUsedOnce carries, of docs/wire.md: [W79].
 func TestCookieIsUsedOnce(t *testing.T) {
 	s := newScene(t, Config{Listening: true, RetryAfter: 1})
 	s.opens(alice, 1)
@@ -233,6 +242,7 @@ func TestCookieIsUsedOnce(t *testing.T) {
 	s.asksAgain(carol, 5, 6, f.Data)
 }
 
+// TestCookieKeysRotate carries, of docs/wire.md: [W77] [W78].
 func TestCookieKeysRotate(t *testing.T) {
 	j := cookieJar{secret: derive([32]byte{1}, "cookies")}
 	keys := map[string]bool{}

@@ -48,6 +48,7 @@ func TestConnectionHasSeveralIDs(t *testing.T) {
 
 // TestAllIDsAreRemembered: after its end a connection answers under each of its IDs, with numbers that are not repeated, until
 // its time is over or another takes its place; then none of them is known.
+// Of docs/wire.md: [W115].
 func TestAllIDsAreRemembered(t *testing.T) {
 	for _, how := range []string{"time", "eviction"} {
 		s := newScene(t, Config{Listening: true, MaxTombstones: 1})

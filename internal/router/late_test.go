@@ -9,6 +9,7 @@ import (
 	"example.com/ebb/wire"
 )
 
+// TestTombstoneHasTheLastWord carries, of docs/wire.md: [W112] [W114] [W115] [W119] [W162].
 func TestTombstoneHasTheLastWord(t *testing.T) {
 	s := newScene(t, Config{Listening: true})
 	local, _ := s.opens(alice, 7)
@@ -52,6 +53,7 @@ func TestTombstoneOfADialWithoutAnswer(t *testing.T) {
 	s.drops(bob, long(wire.Accept, 0x10, 0x20, wire.AppendPing(nil), 60), Stray)
 }
 
+// TestLateInitialIsNoGhost carries, of docs/wire.md: [W112] [W113].
 func TestLateInitialIsNoGhost(t *testing.T) {
 	s := newScene(t, Config{Listening: true})
 	local, _ := s.opens(alice, 7)
@@ -65,6 +67,7 @@ func TestLateInitialIsNoGhost(t *testing.T) {
 	s.opens(alice, 7)
 }
 
+// TestTombstonesAreCapped carries, of docs/wire.md: [W116].
 func TestTombstonesAreCapped(t *testing.T) {
 	s := newScene(t, Config{Listening: true, MaxTombstones: 50, MaxHalfOpen: -1, RetryAfter: -1, ReplyRate: 1e6})
 	var ids []wire.ID
@@ -146,6 +149,7 @@ func TestTicksWrap(t *testing.T) {
 // The IDs of dials that cross.
 const low, mid, high = wire.ID(10), wire.ID(20), wire.ID(30)
 
+// TestCrossingOursIsLarger carries, of docs/wire.md: [W90] [W96] [W97].
 func TestCrossingOursIsLarger(t *testing.T) {
 	s := newScene(t, Config{})
 	c := s.dials(bob, high)
@@ -168,6 +172,7 @@ func TestCrossingOursIsLarger(t *testing.T) {
 	s.opens(bob, low)
 }
 
+// TestCrossingTheirsIsLarger carries, of docs/wire.md: [W89] [W91] [W94].
 func TestCrossingTheirsIsLarger(t *testing.T) {
 	s := newScene(t, Config{})
 	loser := s.dials(bob, low)
@@ -193,6 +198,7 @@ func TestCrossingTheirsIsLarger(t *testing.T) {
 
 // TestRefusalThatIsOlderThanACrossing: what a peer refused before it began to dial does not end our dial, and what
 // it refuses afterwards does.
+// Of docs/wire.md: [W98].
 func TestRefusalThatIsOlderThanACrossing(t *testing.T) {
 	refusal := long(wire.Refuse, high, dstOf(high), wire.AppendClose(nil, wire.CodeRefused, ""), 0)
 	s := newScene(t, Config{})
@@ -207,6 +213,7 @@ func TestRefusalThatIsOlderThanACrossing(t *testing.T) {
 
 // TestAnswerEndsAWaitAtOnce: an INITIAL that comes in one batch with the answer to a dial does not cross it. If it
 // did, the peer would have a connection, and the dial an error.
+// Of docs/wire.md: [W100].
 func TestAnswerEndsAWaitAtOnce(t *testing.T) {
 	for name, answer := range map[string][]byte{
 		"REFUSE": long(wire.Refuse, low, dstOf(low), wire.AppendClose(nil, wire.CodeRefused, ""), 0),
@@ -221,6 +228,7 @@ func TestAnswerEndsAWaitAtOnce(t *testing.T) {
 	}
 }
 
+// TestCrossingSeveralOfOurs carries, of docs/wire.md: [W91] [W92].
 func TestCrossingSeveralOfOurs(t *testing.T) {
 	s := newScene(t, Config{})
 	s.dials(bob, high)
@@ -239,6 +247,7 @@ func TestCrossingSeveralOfOurs(t *testing.T) {
 	}
 }
 
+// TestCrossingOursEnded carries, of docs/wire.md: [W93].
 func TestCrossingOursEnded(t *testing.T) {
 	s := newScene(t, Config{Listening: true})
 	s.dials(bob, low)
@@ -263,6 +272,7 @@ func TestCrossingTheirsEnded(t *testing.T) {
 	}
 }
 
+// TestCrossingOursCameLater carries, of docs/wire.md: [W101].
 func TestCrossingOursCameLater(t *testing.T) {
 	// Theirs is a connection for the listener, whatever the IDs.
 	s := newScene(t, Config{Listening: true})
@@ -286,6 +296,7 @@ func TestCrossingFullBacklog(t *testing.T) {
 	s.opens(bob, high)
 }
 
+// TestCrossingOurselves carries, of docs/wire.md: [W99].
 func TestCrossingOurselves(t *testing.T) {
 	s := newScene(t, Config{Listening: true})
 	c := s.dials(bob, low)
@@ -312,6 +323,7 @@ func TestEveryReasonHasAName(t *testing.T) {
 }
 
 // TestTombstoneRepeatsTheEnd: one whose peer may lack the end says it before its CLOSE, as long as its ID is remembered.
+// Of docs/wire.md: [W175].
 func TestTombstoneRepeatsTheEnd(t *testing.T) {
 	for _, stop := range []bool{false, true} {
 		s := newScene(t, Config{Listening: true})

@@ -131,6 +131,7 @@ func (s *scene) parsed(b []byte, seed uint32) (wire.Header, wire.Frame) {
 	return h, f
 }
 
+// TestIDsAreUnpredictableAndFree carries, of docs/wire.md: [W49].
 func TestIDsAreUnpredictableAndFree(t *testing.T) {
 	a, b := newScene(t, Config{}), newScene(t, Config{})
 	other := newScene(t, Config{Seed: [32]byte{1}})
@@ -160,6 +161,7 @@ func TestIDsAreUnpredictableAndFree(t *testing.T) {
 	}
 }
 
+// TestConnectionIsFoundByItsID carries, of docs/wire.md: [W54] [W55].
 func TestConnectionIsFoundByItsID(t *testing.T) {
 	s := newScene(t, Config{Listening: true})
 	id, c := s.opens(alice, 7)
@@ -181,6 +183,7 @@ func TestConnectionIsFoundByItsID(t *testing.T) {
 	}
 }
 
+// TestAnswersToADial carries, of docs/wire.md: [W59] [W74] [W87] [W111].
 func TestAnswersToADial(t *testing.T) {
 	const ours, theirs = wire.ID(0x10), wire.ID(0x20)
 	dst := dstOf(ours)
@@ -224,6 +227,7 @@ func idBytes(id wire.ID) []byte {
 	return b[1 : 1+wire.IDSize]
 }
 
+// TestUnknownFindsBothSides carries, of docs/wire.md: [W107].
 func TestUnknownFindsBothSides(t *testing.T) {
 	s := newScene(t, Config{Listening: true})
 	dial := s.dials(bob, 0x10)
@@ -240,6 +244,7 @@ func TestUnknownFindsBothSides(t *testing.T) {
 	s.drops(bob, appendUnknown(nil, 0x10), Stray)   // our own ID, not the peer's
 }
 
+// TestForeignAndMalformed carries, of docs/wire.md: [W3] [W22] [W51] [W52].
 func TestForeignAndMalformed(t *testing.T) {
 	s := newScene(t, Config{Listening: true})
 	for _, b := range [][]byte{{}, {0x00, 1}, {0x40}, {0xc0, 0, 0}, []byte("d1:ad2:id20:")} {

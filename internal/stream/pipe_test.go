@@ -25,6 +25,7 @@ func newRecv(h *heap, window uint64) *Recv {
 // TestReceiveAnyOrder: bytes that come in any order, overlapping and repeated, are
 // read once and in order, by callers who wait with their memory lent and by those who
 // do not, and the chunks go back.
+// Of docs/wire.md: [W121].
 func TestReceiveAnyOrder(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	want := make([]byte, 200_000)
@@ -80,6 +81,7 @@ func TestReceiveAnyOrder(t *testing.T) {
 
 // TestGapsAreBounded: single bytes with holes between them buy a bounded number of
 // spans; what fits no more is refused, and what closes a hole is not.
+// Of docs/wire.md: [W130].
 func TestGapsAreBounded(t *testing.T) {
 	p := newRecv(new(heap), 1<<20)
 	refused := 0
@@ -98,6 +100,7 @@ func TestGapsAreBounded(t *testing.T) {
 
 // TestWindowGrowsWhenItBinds: a window emptied within two round trips doubles up to
 // its bound, and one emptied slowly does not.
+// Of docs/wire.md: [W126].
 func TestWindowGrowsWhenItBinds(t *testing.T) {
 	p := newRecv(new(heap), 64<<10)
 	p.maxWindow = 256 << 10

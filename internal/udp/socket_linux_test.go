@@ -48,6 +48,7 @@ func isolated(t *testing.T, f func(), commands ...string) {
 	}
 }
 
+// TestDontFragment carries, of docs/wire.md: [W163].
 func TestDontFragment(t *testing.T) {
 	for _, p := range systemPaths {
 		var server *Socket
