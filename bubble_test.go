@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -385,7 +386,8 @@ func TestCloseInTheBackground(t *testing.T) {
 // LingerTimeout, and Drain says so.
 func TestUndeliverable(t *testing.T) {
 	inBubble(t, delayed, delayed, func(b *bubble) {
-		c, _ := b.connect(&ebb.Config{LingerTimeout: 5 * time.Second}, nil)
+		c, peer := b.connect(&ebb.Config{LingerTimeout: 5 * time.Second}, nil)
+		defer runtime.KeepAlive(peer) // or it is collected, and resets
 		b.SetLink(b.client, b.server, simnet.LinkConfig{Loss: 1})
 		write(b.T, c, "into the void")
 		start := time.Now()
@@ -505,7 +507,8 @@ func TestAHungSendIsNobodysSilence(t *testing.T) {
 func TestAHoleIsNamed(t *testing.T) {
 	hole := simnet.LinkConfig{Delay: oneWay, Rules: []simnet.Rule{{Match: simnet.Larger(1227), Loss: 1}}}
 	inBubble(t, delayed, delayed, func(b *bubble) {
-		_, s := b.connect(nil, nil) // the other side keeps it alive
+		c, s := b.connect(nil, nil)
+		defer runtime.KeepAlive(c) // its keep-alives are answered
 		b.SetLink(b.client, b.server, hole)
 		b.SetLink(b.server, b.client, hole)
 		write(b.T, s, string(make([]byte, 10_000)))
@@ -531,7 +534,8 @@ func TestTheUserTimeoutHasADefault(t *testing.T) {
 		{-1, 0, 30 * time.Second}, {-1, 5 * time.Second, 5 * time.Second}, {time.Hour, 10 * time.Second, 10 * time.Second}, {-1, -1, 0},
 	} {
 		inBubble(t, delayed, delayed, func(b *bubble) {
-			c, _ := b.connect(&ebb.Config{IdleTimeout: tt.idle, UserTimeout: tt.user}, nil)
+			c, peer := b.connect(&ebb.Config{IdleTimeout: tt.idle, UserTimeout: tt.user}, nil)
+			defer runtime.KeepAlive(peer) // or it is collected, and resets
 			b.SetLink(b.client, b.server, simnet.LinkConfig{Loss: 1})
 			b.SetLink(b.server, b.client, simnet.LinkConfig{Loss: 1})
 			write(b.T, c, "into the void")

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,7 +58,8 @@ func TestCloseRead(t *testing.T) {
 
 func TestClosedConn(t *testing.T) {
 	leavesNothing(t)
-	a, _ := pair(t, nil)
+	a, peer := pair(t, nil)
+	defer runtime.KeepAlive(peer) // or it is collected, and resets
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +81,8 @@ func TestClosedConn(t *testing.T) {
 
 func TestCloseWakesWaiters(t *testing.T) {
 	leavesNothing(t)
-	a, _ := pair(t, &ebb.Config{SendBuffer: 64 << 10})
+	a, peer := pair(t, &ebb.Config{SendBuffer: 64 << 10})
+	defer runtime.KeepAlive(peer) // or it is collected, and resets
 	failed := make(chan error, 3)
 	for range 2 { // one waits in Read, the other for its turn
 		go func() { _, err := a.Read(make([]byte, 1)); failed <- err }()
@@ -245,7 +248,8 @@ func TestLinger(t *testing.T) {
 
 func TestDeadlines(t *testing.T) {
 	leavesNothing(t)
-	a, _ := pair(t, &ebb.Config{SendBuffer: 64 << 10})
+	a, peer := pair(t, &ebb.Config{SendBuffer: 64 << 10})
+	defer runtime.KeepAlive(peer) // or it is collected, and resets
 	isTimeout := func(what string, err error) {
 		t.Helper()
 		var ne net.Error
@@ -334,7 +338,8 @@ func TestDrainTellsWhatFailedBefore(t *testing.T) {
 // TestADrainThatIsCutShortLeavesTheRest: the next one tells of what it did not wait for.
 func TestADrainThatIsCutShortLeavesTheRest(t *testing.T) {
 	inBubble(t, delayed, delayed, func(b *bubble) {
-		c, _ := b.connect(&ebb.Config{LingerTimeout: 10 * time.Second}, nil)
+		c, peer := b.connect(&ebb.Config{LingerTimeout: 10 * time.Second}, nil)
+		defer runtime.KeepAlive(peer) // or it is collected, and resets
 		b.SetLink(b.client, b.server, simnet.LinkConfig{Loss: 1})
 		write(b.T, c, "into the void")
 		c.Close()

@@ -63,8 +63,13 @@ func (c *aimd) Stats() congestion.Stats {
 // TestAControllerOfTheProgramDrivesAConnection: it is told what is sent, acknowledged and lost, its window is kept, and
 // what it says of itself is in the connection's Info.
 func TestAControllerOfTheProgramDrivesAConnection(t *testing.T) {
-	const size, lost = 1 << 20, 300 // bytes; the packet that is dropped
-	up := simnet.LinkConfig{Delay: oneWay, Drop: func(n int, _ []byte) bool { return n == lost }}
+	const size = 1 << 20
+	dropped := false // one packet with data, in the middle
+	up := simnet.LinkConfig{Delay: oneWay, Drop: func(n int, b []byte) bool {
+		drop := !dropped && n >= 300 && len(b) > 1000
+		dropped = dropped || drop
+		return drop
+	}}
 	inBubble(t, up, delayed, func(b *bubble) {
 		c, s := b.connect(&ebb.Config{BandwidthLimit: ebb.Unlimited, Congestion: newAIMD}, nil)
 		start := time.Now()
