@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -243,7 +244,10 @@ func AppendPadding(dst []byte, n int) []byte {
 	if n <= 0 {
 		return dst
 	}
-	return append(dst, make([]byte, min(n, maxDatagram))...) // the compiler makes no slice here
+	at := len(dst)
+	dst = slices.Grow(dst, min(n, maxDatagram))[:at+min(n, maxDatagram)]
+	clear(dst[at:])
+	return dst
 }
 
 // AppendPing appends a PING frame.
