@@ -239,7 +239,15 @@ func closesFromCallback(t *testing.T, config func(*callback) *ebb.Config, closes
 	pc.Write([]byte("not ours"))
 	d := ebb.Dialer{Config: inMode(nil), Timeout: patience}
 	if c, err := d.Dial("udp4", e.Addr().String()); err == nil {
-		c.(*ebb.Conn).Abort()
+		c := c.(*ebb.Conn)
+		c.Write([]byte{1})
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		limit := time.Now().Add(patience)
+		for i := c.Info(); i.SendBuffered > 0 && i.State == ebb.StateEstablished && time.Now().Before(limit); i = c.Info() {
+			<-tick.C // until its peer is complete, too: an abort is said once
+		}
+		c.Abort()
 	}
 	select {
 	case <-cb.done:
