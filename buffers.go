@@ -15,7 +15,7 @@ const (
 	batchBytes = 64 << 10
 	// batchTrains is how many trains it may consist of.
 	batchTrains = 32
-	// receiveMessages is how many datagrams are read at once, and intakeSize the
+	// receiveMessages is how many datagrams are read at once, and receiveSize the
 	// room for each: what any path of today carries.
 	receiveMessages = 32
 	receiveSize     = 2048

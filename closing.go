@@ -39,7 +39,7 @@ func (s *closingSet) resolve(c *conn, err error) {
 	defer s.mu.Unlock()
 	d := s.open[c]
 	if d == nil {
-		panic("BUG: a connection settled that was not closed")
+		panic("BUG: a connection resolved that was not closed")
 	}
 	d.err = err
 	close(d.done)

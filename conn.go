@@ -209,7 +209,7 @@ func (c *conn) drop() {
 	defer c.mu.Unlock()
 	c.dropped = true
 	if !c.closed && c.sock.Interruptible() {
-		c.arm(c.endpoint.now()) // settle does the rest
+		c.arm(c.endpoint.now()) // step does the rest
 	}
 }
 

@@ -252,7 +252,7 @@ func (e *endpoint) startDial(network string, remote netip.AddrPort) (*conn, erro
 // begin sends the INITIAL of a dial, and returns what is to be reported.
 func (c *conn) begin() news {
 	c.mu.Lock()
-	return c.settle(c.endpoint.now())
+	return c.step(c.endpoint.now())
 }
 
 // connectedDial ends the wait of a dial that was answered.

@@ -49,7 +49,7 @@ func (c *conn) input(run []arrival) news {
 	for i := range run {
 		c.engine.HandleSegment(now, run[i].path, run[i].ecn, run[i].seg)
 	}
-	return c.settle(now)
+	return c.step(now)
 }
 
 // expire is the timer heap's call. It may be early, because a connection's time is only ever
@@ -69,7 +69,7 @@ func (c *conn) hinted(h engine.Hint) news {
 	c.mu.Lock()
 	now := c.endpoint.now()
 	c.engine.Unreachable(now, h)
-	return c.settle(now)
+	return c.step(now)
 }
 
 // cut ends the connection because its socket is gone.
@@ -82,13 +82,13 @@ func (c *conn) cut() {
 // proceed does what follows from a change of the engine's state. It takes over
 // conn.mu and unlocks it.
 func (c *conn) proceed(now time.Duration) {
-	if n := c.settle(now); n != 0 {
+	if n := c.step(now); n != 0 {
 		c.endpoint.report(c, n)
 	}
 }
 
-// settle is proceed but for the report, which is the caller's.
-func (c *conn) settle(now time.Duration) news {
+// step is proceed but for the report, which is the caller's.
+func (c *conn) step(now time.Duration) news {
 	if c.dropped && !c.closed && !c.ended {
 		c.shut()
 	}

@@ -197,7 +197,7 @@ func (e *endpoint) leaveUnread(s *socket) {
 	}
 }
 
-// watchUnread looks after some time if somebody reads. lead.mu is held.
+// watchUnread looks after some time if somebody reads. leadership.mu is held.
 func (e *endpoint) watchUnread(s *socket, after time.Duration) {
 	l := &s.leadership
 	l.watched = true

@@ -93,7 +93,7 @@ func (c *Conn) Unsent() bool { return c.hasWork() }
 func (c *Conn) UpdateInterval() time.Duration { return pacing.UpdateInterval(c.path.rtt.smoothed) }
 
 // setRate computes the pacing rate: the least of the controller's, the share of the
-// budget and the own limit. The bucket is settled at the old rate first.
+// budget and the own limit. The bucket is credited at the old rate first.
 func (c *Conn) setRate(now time.Duration) {
 	window := c.path.cc.Window()
 	asked := c.path.cc.PacingRate(c.path.rtt.smoothed)

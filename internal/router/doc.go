@@ -4,5 +4,5 @@
 // of connections that are gone. Section 3 of docs/wire.md has the rules.
 //
 // The package is pure: time comes in as an argument, and randomness from a
-// seed. A Gate has no lock; its endpoint's guards it.
+// seed. A Router has no lock; its endpoint's guards it.
 package router
