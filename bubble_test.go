@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"example.com/ebb"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // The tests in this file run the whole stack over a simulated network, with the

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"example.com/ebb"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 func TestHalfClose(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 
 	"example.com/ebb"
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // TestWhatIsWrongWithAFactoryIsTheError: a factory's own error can be matched where it was given.

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/net/nettest"
 
 	"example.com/ebb"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // patience bounds the wait for what must happen. It decides how long a failing

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"example.com/ebb"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // roleEnv makes the test binary play one side of a test in a process of its own.

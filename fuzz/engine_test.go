@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 	"example.com/ebb/internal/stream"
 	"example.com/ebb/ledbat"
 	"example.com/ebb/wire"

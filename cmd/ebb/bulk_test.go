@@ -16,7 +16,7 @@ import (
 
 	"example.com/ebb"
 	"example.com/ebb/cmd/ebb/internal/transfer"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 var transferBytes = flag.Int64("transfer-bytes", 16<<20, "size of the file that the tests over bad networks send")

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"example.com/ebb/internal/kernel"
+	"example.com/ebb/internal/lab/kernel"
 )
 
 // netlabVariable names the folder of netlab where --netlab does not.

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/matrix"
+	"example.com/ebb/internal/lab/matrix"
 	"example.com/ebb/ledbat"
 )
 

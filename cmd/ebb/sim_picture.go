@@ -13,7 +13,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
 
-	"example.com/ebb/internal/matrix"
+	"example.com/ebb/internal/lab/matrix"
 )
 
 // flowColors tell flows apart; with more of them they come round again.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/ebb/internal/matrix"
+	"example.com/ebb/internal/lab/matrix"
 )
 
 func TestSimTable(t *testing.T) {

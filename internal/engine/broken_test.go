@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/competitor"
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/competitor"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // brokenRTT is of the paths that begin to lose some of their packets.

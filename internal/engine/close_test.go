@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 const rtt = 40 * time.Millisecond

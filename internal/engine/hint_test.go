@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // TestHintsEndOnlyDials: that nobody listens ends a dial, whether the packet is known or not, unless it was never sent. Other hints

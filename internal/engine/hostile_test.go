@@ -7,7 +7,7 @@ import (
 
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 	"example.com/ebb/internal/stream"
 	"example.com/ebb/wire"
 )

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // TestIdleConnectionLives: an hour of silence costs a probe every 15 s and its

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // TestSilenceIsWhatLimits: once timeouts have passed with nothing heard, the peer's silence is what limits a sender, and not

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // shrinking is a bulk transfer over a path whose MTU falls in the middle of it. It returns the

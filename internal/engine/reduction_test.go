@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // halving is a fixed controller that halves its window for a loss, once for all that is

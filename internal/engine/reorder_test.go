@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // TestReorderingIsLearnt: on a path that loses nothing and lets a packet in fifty overtake as

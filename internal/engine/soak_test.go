@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 var soakHours = flag.Int("hours", 200, "hours of connections that TestSoak lives through, of all together")

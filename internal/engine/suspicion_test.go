@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // killWorld is a path that has been in use for a while by a client that does one of three things.

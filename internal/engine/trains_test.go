@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // push writes n bytes from a to b over a way that loses the trains for which drop answers

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 func TestTransferOverCleanPath(t *testing.T) {

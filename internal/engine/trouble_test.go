@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // troubles is what may befall a connection besides loss: each changes the rules of a link or stops a process, some

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // lastWords is a connection over which the server has said something that the client has read, before it closes.

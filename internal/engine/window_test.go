@@ -6,7 +6,7 @@ import (
 
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // delivery runs a transfer that lasts for d and returns its rate in bytes per second, and the longest time in which the

@@ -25,18 +25,18 @@ const root = "../.."
 
 // pure are the packages that the rule is for; the value says whether sync/atomic is allowed.
 var pure = map[string]bool{
-	"wire":                false,
-	"congestion":          false,
-	"ledbat":              false,
-	"pacing":              false,
-	"pool":                true,
-	"internal/engine":     false,
-	"internal/router":     false,
-	"internal/competitor": false,
-	"internal/shaper":     false,
-	"internal/stream":     false,
-	"internal/untrusted":  false,
-	"internal/protect":    false,
+	"wire":                    false,
+	"congestion":              false,
+	"ledbat":                  false,
+	"pacing":                  false,
+	"pool":                    true,
+	"internal/engine":         false,
+	"internal/router":         false,
+	"internal/lab/competitor": false,
+	"internal/shaper":         false,
+	"internal/stream":         false,
+	"internal/untrusted":      false,
+	"internal/protect":        false,
 }
 
 // goList runs go list in the module and returns the lines of its answer.
@@ -176,7 +176,7 @@ func kind(module, path string) string {
 	if !under(module, path) {
 		return ""
 	}
-	for _, other := range []string{"cmd", "fuzz", "examples", "internal/simnet", "internal/competitor", "internal/kernel", "internal/matrix", "internal/purity"} {
+	for _, other := range []string{"cmd", "fuzz", "examples", "internal/lab", "internal/purity"} {
 		if under(module+"/"+other, path) {
 			return "other"
 		}
@@ -194,8 +194,8 @@ func TestKind(t *testing.T) {
 		"m/wire":                  "library",
 		"m/internal/engine":       "library",
 		"m/cmd/ebb":               "other",
-		"m/internal/simnet":       "other",
-		"m/internal/simnetworks":  "library",
+		"m/internal/lab/simnet":   "other",
+		"m/internal/labours":      "library",
 		"mm":                      "",
 		"github.com/spf13/pflag":  "",
 		"golang.org/x/net/ipv4":   "",

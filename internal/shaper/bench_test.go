@@ -3,8 +3,8 @@ package shaper_test
 import (
 	"testing"
 
+	"example.com/ebb/internal/lab/simnet"
 	"example.com/ebb/internal/shaper"
-	"example.com/ebb/internal/simnet"
 	"example.com/ebb/pool"
 )
 

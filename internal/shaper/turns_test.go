@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 	"example.com/ebb/wire"
 )
 

@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 	"example.com/ebb/internal/udp"
 )
 

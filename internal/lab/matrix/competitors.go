@@ -2,7 +2,7 @@ package matrix
 
 import (
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/competitor"
+	"example.com/ebb/internal/lab/competitor"
 )
 
 // Competitors are the names of the foreground's controllers.

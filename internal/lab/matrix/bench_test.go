@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"example.com/ebb/internal/competitor"
+	"example.com/ebb/internal/lab/competitor"
 )
 
 // BenchmarkSecond is a second of 1 Gbit/s beside nothing else.

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/competitor"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/competitor"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // With 1.2 ms for a packet and an ACK for every second one, a pair that finds no queue is back after

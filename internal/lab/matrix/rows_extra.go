@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"time"
 
-	"example.com/ebb/internal/competitor"
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/competitor"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // extraRows are those without a number. Most have no bar: nothing was promised, but a change should

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // The path of the timeline: 10 Mbit/s, 40 ms.

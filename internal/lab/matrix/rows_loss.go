@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // lossRows are those on paths that lose packets without a queue.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // spiralCases are long paths on which several timeouts come before the transfer that counts. Where

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/competitor"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/competitor"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // models are the factories that stand for the kernel's congestion controls.

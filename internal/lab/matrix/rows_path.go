@@ -3,7 +3,7 @@ package matrix
 import (
 	"time"
 
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // pathRows are those on paths that change, or lie about time and order.

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/competitor"
-	"example.com/ebb/internal/simnet"
+	"example.com/ebb/internal/lab/competitor"
+	"example.com/ebb/internal/lab/simnet"
 )
 
 // yieldRows are those with foreground traffic, which is to notice nothing.

@@ -1,5 +1,5 @@
 // Package kernel puts Ebb and the kernel's own TCP on one bottleneck and measures there what each
-// gets: the same scenarios that internal/simnet runs in virtual time, with real sockets, real
+// gets: the same scenarios that internal/lab/simnet runs in virtual time, with real sockets, real
 // timers and a real competitor. It also compares the models of package competitor with the kernel's
 // own.
 //

@@ -59,7 +59,7 @@ func TestGolden(t *testing.T) {
 		}
 	}
 	if t.Failed() {
-		t.Log("if that is what was meant: go test ./internal/matrix -run TestGolden -update")
+		t.Log("if that is what was meant: go test ./internal/lab/matrix -run TestGolden -update")
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/ebb/internal/competitor"
+	"example.com/ebb/internal/lab/competitor"
 )
 
 func mustSelect(t *testing.T, rows ...string) []Case {
