@@ -284,25 +284,6 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// A connection that is not a sender's does not end receive --once.
-func TestOnceWaitsForASender(t *testing.T) {
-	to := t.TempDir()
-	receiver := start(t, prepare(t, "tcp", "receive", "--once", "127.0.0.1:0", to), true)
-	conn, err := net.Dial("tcp", receiver.address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprint(conn, "GET / HTTP/1.0\r\n\r\n")
-	conn.Close()
-	file := writeFile(t, filepath.Join(t.TempDir(), "a"), []byte("x"))
-	if status, _, stderr := execute(t, "tcp", "send", file, receiver.address); status != 0 {
-		t.Errorf("the sender: status %d\n%s", status, stderr)
-	}
-	if status := receiver.wait(t); status != 0 {
-		t.Errorf("the receiver: status %d\n%s", status, receiver.stderr.String())
-	}
-}
-
 // A sender whose peer is something else says so.
 func TestSendToSomethingElse(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -2,7 +2,9 @@ package main
 
 import (
 	"crypto/sha256"
+	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -79,7 +81,7 @@ func TestReasonsOfAPeerAreEscaped(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.stdin.Write([]byte("x"))
-		peer := &hostile.Peer{Reason: nasty, Say: []byte(offer("fdp.\u202egnp"))}
+		peer := &hostile.Peer{Reason: nasty, Say: []byte(offer("photo\u00a0"))}
 		hostilePeer(t, peer, func() { peer.Dial(address) })
 		if status := p.wait(t); status != 1 {
 			t.Errorf("%s: status %d", args[0], status)
@@ -89,29 +91,34 @@ func TestReasonsOfAPeerAreEscaped(t *testing.T) {
 	}
 }
 
-// Names and messages of the transfer's protocol reach the terminal escaped. A name that is allowed is
-// on the disk as it was sent.
+// Names and messages of the transfer's protocol reach the terminal escaped. No name that could deceive
+// who reads it gets onto the disk.
 func TestNamesAndMessagesOfAPeerAreEscaped(t *testing.T) {
 	to := t.TempDir()
 	sum := sha256.Sum256([]byte("x"))
 	const end = "\x00\x00"
 	for _, test := range []struct{ name, shown, rest string }{
-		{"fdp.\u202egnp\u00a0\u200b", `fdp.\u202egnp\u00a0\u200b`, "\x01x\x01" + string(sum[:]) + end},
-		{"fdp.\u202egnp\u00a0", `fdp.\u202egnp\u00a0`, "\x01x\x01" + strings.Repeat("h", 32) + end},
+		{"photo\u00a0名", `photo\u00a0名`, "\x01x\x01" + string(sum[:]) + end},
+		{"photo\u00a0", `photo\u00a0`, "\x01x\x01" + strings.Repeat("h", 32) + end},
+		{"fdp.\u202egnp\u00a0\u200b", `fdp.\u202egnp\u00a0\u200b`, end},
+		{"-rf\u2028", `-rf\u2028`, end},
 		{"\x1b[2J\r", `\u001b[2J\u000d`, end},
 		{"\xff\n", `\xff\u000a`, end},
 	} {
-		receiver := start(t, prepare(t, "tcp", "receive", "--once", "127.0.0.1:0", to), true)
+		receiver := start(t, prepare(t, "tcp", "receive", "127.0.0.1:0", to), true)
 		conn, err := net.Dial("tcp", receiver.address)
 		if err != nil {
 			t.Fatal(err)
 		}
 		conn.Write([]byte(offer(test.name) + test.rest))
+		conn.(*net.TCPConn).CloseWrite()
+		io.Copy(io.Discard, conn) // until the receiver is done with it
+		receiver.Process.Signal(os.Interrupt)
 		receiver.wait(t)
 		conn.Close()
 		wantSafe(t, receiver.stdout.String()+receiver.stderr.String(), test.shown)
 	}
-	if got := listDir(t, to); !slices.Equal(got, []string{"fdp.\u202egnp\u00a0\u200b"}) {
+	if got := listDir(t, to); !slices.Equal(got, []string{"photo\u00a0名"}) {
 		t.Errorf("on the disk: %q", got)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -119,7 +126,7 @@ func TestNamesAndMessagesOfAPeerAreEscaped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	file := writeFile(t, filepath.Join(t.TempDir(), "fdp.\u202egnp"), []byte("x"))
+	file := writeFile(t, filepath.Join(t.TempDir(), "photo\u00a0"), []byte("x"))
 	go func() {
 		conn, err := ln.Accept()
 		if err != nil {
@@ -133,5 +140,5 @@ func TestNamesAndMessagesOfAPeerAreEscaped(t *testing.T) {
 	if status != 1 {
 		t.Errorf("send: status %d", status)
 	}
-	wantSafe(t, stdout+stderr, nastyShown, `fdp.\u202egnp`)
+	wantSafe(t, stdout+stderr, nastyShown, `photo\u00a0`)
 }

@@ -11,14 +11,17 @@ import (
 	"sync"
 	"time"
 
+	"example.com/ebb/cmd/ebb/internal/settings"
 	"example.com/ebb/cmd/ebb/internal/transfer"
 )
 
 const (
-	// maxSenders is how many senders are served at once; others wait.
-	maxSenders = 64
-	// senderTimeout is how long a sender may be silent.
+	// offerTimeout is how long a sender may take to say what it wants, and senderTimeout for any
+	// message behind that.
+	offerTimeout  = 30 * time.Second
 	senderTimeout = 2 * time.Minute
+	// maxRefusing is how many senders are told at once that there is no place; more hear nothing.
+	maxRefusing = 32
 )
 
 // fileServer receives files into a directory.
@@ -26,10 +29,21 @@ type fileServer struct {
 	transport transport
 	receiver  transfer.Receiver
 	console   console
+	from      networks
+	places    *places
 	once      bool // end with the first sender
 	verbose   bool
 
-	mu sync.Mutex // one line at a time
+	mu        sync.Mutex // one line at a time
+	grumbling *grumbler
+}
+
+// receiveOptions is what the command line says beside the connections.
+type receiveOptions struct {
+	maxSenders, maxSendersPerHost int
+	maxFiles                      int64
+	maxSize                       settings.Size
+	minRate                       settings.Rate
 }
 
 // receive is the command.
@@ -41,18 +55,21 @@ SHA-256 matches; what is on its way has a name that ends in `+transfer.PartialSu
 Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.`,
 		`  ebb receive :9000 inbox                   until it is interrupted
   ebb receive --once localhost:9000 inbox   one sender, for scripts
+  ebb receive --from 192.0.2.0/24 --max-size 10GB :9000 inbox
 `)
 	var options transportOptions
-	server := fileServer{console: c}
-	fs.BoolVar(&server.once, "once", false, "end when the first sender is done")
-	fs.BoolVar(&server.receiver.Overwrite, "overwrite", false, "let files replace those of the same name")
-	fs.BoolVarP(&server.verbose, "verbose", "v", false, "print details of the connections")
+	var own receiveOptions
+	server := fileServer{console: c, grumbling: newGrumbler(c.stderr)}
+	server.register(fs, &own)
 	options.register(fs, defaultBandwidthLimit)
 	if err := fs.parse(args, 2, 2); err != nil {
 		return err
 	}
 	address, dir := fs.Arg(0), fs.Arg(1)
 	if err := checkAddress(address, true); err != nil {
+		return err
+	}
+	if err := server.configure(own); err != nil {
 		return err
 	}
 	chosen, err := options.resolve(c.stderr)
@@ -64,6 +81,7 @@ Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.`,
 		return fmt.Errorf("cannot store files in %s: %w", dir, err)
 	}
 	defer root.Close()
+	server.receiver.Root = root
 	if server.transport, err = open(chosen); err != nil {
 		return err
 	}
@@ -72,37 +90,109 @@ Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.`,
 		return err
 	}
 	fmt.Fprintf(c.stderr, "ebb receive: listening on %v\n", ln.Addr())
-	server.receiver.Root = root
-	server.receiver.Timeout = senderTimeout
 	err = server.serve(ctx, ln)
 	server.transport.drainEnds()
 	return err
 }
 
+// register adds the flags that are receive's alone.
+func (s *fileServer) register(fs *flagSet, own *receiveOptions) {
+	fs.BoolVar(&s.once, "once", false, "end when the first sender is done")
+	fs.BoolVar(&s.receiver.Overwrite, "overwrite", false, "let files replace those of the same name")
+	fs.Var(&s.from, "from", "serve only this `network`, such as 192.0.2.0/24, or address; may be given\nseveral times")
+	fs.IntVar(&own.maxSenders, "max-senders", 64, "how many senders are served at once")
+	fs.IntVar(&own.maxSendersPerHost, "max-senders-per-host", 8, "how many of them may have one IPv4 address or IPv6 /56")
+	fs.Int64Var(&own.maxFiles, "max-files", 100_000, "store no more files than this in all; 0 is no limit")
+	fs.Var(&own.maxSize, "max-size", "store no more `bytes` than this in all; 0 is no limit")
+	own.minRate = 1000
+	fs.Var(&own.minRate, "min-rate", "give up a sender that is slower than this `rate` over a minute; 0 waits\nfor ever")
+	fs.BoolVarP(&s.verbose, "verbose", "v", false, "print details of the connections")
+}
+
+// configure takes what the flags say.
+func (s *fileServer) configure(own receiveOptions) error {
+	switch {
+	case own.maxSenders < 1:
+		return usageErrorf("--max-senders is %d: want at least 1", own.maxSenders)
+	case own.maxSendersPerHost < 1:
+		return usageErrorf("--max-senders-per-host is %d: want at least 1", own.maxSendersPerHost)
+	case own.maxFiles < 0:
+		return usageErrorf("--max-files is %d: want at least 0", own.maxFiles)
+	}
+	s.places = newPlaces(own.maxSenders, own.maxSendersPerHost)
+	s.receiver.Quota = transfer.NewQuota(own.maxFiles, int64(own.maxSize))
+	s.receiver.MinRate = int64(own.minRate)
+	s.receiver.Greeting, s.receiver.Timeout = offerTimeout, senderTimeout
+	s.receiver.Umask = transfer.Umask()
+	return nil
+}
+
 // serve accepts senders until ctx ends, or the first of them is done.
 func (s *fileServer) serve(ctx context.Context, ln net.Listener) error {
-	defer ln.Close()
+	ctx, cancel := context.WithCancel(ctx)
 	var sessions sync.WaitGroup
 	defer sessions.Wait()
-	free := make(chan struct{}, maxSenders)
+	defer cancel()
+	defer ln.Close()
+	first := make(chan error, 1) // with --once: how the first sender's session ended
+	refusing := make(chan struct{}, maxRefusing)
 	for {
-		free <- struct{}{}
 		conn, err := ln.Accept()
 		if err != nil {
-			return fmt.Errorf("cannot accept senders: %w", err)
-		}
-		if s.once {
-			if err := s.session(ctx, conn); !errors.Is(err, transfer.ErrGreeting) {
+			select {
+			case err := <-first:
 				return err
+			default:
+				return fmt.Errorf("cannot accept senders: %w", err)
 			}
-			<-free
+		}
+		from := addrOf(conn.RemoteAddr())
+		if !s.from.admit(from) {
+			s.grumble("ebb receive: %v is in no network of --from\n", conn.RemoteAddr())
+			drop(conn)
+			continue
+		}
+		release, err := s.places.take(from)
+		if err != nil {
+			s.grumble("ebb receive: the sender at %v is refused: %v\n", conn.RemoteAddr(), err)
+			refuse(conn, err, &sessions, refusing)
 			continue
 		}
 		sessions.Go(func() {
-			s.session(ctx, conn)
-			<-free
+			defer release()
+			err := s.session(ctx, conn)
+			if s.once && !errors.Is(err, transfer.ErrNoSender) {
+				select {
+				case first <- err:
+					ln.Close()
+				default:
+				}
+			}
 		})
 	}
+}
+
+// refuse tells a sender why it is not served, if not too many are being told just now.
+func refuse(conn net.Conn, why error, sessions *sync.WaitGroup, refusing chan struct{}) {
+	select {
+	case refusing <- struct{}{}:
+	default:
+		drop(conn)
+		return
+	}
+	sessions.Go(func() {
+		defer func() { <-refusing }()
+		defer conn.Close()
+		transfer.Refuse(conn, why.Error())
+	})
+}
+
+// drop closes a connection without a word.
+func drop(conn net.Conn) {
+	if c, ok := conn.(interface{ SetLinger(seconds int) error }); ok {
+		c.SetLinger(0)
+	}
+	conn.Close()
 }
 
 // session serves one sender. What goes wrong has been told when it returns.
@@ -111,29 +201,36 @@ func (s *fileServer) session(ctx context.Context, conn net.Conn) error {
 	receiver, detail := s.receiver, s.transport.detailOf(conn)
 	receiver.Report = func(r transfer.Result) { s.print(conn, r) }
 	err := receiver.Receive(ctx, conn)
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.verbose {
+		s.mu.Lock()
 		fmt.Fprint(s.console.stderr, detail())
+		s.mu.Unlock()
 	}
 	if err == nil {
 		return nil
 	}
 	var incomplete *transfer.IncompleteError
 	if !errors.As(err, &incomplete) {
-		fmt.Fprintf(s.console.stderr, "ebb receive: the sender at %v: %s\n", conn.RemoteAddr(), oneLine(err))
+		s.grumble("ebb receive: the sender at %v: %s\n", conn.RemoteAddr(), oneLine(err))
 	}
 	return &toldError{err}
 }
 
 func (s *fileServer) print(conn net.Conn, r transfer.Result) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if r.Err != nil {
-		fmt.Fprintf(s.console.stderr, "ebb receive: %s from %v: %s\n", r.Name, conn.RemoteAddr(), oneLine(r.Err))
+		s.grumble("ebb receive: %s from %v: %s\n", r.Name, conn.RemoteAddr(), oneLine(r.Err))
 		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	printResult(s.console.stdout, r)
+}
+
+// grumble writes a line about what a peer has done wrong, if there were not too many.
+func (s *fileServer) grumble(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.grumbling.printf(time.Now(), format, args...)
 }
 
 // printResult writes the line of a file that was stored. A name has no tabs, so

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 const (
@@ -47,6 +49,11 @@ func readSmall(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(data) == 0 {
+		if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+			return nil, fmt.Errorf("%s is a pipe that nobody writes to", path)
+		}
+	}
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("%s has more than %d bytes: want a TOML file with a few lines", path, maxFile)
 	}
@@ -60,11 +67,7 @@ func parseFile(name string, data []byte) (*Layer, error) {
 	if err := toml.Unmarshal(data, &document); err != nil {
 		return nil, syntaxError(name, data, err)
 	}
-	at := positions{name, make(map[string]int)}
-	at.record(data, &struct{}{})
-	at.record(data, &struct {
-		Table struct{} `toml:"network-api"`
-	}{})
+	at := positionsIn(name, data)
 	for _, key := range slices.Sorted(maps.Keys(document)) {
 		if key == table {
 			continue
@@ -145,25 +148,43 @@ type positions struct {
 	lines map[string]int // by the parts of the key
 }
 
-// record adds the keys that target has no place for. The decoder tells positions
-// only in its errors: a target without any place makes it tell all.
-func (p positions) record(data []byte, target any) {
-	err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(target)
-	var missing *toml.StrictMissingError
-	if !errors.As(err, &missing) {
-		return
-	}
-	for _, e := range missing.Errors {
-		line, _ := e.Position()
-		key := e.Key()
-		// The first line that mentions a table stands for it. What is deeper than
-		// the table's own keys is not told apart.
+// positionsIn finds the keys of a file, which is TOML. The first line that mentions a table stands for it. What is deeper than
+// the table's own keys is not told apart.
+func positionsIn(name string, data []byte) positions {
+	at := positions{name, make(map[string]int)}
+	var parser unstable.Parser
+	parser.Reset(data)
+	var in []string // the table that is open
+	line, counted := 1, 0
+	for parser.NextExpression() {
+		e := parser.Expression()
+		if e.Kind == unstable.Comment {
+			continue
+		}
+		var key []string
+		start := -1
+		for it := e.Key(); it.Next(); {
+			if n := it.Node(); start < 0 {
+				start = int(n.Raw.Offset)
+			}
+			key = append(key, string(it.Node().Data))
+		}
+		if start < counted {
+			continue
+		}
+		line, counted = line+bytes.Count(data[counted:start], []byte("\n")), start
+		if e.Kind == unstable.KeyValue {
+			key = append(slices.Clone(in), key...)
+		} else {
+			in = key
+		}
 		for n := 1; n <= min(len(key), 2); n++ {
-			if at := joined(key[:n]...); p.lines[at] == 0 {
-				p.lines[at] = line
+			if path := joined(key[:n]...); at.lines[path] == 0 {
+				at.lines[path] = line
 			}
 		}
 	}
+	return at
 }
 
 // joined is the index of a key.

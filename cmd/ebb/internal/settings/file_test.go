@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -132,6 +133,23 @@ func TestFileValuesThatAreWrong(t *testing.T) {
 	})
 }
 
+// manyTables is as many tables of different names as a file may have.
+func manyTables() string {
+	var b strings.Builder
+	for i := 0; b.Len() < maxFile-20; i++ {
+		fmt.Fprintf(&b, "[a%x.b]\nc=1\n", i)
+	}
+	return b.String()
+}
+
+// BenchmarkHostileFile is the time that the widest file takes: it must not grow with the square of the tables.
+func BenchmarkHostileFile(b *testing.B) {
+	content := []byte(manyTables())
+	for b.Loop() {
+		parseFile("f", content)
+	}
+}
+
 // Files that are large, deep or wide take no time and no stack.
 func TestFilesThatAreHostile(t *testing.T) {
 	half := maxFile / 2
@@ -145,6 +163,7 @@ func TestFilesThatAreHostile(t *testing.T) {
 		"long key":      "[network-api]\n" + strings.Repeat("k", maxFile-20) + "=1",
 		"long value":    "[network-api]\nbandwidth-limit=\"" + strings.Repeat("5", maxFile-40) + "\"",
 		"many tables":   strings.Repeat("[[a]]\n", maxFile/6),
+		"other tables":  manyTables(),
 		"zeros":         strings.Repeat("\x00", maxFile),
 		"garbage":       strings.Repeat("\xff\xfe\x00[", maxFile/4),
 	} {

@@ -15,6 +15,8 @@ const (
 	minRate = 1000
 	// maxRate is the greatest: who wants more wants no limit.
 	maxRate = 1_000_000_000_000
+	// maxTotal is the greatest number of bytes altogether.
+	maxTotal = 1_000_000_000_000_000
 	// minFloor is the least floor under ssthresh: the smallest full packet.
 	minFloor = 1200
 	// maxFloor is what ledbat.Config takes.

@@ -29,7 +29,7 @@
 // disk in the middle of a large file, a peer that breaks the protocol), and the
 // sender stops at once. Codes: 1 a name that is not allowed, 2 the name is taken,
 // 3 the hash does not match, 4 the receiver could not store the file, 5
-// withdrawn, 6 the protocol was broken.
+// withdrawn, 6 the protocol was broken, 7 a quota is used up, 8 too many senders.
 //
 // A side that reads another magic or version in the greeting ends the
 // connection; it has sent its own greeting by then, so that both can say why.
@@ -40,7 +40,8 @@
 // grow with what a peer announces: a session holds one batch (at most about
 // 300 KB) and two buffers. Names are single path elements, and the receiver
 // works through an [os.Root], so nothing outside its directory is touched,
-// symbolic links included. A file can fill the disk, as any upload can; it never
-// gets its name then. A peer that falls silent is given up after
-// [Receiver.Timeout].
+// symbolic links included. A file can fill the disk, as any upload can, up to
+// the [Quota]; it never gets its name then. A peer that falls silent, or
+// sends next to nothing, is given up: see [Receiver.Greeting],
+// [Receiver.Timeout] and [Receiver.MinRate].
 package transfer

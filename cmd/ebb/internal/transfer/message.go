@@ -48,6 +48,8 @@ const (
 	CodeStorage   Code = 4 // the receiver could not store the file
 	CodeWithdrawn Code = 5 // the sender withdrew the file
 	CodeProtocol  Code = 6 // the sender broke the protocol
+	CodeQuota     Code = 7 // the receiver takes no more files, or bytes
+	CodeBusy      Code = 8 // the receiver has too many senders
 )
 
 // codeFinal marks the reply with which a session ends.

@@ -10,9 +10,10 @@ import (
 )
 
 // CheckName reports why name may not be the name of a received file. Allowed is
-// one path element of 1 to 255 bytes of UTF-8, without control characters, that no common system
-// treats specially. (What else a terminal should not get, people do have in names: it is
-// escaped where a name is shown, and stays in the name on the disk.) The rules are the same everywhere, so that what one machine
+// one path element of 1 to 255 bytes of UTF-8 that no common system treats
+// specially: without control characters, without invisible ones, which make two
+// names look alike or turn the direction of the line, and without a dash in front, which
+// commands take for an option. The rules are the same everywhere, so that what one machine
 // accepts does not become a device or another directory on the next; Windows
 // adds the characters and endings that its file systems refuse.
 func CheckName(name string) error {
@@ -25,6 +26,10 @@ func CheckName(name string) error {
 		return errors.New("the name is not UTF-8")
 	case strings.ContainsFunc(name, unicode.IsControl):
 		return errors.New("the name has control characters")
+	case hasInvisible(name):
+		return errors.New("the name has invisible characters")
+	case name[0] == '-':
+		return errors.New("the name begins with a dash")
 	case strings.ContainsAny(name, `/\`):
 		return errors.New("the name has a path separator")
 	case name == "." || name == "..":
@@ -41,6 +46,27 @@ func CheckName(name string) error {
 		return errors.New("the name leads out of the directory")
 	}
 	return nil
+}
+
+// The zero width non-joiner and joiner, which Persian, Hindi and emoji are written with.
+const (
+	nonJoiner = '\u200c'
+	joiner    = '\u200d'
+)
+
+// hasInvisible reports whether a name has a character that is not seen: a mark of
+// direction, one without width, a separator of lines. A joiner counts
+// unless it stands behind a character that may need it.
+func hasInvisible(name string) bool {
+	var before rune
+	for _, r := range name {
+		joins := (r == nonJoiner || r == joiner) && before >= utf8.RuneSelf
+		if unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) && !joins {
+			return true
+		}
+		before = r
+	}
+	return false
 }
 
 // isDevice reports whether Windows opens a device under this name in any

@@ -19,9 +19,16 @@ import (
 type Receiver struct {
 	Root      *os.Root // the directory; nothing outside it is touched
 	Overwrite bool     // whether a file replaces another of its name
-	// Timeout is how long a sender may be silent, or not take a reply; 0 is
-	// for ever.
-	Timeout time.Duration
+	// Umask is the permission bits that no stored file has, whatever its sender asks for. See [Umask].
+	Umask fs.FileMode
+	// Greeting is how long a sender may take to greet and to offer its first files. Timeout is how long it may take for
+	// each further list of files and each ending of a file, or not take a reply. 0 is for ever.
+	Greeting, Timeout time.Duration
+	// MinRate is how many bytes per second the content of a file has to bring on average over each minute that was spent
+	// waiting for it. 0 is any number: then it may be silent for Timeout.
+	MinRate int64
+	// Quota is what may be stored in all; nil is no limit. Receivers may share one.
+	Quota *Quota
 	// Report, if not nil, is told the outcome of each file that was offered.
 	// Sessions that run at once call it at once.
 	Report func(Result)
@@ -29,23 +36,61 @@ type Receiver struct {
 
 // Receive serves the sender at the other end of conn until it ends the session.
 // The error is not nil if the session broke, if ctx ended (its cause, then) or if
-// any file was not stored (an IncompleteError); it matches ErrGreeting if the peer was no sender.
+// any file was not stored (an IncompleteError). It matches ErrNoSender if the peer did not behave as a
+// sender does: it did not greet, broke the protocol, or went before any file of its was accepted.
 // Whatever happens, no incomplete file is left behind. Receive does not close
 // conn unless ctx ends; then it aborts it.
 func (r *Receiver) Receive(ctx context.Context, conn net.Conn) error {
 	stop := context.AfterFunc(ctx, func() { abort(conn) })
 	defer stop()
 	patient := &patientConn{Conn: conn, timeout: r.Timeout}
+	patient.expectWithin(r.Greeting)
 	session := &receiveSession{
 		Receiver: r, conn: patient,
 		r: bufio.NewReader(patient), w: bufio.NewWriter(patient),
 		buf: make([]byte, bufferSize),
 	}
 	err := session.run()
+	for _, e := range session.accepted {
+		r.Quota.giveBack(e.size)
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	return session.judged(err)
+}
+
+// ErrNoSender matches the error of a session whose peer did not behave as a sender. See Receive.
+var ErrNoSender = errors.New("the peer is no sender of files")
+
+// strangerError is the end of such a session.
+type strangerError struct{ error }
+
+func (e strangerError) Unwrap() error        { return e.error }
+func (e strangerError) Is(target error) bool { return target == ErrNoSender }
+
+// judged is the error of a session, marked if no sender would end one so.
+func (s *receiveSession) judged(err error) error {
+	var incomplete *IncompleteError
+	var protocol protocolError
+	if err == nil || errors.As(err, &incomplete) {
+		return err
+	}
+	if !s.engaged || errors.As(err, &protocol) {
+		return strangerError{err}
+	}
 	return err
+}
+
+// Refuse tells the sender at the other end of conn, in the words of the protocol, that it is not served, and why.
+// It takes up to 5 s, and does not close conn.
+func Refuse(conn net.Conn, why string) {
+	patient := &patientConn{Conn: conn, timeout: lastWords}
+	w := bufio.NewWriter(patient)
+	w.Write(appendGreeting(nil))
+	if writeReply(w, reply{codeFinal | CodeBusy, untrusted.Text(why)}) == nil && w.Flush() == nil {
+		patient.lastWords()
+	}
 }
 
 // receiveSession is one Receive.
@@ -57,6 +102,9 @@ type receiveSession struct {
 	buf     []byte
 	offered int
 	failed  int
+
+	accepted []entry // and not stored, refused or withdrawn yet
+	engaged  bool    // a file was accepted
 }
 
 func (s *receiveSession) run() error {
@@ -73,15 +121,15 @@ func (s *receiveSession) run() error {
 		if len(entries) == 0 {
 			break
 		}
-		accepted, err := s.decide(entries)
-		if err != nil {
+		if err := s.decide(entries); err != nil {
 			return err
 		}
-		for _, e := range accepted {
-			if err := s.receive(e); err != nil {
+		for len(s.accepted) > 0 {
+			if err := s.receive(s.accepted[0]); err != nil {
 				return s.giveUp(err)
 			}
 		}
+		s.conn.expectWithin(s.Timeout)
 	}
 	if s.failed > 0 {
 		return &IncompleteError{Failed: s.failed, Offered: s.offered}
@@ -90,25 +138,36 @@ func (s *receiveSession) run() error {
 }
 
 // decide answers for each entry whether it is wanted.
-func (s *receiveSession) decide(entries []entry) (accepted []entry, err error) {
+func (s *receiveSession) decide(entries []entry) error {
 	for _, e := range entries {
 		s.offered++
 		decision := s.admit(e)
 		if decision.code != CodeOK {
 			s.report(Result{Name: e.name, Size: e.size, Err: errors.New(decision.message.String())})
 		} else {
-			accepted = append(accepted, e)
+			s.accepted, s.engaged = append(s.accepted, e), true
 		}
 		if err := writeReply(s.w, decision); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return accepted, s.w.Flush()
+	return s.w.Flush()
 }
 
-// admit refuses what can be known to fail before its content is sent. That the
+// admit refuses what can be known to fail before its content is sent, and takes the quota of what it does not. That the
 // name is free now promises nothing: commit decides.
 func (s *receiveSession) admit(e entry) reply {
+	if no := s.unnameable(e); no.code != CodeOK {
+		return no
+	}
+	if !s.Quota.take(e.size) {
+		return reply{CodeQuota, "the receiver's quota of files or bytes is used up"}
+	}
+	return reply{}
+}
+
+// unnameable is why a file cannot get its name.
+func (s *receiveSession) unnameable(e entry) reply {
 	name := string(e.name)
 	if err := CheckName(name); err != nil {
 		return reply{CodeName, untrusted.Text(err.Error())}
@@ -133,16 +192,17 @@ func (s *receiveSession) receive(e entry) error {
 	began := time.Now()
 	verdict, err := s.store(e, &result)
 	result.Elapsed = time.Since(began)
-	switch {
-	case err != nil:
+	if err != nil {
 		result.Err = err
-	case verdict.code != CodeOK:
+		s.report(result)
+		return err
+	}
+	s.accepted = s.accepted[1:]
+	if verdict.code != CodeOK {
+		s.Quota.giveBack(e.size)
 		result.Err = errors.New(verdict.message.String())
 	}
 	s.report(result)
-	if err != nil {
-		return err
-	}
 	if err := writeReply(s.w, verdict); err != nil {
 		return err
 	}
@@ -152,6 +212,7 @@ func (s *receiveSession) receive(e entry) error {
 // store reads one body into a file. The verdict is for the sender; an error means
 // that the stream cannot be followed any further.
 func (s *receiveSession) store(e entry, result *Result) (verdict reply, err error) {
+	s.conn.expectWithin(s.Timeout)
 	withdrawn, err := readMark(s.r)
 	if err != nil {
 		return reply{}, err
@@ -164,6 +225,7 @@ func (s *receiveSession) store(e entry, result *Result) (verdict reply, err erro
 		return reply{}, &storageError{err}
 	}
 	defer p.discard()
+	s.conn.expectRate(s.MinRate)
 	n, err := io.CopyBuffer(p, io.LimitReader(s.r, e.size), s.buf)
 	switch {
 	case p.err != nil:
@@ -174,6 +236,7 @@ func (s *receiveSession) store(e entry, result *Result) (verdict reply, err erro
 	case err != nil:
 		return reply{}, fmt.Errorf("the connection ended after %d of %d bytes: %w", n, e.size, err)
 	}
+	s.conn.expectWithin(s.Timeout)
 	if withdrawn, err = readMark(s.r); err != nil {
 		return reply{}, err
 	}
@@ -187,7 +250,7 @@ func (s *receiveSession) store(e entry, result *Result) (verdict reply, err erro
 	if sum != p.sum() {
 		return reply{CodeHash, "the SHA-256 of what arrived does not match"}, nil
 	}
-	if err := p.commit(string(e.name), e.mode, s.Overwrite); err != nil {
+	if err := p.commit(string(e.name), e.mode&^s.Umask, s.Overwrite); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return reply{CodeExists, "a file of this name appeared meanwhile"}, nil
 		}

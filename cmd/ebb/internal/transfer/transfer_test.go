@@ -213,7 +213,7 @@ func TestModeBitsAreKept(t *testing.T) {
 	modes := []fs.FileMode{0o400, 0o600, 0o644, 0o755, 0o666}
 	var files []File
 	for _, mode := range modes {
-		files = append(files, writeFile(t, filepath.Join(from, mode.String()), nil, mode))
+		files = append(files, writeFile(t, filepath.Join(from, fmt.Sprintf("%o", mode)), nil, mode))
 	}
 	files[4].Mode |= fs.ModeSetuid // not a permission bit: it stays behind
 	var s session
