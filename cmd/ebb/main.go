@@ -1,9 +1,10 @@
 // Command ebb sends and receives files, joins standard input and output over a
-// connection, and compares Ebb with the kernel's TCP. Every connection it makes
+// connection, carries TCP connections, and compares Ebb with the kernel's TCP. Every connection it makes
 // is an Ebb connection; `ebb -h` lists the commands.
 //
 // It exits with 0 when all went well, 1 when something failed, 2 for a command
-// line that makes no sense, and 128 plus the number of the signal that ended it.
+// line that makes no sense, and 128 plus the number of the signal that ended it. A
+// command that serves until it is stopped exits with 0 when SIGTERM stops it.
 package main
 
 import (
@@ -36,6 +37,7 @@ var commands = []command{
 	{"send", "send files to a receiver", send},
 	{"receive", "receive files into a directory", receive},
 	{"pipe", "join standard input and output over one connection", pipe},
+	{"tunnel", "carry TCP connections over Ebb", runTunnel},
 	{"bench", "compare Ebb with the kernel's TCP over loopback", bench},
 	{"kernel", "measure Ebb beside the kernel's TCP on one bottleneck", measureKernel},
 	{"sim", "run the scenarios that congestion control is judged by", sim},
@@ -57,7 +59,7 @@ Try it on one machine, in two terminals:
 
 // run is the whole program but for the exit. It returns the status.
 func run(args []string, c console, open opener) int {
-	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe, bench, kernel or sim"))
+	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe, tunnel, bench, kernel or sim"))
 	if len(args) > 0 {
 		name, err = dispatch(args, c, open)
 	}
@@ -76,7 +78,11 @@ func dispatch(args []string, c console, open opener) (name string, err error) {
 			ctx, stop := untilSignal()
 			defer stop()
 			err := cmd.run(ctx, c, open, args[1:])
-			if cause := context.Cause(ctx); cause != nil {
+			var stopped *signalError
+			if cause := context.Cause(ctx); errors.As(cause, &stopped) {
+				if errors.Is(err, errStopped) && stopped.signal == syscall.SIGTERM {
+					return "", nil
+				}
 				err = cause
 			}
 			return "ebb " + cmd.name, err
@@ -125,11 +131,14 @@ func exit(name string, err error, c console) int {
 }
 
 // untilSignal returns a context that ends with a signalError at the first
-// interrupt or request to terminate. The second one ends the process.
+// interrupt, request to terminate or end of the terminal. The second one ends the process.
 func untilSignal() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	finished := make(chan struct{})
 	go func() {
 		select {
@@ -169,6 +178,9 @@ func newSignalError(s os.Signal) *signalError {
 }
 
 func (e *signalError) Error() string { return "stopped: " + e.signal.String() }
+
+// errStopped is returned by a command that serves until it is stopped, and was: a request to terminate is no failure of its then.
+var errStopped = errors.New("stopped")
 
 // toldError is a failure whose reasons are on standard error already.
 type toldError struct{ err error }

@@ -8,6 +8,8 @@ import (
 	"net"
 
 	"golang.org/x/term"
+
+	"example.com/ebb/cmd/ebb/internal/ends"
 )
 
 // pipeBuffer is how much moves at a time, in bytes.
@@ -110,11 +112,7 @@ func upload(conn net.Conn, in io.Reader) error {
 	if _, err := io.CopyBuffer(conn, struct{ io.Reader }{in}, make([]byte, pipeBuffer)); err != nil {
 		return fmt.Errorf("from standard input to %v: %w", conn.RemoteAddr(), err)
 	}
-	half, ok := conn.(interface{ CloseWrite() error })
-	if !ok {
-		return errors.New("the connection cannot be closed in one direction")
-	}
-	if err := half.CloseWrite(); err != nil {
+	if err := ends.CloseWrite(conn); err != nil {
 		return fmt.Errorf("ending the direction to %v: %w", conn.RemoteAddr(), err)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/ebb/cmd/ebb/internal/ends"
 	"example.com/ebb/cmd/ebb/internal/settings"
 	"example.com/ebb/cmd/ebb/internal/transfer"
 )
@@ -59,7 +60,7 @@ Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.`,
 `)
 	var options transportOptions
 	var own receiveOptions
-	server := fileServer{console: c, grumbling: newGrumbler(c.stderr)}
+	server := fileServer{console: c, grumbling: newGrumbler(c.stderr, "receive")}
 	server.register(fs, &own)
 	options.register(fs, defaultBandwidthLimit)
 	if err := fs.parse(args, 2, 2); err != nil {
@@ -143,13 +144,16 @@ func (s *fileServer) serve(ctx context.Context, ln net.Listener) error {
 			case err := <-first:
 				return err
 			default:
-				return fmt.Errorf("cannot accept senders: %w", err)
 			}
+			if ctx.Err() != nil && !s.once {
+				return errStopped
+			}
+			return fmt.Errorf("cannot accept senders: %w", err)
 		}
 		from := addrOf(conn.RemoteAddr())
 		if !s.from.admit(from) {
 			s.grumble("ebb receive: %v is in no network of --from\n", conn.RemoteAddr())
-			drop(conn)
+			ends.Abort(conn)
 			continue
 		}
 		release, err := s.places.take(from)
@@ -177,7 +181,7 @@ func refuse(conn net.Conn, why error, sessions *sync.WaitGroup, refusing chan st
 	select {
 	case refusing <- struct{}{}:
 	default:
-		drop(conn)
+		ends.Abort(conn)
 		return
 	}
 	sessions.Go(func() {
@@ -185,14 +189,6 @@ func refuse(conn net.Conn, why error, sessions *sync.WaitGroup, refusing chan st
 		defer conn.Close()
 		transfer.Refuse(conn, why.Error())
 	})
-}
-
-// drop closes a connection without a word.
-func drop(conn net.Conn) {
-	if c, ok := conn.(interface{ SetLinger(seconds int) error }); ok {
-		c.SetLinger(0)
-	}
-	conn.Close()
 }
 
 // session serves one sender. What goes wrong has been told when it returns.

@@ -63,7 +63,7 @@ func TestSilentSendersLeavePlaces(t *testing.T) {
 	}
 	file := writeFile(t, filepath.Join(t.TempDir(), "a"), []byte("x"))
 	status, _, stderr := execute(t, "tcp", "send", file, receiver.address)
-	if status != 1 || !strings.Contains(stderr, "8 of 8 senders of your address") {
+	if status != 1 || !strings.Contains(stderr, "8 of 8 places of your address") {
 		t.Errorf("one sender more: status %d, says %q", status, stderr)
 	}
 	receiver.Process.Signal(os.Interrupt)
@@ -99,7 +99,7 @@ func TestFromAndQuotas(t *testing.T) {
 // What refused files and broken sessions write is bounded, whatever they offer.
 func TestGrumblingIsBounded(t *testing.T) {
 	var out bytes.Buffer
-	g := newGrumbler(&out)
+	g := newGrumbler(&out, "receive")
 	now := time.Now()
 	for range 100_000 {
 		g.printf(now, "a line of twenty bytes\n")

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"example.com/ebb/cmd/ebb/internal/ends"
 	"example.com/ebb/internal/untrusted"
 )
 
@@ -184,7 +185,7 @@ func TestWhoIsNoSender(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- receiver.Receive(context.Background(), server) }()
 		conn.Write(test.says)
-		closeWrite(conn)
+		ends.CloseWrite(conn)
 		go io.Copy(io.Discard, conn)
 		if err := <-done; errors.Is(err, ErrNoSender) != test.stranger {
 			t.Errorf("%s: %v", name, err)

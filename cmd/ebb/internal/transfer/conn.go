@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"example.com/ebb/cmd/ebb/internal/ends"
 )
 
 // lastWords is how long a receiver that ends a session waits for the sender to
@@ -97,22 +99,7 @@ func (c *patientConn) Write(b []byte) (int, error) {
 
 // lastWords ends our direction and discards the other until the peer is gone.
 func (c *patientConn) lastWords() {
-	closeWrite(c.Conn)
+	ends.CloseWrite(c.Conn)
 	c.Conn.SetReadDeadline(time.Now().Add(lastWords))
 	io.Copy(io.Discard, c.Conn)
-}
-
-// closeWrite ends our direction of conn, if it has directions.
-func closeWrite(conn net.Conn) {
-	if half, ok := conn.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite()
-	}
-}
-
-// abort closes conn and drops what it has not delivered.
-func abort(conn net.Conn) {
-	if c, ok := conn.(interface{ SetLinger(seconds int) error }); ok {
-		c.SetLinger(0)
-	}
-	conn.Close()
 }

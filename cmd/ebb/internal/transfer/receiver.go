@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"example.com/ebb/cmd/ebb/internal/ends"
 	"example.com/ebb/internal/untrusted"
 )
 
@@ -41,7 +42,7 @@ type Receiver struct {
 // Whatever happens, no incomplete file is left behind. Receive does not close
 // conn unless ctx ends; then it aborts it.
 func (r *Receiver) Receive(ctx context.Context, conn net.Conn) error {
-	stop := context.AfterFunc(ctx, func() { abort(conn) })
+	stop := context.AfterFunc(ctx, func() { ends.Abort(conn) })
 	defer stop()
 	patient := &patientConn{Conn: conn, timeout: r.Timeout}
 	patient.expectWithin(r.Greeting)

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"example.com/ebb/cmd/ebb/internal/ends"
 	"example.com/ebb/internal/untrusted"
 )
 
@@ -41,7 +42,7 @@ type Sender struct {
 // stored (an IncompleteError). Send does not close conn unless the session broke
 // or ctx ended; then it aborts it, so that what is still on its way is dropped.
 func (s *Sender) Send(ctx context.Context, conn net.Conn, files []File) error {
-	stop := context.AfterFunc(ctx, func() { abort(conn) })
+	stop := context.AfterFunc(ctx, func() { ends.Abort(conn) })
 	defer stop()
 	session := &sendSession{
 		Sender: s, conn: conn,
@@ -53,7 +54,7 @@ func (s *Sender) Send(ctx context.Context, conn net.Conn, files []File) error {
 	}
 	var incomplete *IncompleteError
 	if err != nil && !errors.As(err, &incomplete) {
-		abort(conn)
+		ends.Abort(conn)
 	}
 	return err
 }
@@ -163,7 +164,7 @@ func (s *sendSession) deliver(files []File) error {
 	close(sent)
 	if err != nil {
 		s.w.Flush() // the files before this one are whole
-		closeWrite(s.conn)
+		ends.CloseWrite(s.conn)
 		s.conn.SetReadDeadline(time.Now().Add(finalWait))
 	}
 	verdictErr := <-verdict

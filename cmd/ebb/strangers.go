@@ -11,7 +11,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// places are the senders that are served at once: so many in all, and so many of one host. Methods may be called
+// places are the peers that are served at once: so many in all, and so many of one host. Methods may be called
 // from any number of goroutines.
 type places struct {
 	total, perHost int // limits
@@ -25,16 +25,16 @@ func newPlaces(total, perHost int) *places {
 	return &places{total: total, perHost: perHost, ofHost: make(map[netip.Prefix]int)}
 }
 
-// take gives a sender a place, or says why there is none. Each place is released once.
+// take gives a peer a place, or says why there is none. Each place is released once.
 func (p *places) take(from netip.Addr) (release func(), err error) {
 	host := hostOf(from)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.ofHost[host] >= p.perHost:
-		return nil, fmt.Errorf("%d of %d senders of your address are being served: try again later", p.ofHost[host], p.perHost)
+		return nil, fmt.Errorf("%d of %d places of your address are taken: try again later", p.ofHost[host], p.perHost)
 	case p.taken >= p.total:
-		return nil, fmt.Errorf("%d of %d senders are being served: try again later", p.taken, p.total)
+		return nil, fmt.Errorf("%d of %d places are taken: try again later", p.taken, p.total)
 	}
 	p.taken++
 	p.ofHost[host]++
@@ -123,12 +123,13 @@ const (
 // grumbler writes lines about what peers have done wrong, fewer than they would like. Its owner's lock guards it.
 type grumbler struct {
 	w       io.Writer
+	command string
 	limiter *rate.Limiter
 	omitted int
 }
 
-func newGrumbler(w io.Writer) *grumbler {
-	return &grumbler{w: w, limiter: rate.NewLimiter(grumbleRate, grumbleBurst)}
+func newGrumbler(w io.Writer, command string) *grumbler {
+	return &grumbler{w: w, command: command, limiter: rate.NewLimiter(grumbleRate, grumbleBurst)}
 }
 
 // printf writes a line, or counts it among those that were left out.
@@ -144,7 +145,7 @@ func (g *grumbler) printf(now time.Time, format string, args ...any) {
 // flush says how many lines were left out.
 func (g *grumbler) flush() {
 	if g.omitted > 0 {
-		fmt.Fprintf(g.w, "ebb receive: %d lines more about refused files and broken sessions were left out\n", g.omitted)
+		fmt.Fprintf(g.w, "ebb %s: %d lines more about what was refused or has failed were left out\n", g.command, g.omitted)
 		g.omitted = 0
 	}
 }

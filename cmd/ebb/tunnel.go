@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"example.com/ebb/cmd/ebb/internal/ends"
+	"example.com/ebb/cmd/ebb/internal/tunnel"
+)
+
+const (
+	// targetTimeout is how long a dialling side may take to name a target, and connectTimeout how long the
+	// accepting side tries to reach one.
+	targetTimeout  = 30 * time.Second
+	connectTimeout = 20 * time.Second
+)
+
+// tunnelServer is one side of a tunnel.
+type tunnelServer struct {
+	transport transport
+	console   console
+	places    *places
+	patience  time.Duration // of the connections that stand, when it is stopped
+	verbose   bool
+
+	to      string   // dialling side
+	socks   bool     // dialling side: each client names its target
+	forward string   // accepting side
+	any     networks // accepting side: where the dialling side may choose targets; empty: nowhere
+
+	mu        sync.Mutex // one line at a time
+	grumbling *grumbler
+	carried   atomic.Int64 // connections
+}
+
+// runTunnel is the command.
+func runTunnel(ctx context.Context, c console, open opener, args []string) error {
+	fs := newFlagSet("tunnel", "",
+		`Carries TCP connections over Ebb. One side accepts TCP connections and makes one
+Ebb connection for each to the other side, which makes a TCP connection for each to
+where it forwards them. Ends of one direction and resets are carried through. It
+runs until it is stopped: then it accepts no more, and waits for those that stand.`,
+		`  ebb tunnel --accept :4000 --forward 127.0.0.1:80               beside the service
+  ebb tunnel --listen 127.0.0.1:8080 --to gateway.example:4000   beside its users
+  ebb tunnel --accept :4000 --forward-any 10.0.0.0/8             a gateway to a network
+  ebb tunnel --listen 127.0.0.1:1080 --socks --to gateway.example:4000
+`)
+	var options transportOptions
+	server := &tunnelServer{console: c, grumbling: newGrumbler(c.stderr, "tunnel")}
+	var listen, accept string
+	var most, mostOfHost int
+	fs.StringVar(&listen, "listen", "", "accept TCP connections on `HOST:PORT`, with --to")
+	fs.StringVar(&server.to, "to", "", "carry them to the other side of the tunnel at `HOST:PORT`, over Ebb")
+	fs.BoolVar(&server.socks, "socks", false, "be a SOCKS5 server for them: each client names its target, which the\nother side has to allow with --forward-any")
+	fs.StringVar(&accept, "accept", "", "accept Ebb connections on `HOST:PORT`, with --forward or --forward-any")
+	fs.StringVar(&server.forward, "forward", "", "carry them to the TCP service at `HOST:PORT`")
+	fs.Var(&server.any, "forward-any", "let the dialling side choose TCP services in this `network`, such as\n10.0.0.0/8 or ::/0; may be given several times")
+	fs.IntVar(&most, "max-connections", 4096, "how many connections are carried at once")
+	fs.IntVar(&mostOfHost, "max-connections-per-host", 4096, "how many of them may come from one IPv4 address or IPv6 /56")
+	fs.DurationVar(&server.patience, "drain", 30*time.Second, "how long to wait for connections that stand, when it is stopped")
+	fs.BoolVarP(&server.verbose, "verbose", "v", false, "print a line for each connection that ends")
+	options.register(fs, defaultBandwidthLimit)
+	if err := fs.parse(args, 0, 0); err != nil {
+		return err
+	}
+	if err := server.check(listen, accept, most, mostOfHost); err != nil {
+		return err
+	}
+	server.places = newPlaces(most, mostOfHost)
+	chosen, err := options.resolve(c.stderr)
+	if err != nil {
+		return err
+	}
+	if server.transport, err = open(chosen); err != nil {
+		return err
+	}
+	ln, handle, err := server.listen(ctx, listen, accept)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, "ebb tunnel: listening on %v\n", ln.Addr())
+	return server.serve(ctx, ln, handle)
+}
+
+// check reports what is wrong with the flags.
+func (s *tunnelServer) check(listen, accept string, most, mostOfHost int) error {
+	switch {
+	case (listen == "") == (accept == ""):
+		return usageErrorf("want either --listen, beside the users of a service, or --accept, beside the service")
+	case most < 1 || mostOfHost < 1:
+		return usageErrorf("--max-connections and --max-connections-per-host: want at least 1")
+	case s.patience < 0:
+		return usageErrorf("--drain is %v: want at least 0", s.patience)
+	case listen != "" && (s.forward != "" || len(s.any) > 0):
+		return usageErrorf("--forward and --forward-any are for --accept")
+	case listen != "" && s.to == "":
+		return usageErrorf("--listen wants --to: where is the other side of the tunnel?")
+	case accept != "" && (s.to != "" || s.socks):
+		return usageErrorf("--to and --socks are for --listen")
+	case accept != "" && (s.forward == "") == (len(s.any) == 0):
+		return usageErrorf("--accept wants either --forward or --forward-any")
+	}
+	for _, a := range []struct {
+		address string
+		listens bool
+	}{{listen, true}, {accept, true}, {s.to, false}, {s.forward, false}} {
+		if a.address == "" {
+			continue
+		}
+		if err := checkAddress(a.address, a.listens); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// carrier carries one accepted connection to its end.
+type carrier func(ctx context.Context, conn net.Conn) error
+
+// listen begins to accept on the one side or the other.
+func (s *tunnelServer) listen(ctx context.Context, listen, accept string) (net.Listener, carrier, error) {
+	if accept != "" {
+		ln, err := s.transport.listenOrSay(ctx, accept)
+		if len(s.any) > 0 {
+			return ln, s.forwardAny, err
+		}
+		return ln, s.forwardTo, err
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot listen on %s: %w", listen, err)
+	}
+	context.AfterFunc(ctx, func() { ln.Close() })
+	if s.socks {
+		socks := tunnel.NewSOCKS(s.dialTarget)
+		return ln, socks.Serve, nil
+	}
+	return ln, s.dialTo, nil
+}
+
+// serve accepts until ctx ends, and waits for what stands then.
+func (s *tunnelServer) serve(ctx context.Context, ln net.Listener, carry carrier) error {
+	defer ln.Close()
+	carrying, abort := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer abort(nil)
+	var all sync.WaitGroup
+	daemon.SdNotify(false, daemon.SdNotifyReady)
+	err := s.acceptAll(ctx, carrying, ln, carry, &all)
+	daemon.SdNotify(false, daemon.SdNotifyStopping)
+	s.waitFor(&all, abort)
+	s.mu.Lock()
+	s.grumbling.flush()
+	s.mu.Unlock()
+	s.transport.drainEnds()
+	if ctx.Err() != nil {
+		return errStopped
+	}
+	return fmt.Errorf("cannot accept connections: %w", err)
+}
+
+// acceptAll accepts until it fails.
+func (s *tunnelServer) acceptAll(ctx, carrying context.Context, ln net.Listener, carry carrier, all *sync.WaitGroup) error {
+	for delay := time.Duration(0); ; {
+		conn, err := ln.Accept()
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return err
+			}
+			// Such as too many open files: what ends makes room.
+			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
+			s.grumble("ebb tunnel: cannot accept a connection: %s\n", oneLine(err))
+			select {
+			case <-time.After(delay):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		delay = 0
+		release, err := s.places.take(addrOf(conn.RemoteAddr()))
+		if err != nil {
+			s.grumble("ebb tunnel: the connection from %v is refused: %v\n", conn.RemoteAddr(), err)
+			ends.Abort(conn)
+			continue
+		}
+		all.Go(func() {
+			defer release()
+			s.one(carrying, conn, carry)
+		})
+	}
+}
+
+// waitFor waits for the connections that stand, and aborts them when that takes too long.
+func (s *tunnelServer) waitFor(all *sync.WaitGroup, abort context.CancelCauseFunc) {
+	timer := time.AfterFunc(s.patience, func() { abort(errors.New("the tunnel is stopped")) })
+	defer timer.Stop()
+	all.Wait()
+}
+
+// one carries a connection and tells how it ended.
+func (s *tunnelServer) one(ctx context.Context, conn net.Conn, carry carrier) {
+	from := conn.RemoteAddr()
+	began := time.Now()
+	err := carry(ctx, conn)
+	s.carried.Add(1)
+	switch {
+	case err != nil:
+		ends.Abort(conn)
+		s.grumble("ebb tunnel: from %v, after %.1f s: %s\n", from, time.Since(began).Seconds(), oneLine(err))
+	case s.verbose:
+		s.mu.Lock()
+		fmt.Fprintf(s.console.stderr, "ebb tunnel: from %v: ended in order after %.1f s\n", from, time.Since(began).Seconds())
+		s.mu.Unlock()
+	}
+}
+
+// dialTo is the dialling side.
+func (s *tunnelServer) dialTo(ctx context.Context, conn net.Conn) error {
+	far, err := s.transport.dialOrSay(ctx, s.to)
+	if err != nil {
+		return err
+	}
+	return tunnel.Join(ctx, conn, far)
+}
+
+// dialTarget connects a client of the SOCKS server.
+func (s *tunnelServer) dialTarget(ctx context.Context, target string) (net.Conn, error) {
+	far, err := s.transport.dialOrSay(ctx, s.to)
+	if err != nil {
+		return nil, err
+	}
+	if err := tunnel.Ask(far, target, targetTimeout); err != nil {
+		ends.Abort(far)
+		return nil, err
+	}
+	return far, nil
+}
+
+// forwardTo is the accepting side of one service.
+func (s *tunnelServer) forwardTo(ctx context.Context, conn net.Conn) error {
+	dialer := net.Dialer{Timeout: connectTimeout}
+	near, err := dialer.DialContext(ctx, "tcp", s.forward)
+	if err != nil {
+		return fmt.Errorf("cannot connect to %s: %w", s.forward, err)
+	}
+	return tunnel.Join(ctx, conn, near)
+}
+
+// forwardAny is the accepting side where the dialling side chooses.
+func (s *tunnelServer) forwardAny(ctx context.Context, conn net.Conn) error {
+	target, err := tunnel.ReadTarget(conn, targetTimeout)
+	if err != nil {
+		return err
+	}
+	near, err := tunnel.Dial(ctx, target, connectTimeout, s.any.admit)
+	if err != nil {
+		tunnel.Refuse(conn, err)
+		return err
+	}
+	if err := tunnel.Answer(conn, tunnel.CodeOK, ""); err != nil {
+		near.Close()
+		return err
+	}
+	return tunnel.Join(ctx, conn, near)
+}
+
+// grumble writes a line about what has gone wrong, if there were not too many.
+func (s *tunnelServer) grumble(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.grumbling.printf(time.Now(), format, args...)
+}
