@@ -5,16 +5,12 @@ import (
 	"sync"
 	"time"
 
-	"example.com/ebb/internal/engine"
+	core "example.com/ebb/internal/endpoint"
 	"example.com/ebb/internal/stream"
 	"example.com/ebb/internal/udp"
 )
 
 const (
-	// batchBytes is how much a flush hands to the socket at once.
-	batchBytes = 64 << 10
-	// batchTrains is how many trains it may consist of.
-	batchTrains = 32
 	// receiveMessages is how many datagrams are read at once, and receiveSize the
 	// room for each: what any path of today carries.
 	receiveMessages = 32
@@ -34,8 +30,8 @@ type batch struct {
 
 var batches = sync.Pool{New: func() any {
 	return &batch{
-		buf:      make([]byte, 0, batchBytes),
-		messages: make([]udp.Message, 0, batchTrains),
+		buf:      make([]byte, 0, core.BatchBytes),
+		messages: make([]udp.Message, 0, core.BatchTrains),
 	}
 }}
 
@@ -49,7 +45,7 @@ func (b *batch) release() {
 
 // add appends what the engine has appended to the buffer: buf is b.buf, longer
 // by one train.
-func (b *batch) add(buf []byte, train engine.Train) {
+func (b *batch) add(buf []byte, train core.Train) {
 	start := len(b.buf)
 	b.buf = buf
 	m := udp.Message{
@@ -77,15 +73,15 @@ type receiveBatch struct {
 // arrival is a datagram and the connection it belongs to.
 type arrival struct {
 	conn *conn
-	path engine.Path
-	ecn  engine.ECN
+	path core.Path
+	ecn  core.ECN
 	seg  []byte
 }
 
 // event is what is to be reported of a connection.
 type event struct {
 	conn *conn
-	news news
+	what core.Topic
 }
 
 // foreign is a datagram that is not Ebb's.

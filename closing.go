@@ -140,10 +140,10 @@ func Drain(ctx context.Context) error {
 func (c *conn) undelivered() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.aborted || c.engine.Delivered() || c.overBefore && !c.engine.Dropped() {
+	if c.aborted || c.driver.Conn.Delivered() || c.overBefore && !c.driver.Conn.Dropped() {
 		return nil
 	}
-	err := explained(c.engine.Err())
+	err := explained(c.driver.Conn.Err())
 	if err == nil {
 		err = ErrNotDelivered
 	}

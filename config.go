@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"time"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/router"
+	core "example.com/ebb/internal/endpoint"
 	"example.com/ebb/internal/udp"
 	"example.com/ebb/ledbat"
 	"example.com/ebb/pool"
@@ -28,7 +27,7 @@ const (
 const (
 	defaultKeepAlive        = 15 * time.Second
 	defaultIdleTimeout      = 30 * time.Second
-	defaultHandshakeTimeout = 10 * time.Second
+	defaultHandshakeTimeout = core.DefaultHandshakeTimeout
 	defaultLingerTimeout    = 30 * time.Second
 	defaultBuffer           = 16 << 20
 	defaultDatagram4        = 1472 // Ethernet's 1500 bytes less the headers of IPv4 and UDP
@@ -166,8 +165,8 @@ func (c *Config) resolved() (Config, error) {
 	setDefault(&r.LingerTimeout, defaultLingerTimeout)
 	setDefault(&r.SendBuffer, defaultBuffer)
 	setDefault(&r.ReceiveBuffer, defaultBuffer)
-	setDefault(&r.Backlog, router.DefaultBacklog)
-	setDefault(&r.RetryThreshold, router.DefaultRetryAfter)
+	setDefault(&r.Backlog, core.DefaultBacklog)
+	setDefault(&r.RetryThreshold, core.DefaultRetryAfter)
 	setDefault(&r.Sockets, 1)
 	if r.Congestion == nil {
 		r.Congestion = ledbat.Factory(ledbat.Config{})
@@ -217,21 +216,15 @@ func (c *Config) socketOptions() udp.Options {
 	return udp.Options{NoBatch: c.NoBatch, NoGSO: c.NoGSO, NoGRO: c.NoGRO}
 }
 
-// maxDatagram is the largest UDP payload to try on the way to an address.
-func (c *Config) maxDatagram(remote netip.Addr) int {
-	size, bound := c.MaxDatagramSize, largestDatagram6
-	if remote.Is4() {
-		bound = largestDatagram4
-	}
+// maxDatagram is the largest UDP payload to try over an IP version that admits bound, and carries size over Ethernet.
+func (c *Config) maxDatagram(size, bound int) int {
 	switch {
-	case size > 0:
-		return min(size, bound)
-	case size < 0:
+	case c.MaxDatagramSize > 0:
+		return min(c.MaxDatagramSize, bound)
+	case c.MaxDatagramSize < 0:
 		return wire.MinInitialSize
-	case remote.Is4():
-		return defaultDatagram4
 	}
-	return defaultDatagram6
+	return size
 }
 
 func setDefault[T int | int64 | time.Duration](v *T, d T) {

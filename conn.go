@@ -8,8 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/shaper"
+	core "example.com/ebb/internal/endpoint"
 	"example.com/ebb/internal/stream"
 	"example.com/ebb/wire"
 )
@@ -19,33 +18,27 @@ type conn struct {
 	endpoint *endpoint
 	settings *settings
 	sock     *socket // on which it sends
-	id       wire.ID
-	client   bool
 	network  networkName
 	local    *net.UDPAddr
 	remote   *net.UDPAddr
 
 	dial dialling // guarded by endpoint.mu
 
-	mu     sync.Mutex // guards everything below, and the engine
-	engine *engine.Conn
-	shaper shaper.Shaper
+	place int // in the timer heap of the socket, whose lock guards it
+
+	mu     sync.Mutex // guards everything below
+	driver core.Driver
 	read   serializer
 	write  serializer
 	lease  stream.Lease // of the Read that waits
-	drive  driveState
+	unsent *batch       // what the socket had no room for
 
-	linger         linger
-	closed         bool          // the application has closed it, or dropped it
-	dropped        bool          // the application has dropped it
-	closing        *closing      // nil: neither closed nor aborted
-	awaitedByDrain bool          // it is on the list of Drain
-	aborted        bool          // nothing was to be delivered
-	overBefore     bool          // it had ended when it was closed
-	opened         bool          // the handshake is complete, and it was reported
-	resolved       bool          // what was written is delivered or given up, and it was reported
-	ended          bool          // nothing is left to do, and it was reported
-	trainsVanish   time.Duration // as the engine has it, and the endpoint was told
+	linger     linger
+	closed     bool     // the application has closed it, or dropped it
+	dropped    bool     // the application has dropped it
+	closing    *closing // nil: neither closed nor aborted
+	aborted    bool     // nothing was to be delivered
+	overBefore bool     // it had ended when it was closed
 }
 
 // linger is what Close does with what was not delivered yet.
@@ -54,33 +47,29 @@ type linger struct {
 	wait time.Duration // 0: it is discarded
 }
 
-// newConn makes a connection around the engine's parameters, which it
-// completes.
-func newConn(e *endpoint, s *socket, now time.Duration, p engine.Params) *conn {
+// newConn makes a connection that is about to be entered in the endpoint's books. start completes it.
+func newConn(e *endpoint, s *socket, path core.Path) *conn {
 	cfg := e.settings.Load()
 	c := &conn{
 		endpoint: e,
 		settings: cfg,
 		sock:     s,
 		network:  nameOf(cfg.network),
-		id:       p.Local,
-		client:   p.Client,
 		local:    e.addr,
-		remote:   net.UDPAddrFromAddrPort(p.Path.Remote),
+		remote:   net.UDPAddrFromAddrPort(path.Remote),
 	}
-	if c.client {
-		c.dial.ready = make(chan struct{})
-	}
-	if a := p.Path.Local; a != e.local && a.Addr().IsValid() && !a.Addr().IsUnspecified() {
+	if a := path.Local; a != e.local && a.Addr().IsValid() && !a.Addr().IsUnspecified() {
 		c.local = net.UDPAddrFromAddrPort(a)
 	}
 	c.read.lock, c.write.lock = &c.mu, &c.mu
-	c.drive.due = engine.Never
-	p = e.params(now, cfg, p)
-	c.trainsVanish = p.TrainsVanish
-	c.engine = engine.New(now, p)
 	return c
 }
+
+// id is the connection's own ID. It needs no lock.
+func (c *conn) id() wire.ID { return c.driver.Conn.Local() }
+
+// client reports whether this side has dialled. It needs no lock.
+func (c *conn) client() bool { return c.driver.Conn.Client() }
 
 // maxCopy is how many bytes a Read or a Write copies under conn.mu at once, at most. Whoever reads the
 // socket needs that lock too, and all connections of the socket wait meanwhile.
@@ -104,7 +93,7 @@ func (c *conn) Read(b []byte) (int, error) {
 			c.mu.Unlock()
 			return 0, c.opError("read", err)
 		}
-		n, err := c.engine.Read(b[:min(len(b), maxCopy)])
+		n, err := c.driver.Conn.Read(b[:min(len(b), maxCopy)])
 		if n == 0 && err == nil {
 			n = c.awaitBytes(b)
 		}
@@ -126,9 +115,9 @@ func (c *conn) Read(b []byte) (int, error) {
 // are. conn.mu is held, but not during the wait.
 func (c *conn) awaitBytes(b []byte) int {
 	c.lease = stream.Lease{Buf: b}
-	c.engine.Lend(&c.lease)
+	c.driver.Conn.Lend(&c.lease)
 	c.await(&c.read)
-	n := c.engine.Reclaim()
+	n := c.driver.Conn.Reclaim()
 	c.lease.Buf = nil
 	return n
 }
@@ -144,7 +133,7 @@ func (c *conn) Write(b []byte) (int, error) {
 			c.mu.Unlock()
 			return written, c.opError("write", err)
 		}
-		n, err := c.engine.Write(b[written:min(written+maxCopy, len(b))])
+		n, err := c.driver.Conn.Write(b[written:min(written+maxCopy, len(b))])
 		written += n
 		switch {
 		case err != nil || written == len(b):
@@ -193,12 +182,12 @@ func (c *conn) shut() *closing {
 	if c.linger.set && c.linger.wait <= 0 {
 		c.aborted = true
 		closing := c.startClosing()
-		c.engine.Abort(c.endpoint.now())
+		c.driver.Conn.Abort(c.endpoint.now())
 		return closing
 	}
-	c.overBefore = c.engine.Done() || c.engine.Err() != nil
+	c.overBefore = c.driver.Conn.Done() || c.driver.Conn.Err() != nil
 	closing := c.startClosing()
-	c.engine.Close(c.endpoint.now())
+	c.driver.Conn.Close(c.endpoint.now())
 	return closing
 }
 
@@ -221,7 +210,7 @@ func (c *conn) CloseWrite() error {
 		c.mu.Unlock()
 		return c.opError("close", net.ErrClosed)
 	}
-	c.engine.CloseWrite()
+	c.driver.Conn.CloseWrite()
 	c.write.wake()
 	c.proceed(c.endpoint.now())
 	return nil
@@ -235,7 +224,7 @@ func (c *conn) CloseRead() error {
 		c.mu.Unlock()
 		return c.opError("close", net.ErrClosed)
 	}
-	c.engine.CloseRead()
+	c.driver.Conn.CloseRead()
 	c.read.wake()
 	c.proceed(c.endpoint.now())
 	return nil
@@ -260,7 +249,7 @@ func (c *conn) abort() {
 	}
 	c.startClosing()
 	now := c.endpoint.now()
-	c.engine.Abort(now)
+	c.driver.Conn.Abort(now)
 	c.proceed(now)
 }
 
@@ -273,7 +262,7 @@ func (c *conn) startClosing() *closing {
 		c.mu.Unlock()
 		closings.add(c, d)
 		c.mu.Lock()
-		c.awaitedByDrain = true
+		c.driver.Await(c.aborted)
 	}
 	return c.closing
 }
@@ -301,7 +290,7 @@ func (c *conn) SetBandwidthLimit(limit int64) error {
 		return c.opError("set", net.ErrClosed)
 	}
 	now := c.endpoint.now()
-	c.engine.SetRate(now, c.settings.limit(limit))
+	c.driver.Conn.SetRate(now, c.settings.limit(limit))
 	c.proceed(now)
 	return nil
 }

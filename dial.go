@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"example.com/ebb/internal/engine"
+	core "example.com/ebb/internal/endpoint"
 	"example.com/ebb/internal/udp"
 )
 
@@ -169,22 +169,8 @@ func share(ctx context.Context, n int) sharedContext {
 
 // dialling is a dial that somebody waits for. It is guarded by endpoint.mu.
 type dialling struct {
-	ready    chan struct{} // closed once resolved; nil: nobody dials
-	resolved bool
-	conn     *conn // what the dial returns; nil: it failed, or was given up
-}
-
-// resolve ends the wait with a connection, or with nil for none, and reports if
-// it did: only the first call does.
-func (d *dialling) resolve(c *conn) bool {
-	if d.resolved {
-		return false
-	}
-	d.resolved, d.conn = true, c
-	if d.ready != nil {
-		close(d.ready)
-	}
-	return true
+	ready chan struct{} // closed when the books say what became of it; nil: nobody dials
+	conn  *conn         // what the dial returns; nil: it failed, or was given up
 }
 
 // dial connects to an address and waits for the handshake. Its network is what
@@ -202,10 +188,7 @@ func (e *endpoint) dial(ctx context.Context, network string, remote netip.AddrPo
 	case <-ctx.Done():
 	}
 	e.mu.Lock()
-	gaveUp := c.dial.resolve(nil)
-	if gaveUp {
-		e.router.GiveUp(c.id)
-	}
+	gaveUp := e.books.GiveUp(c.id())
 	got := c.dial.conn
 	e.mu.Unlock()
 	switch {
@@ -216,7 +199,7 @@ func (e *endpoint) dial(ctx context.Context, network string, remote netip.AddrPo
 		return nil, failed(cancelled(ctx))
 	}
 	c.mu.Lock()
-	err = c.engine.Err()
+	err = c.driver.Conn.Err()
 	c.mu.Unlock()
 	return nil, failed(explained(err))
 }
@@ -228,14 +211,12 @@ func (e *endpoint) startDial(network string, remote netip.AddrPort) (*conn, erro
 		e.mu.Unlock()
 		return nil, net.ErrClosed
 	}
-	id := e.router.NewID()
-	s := e.sockets[uint64(id)%uint64(len(e.sockets))] // an ID is as good as a throw of dice
-	c := newConn(e, s, e.now(), engine.Params{
-		Client: true, Local: id, Peer: e.randomID(), Path: engine.Path{Local: e.local, Remote: remote},
-	})
+	s := e.sockets[e.random.Uint64()%uint64(len(e.sockets))]
+	now, path := e.now(), core.Path{Local: e.local, Remote: remote}
+	c := newConn(e, s, path)
 	c.network = nameOf(network)
-	e.router.Dial(id, remote, c)
-	e.conns[c] = struct{}{}
+	c.dial.ready = make(chan struct{})
+	c.driver.Start(now, e.books.Dial(now, &c.settings.core, path, c))
 	e.mu.Unlock()
 	e.recallReader(s)
 	if s.Interruptible() {
@@ -243,24 +224,16 @@ func (e *endpoint) startDial(network string, remote netip.AddrPort) (*conn, erro
 		return c, nil
 	}
 	e.goroutines.start(func() { // a PacketConn may wait, but the dial has its context
-		n := c.begin()
-		e.goroutines.outside(func() { e.report(c, n) })
+		t := c.begin()
+		e.goroutines.outside(func() { e.report(c, t) })
 	})
 	return c, nil
 }
 
 // begin sends the INITIAL of a dial, and returns what is to be reported.
-func (c *conn) begin() news {
+func (c *conn) begin() core.Topic {
 	c.mu.Lock()
 	return c.step(c.endpoint.now())
-}
-
-// connectedDial ends the wait of a dial that was answered.
-func (e *endpoint) connectedDial(c *conn) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.router.Establish(e.now(), c.id)
-	c.dial.resolve(c)
 }
 
 var errNotUDP = errors.New("the address is not a *net.UDPAddr")

@@ -3,25 +3,18 @@ package ebb
 import (
 	"context"
 	crand "crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"example.com/ebb/congestion"
-	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/router"
-	"example.com/ebb/internal/shaper"
+	core "example.com/ebb/internal/endpoint"
 	"example.com/ebb/internal/udp"
-	"example.com/ebb/wire"
 )
 
 // endpoint is an Endpoint as the library holds it.
@@ -40,31 +33,45 @@ type endpoint struct {
 	done       chan struct{} // closed when the endpoint begins to close
 	freed      chan struct{} // closed when the sockets are, and their port is free
 
-	mu        sync.Mutex // guards everything below; never held together with a connection's
-	router    *router.Router[*conn]
-	random    *rand.ChaCha8
-	conns     map[*conn]struct{} // those that have not ended
-	listener  *listener          // nil: nobody listens
-	sweeper   *time.Timer        // sweeps tombstones; nil: there are none
-	vanishing vanishingTrains
-	private   bool // nobody has a handle: it closes itself when it has nothing left to do
-	closing   bool // nothing new begins
-	closed    bool // the sockets are closed, or about to be
+	mu       sync.Mutex // guards everything below; never held together with a connection's
+	books    *core.Endpoint[*conn]
+	random   *rand.ChaCha8
+	listener *listener   // nil: nobody listens
+	sweeper  *time.Timer // sweeps tombstones; nil: it never had to
+	private  bool        // nobody has a handle: it closes itself when it has nothing left to do
+	closing  bool        // nothing new begins
+	closed   bool        // the sockets are closed, or about to be
 }
 
 // settings are a Config and what follows from it.
 type settings struct {
 	Config
-	network        string     // what errors call it
-	largest        int        // no packet of ours is larger, in bytes of UDP payload
-	receiveBatches *sync.Pool // of *receiveBatch
+	core           core.Settings // what the connections need of it
+	network        string        // what errors call it
+	receiveBatches *sync.Pool    // of *receiveBatch
 }
 
 // settingsFor completes a resolved Config for sockets that read trains, or single datagrams.
 func settingsFor(cfg Config, network string, trains bool) *settings {
-	s := &settings{Config: cfg, network: network, largest: max(defaultDatagram4, cfg.MaxDatagramSize)}
-	s.receiveBatches = receiveBatchesFor(trains, s.largest)
-	return s
+	return &settings{
+		Config: cfg,
+		core: core.Settings{
+			Congestion: cfg.Congestion, Chunks: chunkPool{},
+			SendBuffer: cfg.SendBuffer, ReceiveBuffer: cfg.ReceiveBuffer,
+			KeepAlive: cfg.KeepAlive, IdleTimeout: cfg.IdleTimeout, UserTimeout: cfg.UserTimeout,
+			HandshakeTimeout: cfg.HandshakeTimeout, LingerTimeout: cfg.LingerTimeout,
+			MaxDatagram4:   cfg.maxDatagram(defaultDatagram4, largestDatagram4),
+			MaxDatagram6:   cfg.maxDatagram(defaultDatagram6, largestDatagram6),
+			BandwidthLimit: cfg.BandwidthLimit, NoECN: cfg.NoECN,
+		},
+		network:        network,
+		receiveBatches: receiveBatchesFor(trains, max(defaultDatagram4, cfg.MaxDatagramSize)),
+	}
+}
+
+// bounds is what the endpoint has to put up with.
+func (s *settings) bounds() core.Bounds {
+	return core.Bounds{RetryAfter: s.RetryThreshold, Backlog: s.Backlog, Window: s.core.FirstWindow()}
 }
 
 // socket is one of an endpoint's. A connection sends all it has to say on one of them, on which the
@@ -85,7 +92,7 @@ func newSocket(e *endpoint, u *udp.Socket) *socket {
 	s := &socket{Socket: u}
 	s.reader.receiver = receiver{endpoint: e, sock: s}
 	s.leadership.prompt = promptReturn
-	s.timers.now, s.timers.set = e.now, engine.Never
+	s.timers.now, s.timers.set = e.now, core.Never
 	return s
 }
 
@@ -122,7 +129,6 @@ func startEndpoint(socks []*udp.Socket, network string, cfg Config, private bool
 	var seed [32]byte
 	crand.Read(seed[:])
 	random := rand.NewChaCha8(seed)
-	crand.Read(seed[:])
 	first := socks[0]
 	e := &endpoint{
 		local:     unmapped(first.LocalAddr().AddrPort()),
@@ -132,14 +138,14 @@ func startEndpoint(socks []*udp.Socket, network string, cfg Config, private bool
 		private:   private,
 		done:      make(chan struct{}),
 		freed:     make(chan struct{}),
-		router: router.New[*conn](router.Config{
-			Seed: seed, RetryAfter: cfg.RetryThreshold, Backlog: cfg.Backlog, Window: engine.FirstWindow(cfg.ReceiveBuffer),
-		}),
-		random: random,
-		conns:  make(map[*conn]struct{}),
+		random:    random,
 	}
 	e.sinceStart = e.epoch.Sub(started)
-	e.settings.Store(settingsFor(cfg, network, first.Info().GRO))
+	s := settingsFor(cfg, network, first.Info().GRO)
+	e.settings.Store(s)
+	bounds := s.bounds()
+	crand.Read(bounds.Seed[:])
+	e.books = core.New[*conn](core.Config{Bounds: bounds, Connected: e.connected, Numbers: e.numbers})
 	e.goroutines.changed = make(chan struct{}, 1)
 	for _, s := range socks {
 		e.sockets = append(e.sockets, newSocket(e, s))
@@ -178,7 +184,7 @@ func (e *endpoint) startListening() (*listener, error) {
 // listen is startListening where nothing stands in the way. endpoint.mu is held.
 func (e *endpoint) listen() *listener {
 	e.listener = newListener(e)
-	e.router.SetListening(true)
+	e.books.SetListening(true)
 	return e.listener
 }
 
@@ -195,7 +201,7 @@ func (e *endpoint) Close() error {
 	}
 	e.closing = true
 	close(e.done)
-	conns, l := e.living(), e.listener
+	conns, l := e.books.Conns(), e.listener
 	e.mu.Unlock()
 
 	if l != nil {
@@ -228,7 +234,7 @@ func (e *endpoint) fail() {
 	e.closing = true
 	close(e.done)
 	e.setClosed()
-	conns, l := e.living(), e.listener
+	conns, l := e.books.Conns(), e.listener
 	e.mu.Unlock()
 	if l != nil {
 		l.stop()
@@ -240,9 +246,6 @@ func (e *endpoint) fail() {
 	e.finishBlocked()
 	e.settings.Load().Logger.Warn("somebody else has closed the socket: the endpoint is over", "local", e.local, "connections", len(conns))
 }
-
-// living is a copy of the connections that have not ended. endpoint.mu is held.
-func (e *endpoint) living() []*conn { return slices.Collect(maps.Keys(e.conns)) }
 
 // setClosed takes note that the sockets are about to be closed. endpoint.mu is held.
 func (e *endpoint) setClosed() {
@@ -317,8 +320,8 @@ func (e *endpoint) now() time.Duration { return time.Since(e.epoch) }
 
 // clock is a moment of the engines' time, and of the pools', which endpoints share: it counts from the
 // process's beginning.
-func (e *endpoint) clock(now time.Duration) shaper.Clock {
-	return shaper.Clock{Engine: now, Pool: now + e.sinceStart}
+func (e *endpoint) clock(now time.Duration) core.Clock {
+	return core.Clock{Engine: now, Pool: now + e.sinceStart}
 }
 
 // started is the pools' time 0.
@@ -326,22 +329,37 @@ var started = time.Now()
 
 // report takes note of what has become of a connection. No lock is held, and the caller is not within a Receive: it may close
 // the sockets, or call a Logger's handler that does.
-func (e *endpoint) report(c *conn, n news) {
-	if n&newsOpened != 0 {
-		c.settings.Logger.Debug("connection established", "local", c.local, "remote", c.remote, "dialled", c.client)
-		if c.client {
-			e.connectedDial(c)
-		} else {
-			e.admit(c)
-		}
+func (e *endpoint) report(c *conn, t core.Topic) {
+	if t == 0 {
+		return
 	}
-	if n&newsTrains != 0 {
-		e.noteTrains(c)
+	c.mu.Lock()
+	n, err := c.driver.News(t), c.driver.Conn.Err()
+	c.mu.Unlock()
+	if t.Has(core.Opened) {
+		c.settings.Logger.Debug("connection established", "local", c.local, "remote", c.remote, "dialled", c.client())
 	}
-	if n&newsEnded != 0 {
-		e.forget(c)
+	if t.Has(core.Ended) {
+		c.settings.Logger.Debug("connection over", "local", c.local, "remote", c.remote, "error", err)
 	}
-	if n&newsResolved != 0 { // who waits for it may want the port
+	e.mu.Lock()
+	ev := e.books.Report(e.now(), c, n)
+	if ev.Dial != nil {
+		ev.Dial.dial.conn = ev.Result
+		close(ev.Dial.dial.ready)
+	}
+	if ev.Queued {
+		e.listener.accept.wake()
+	}
+	e.sweepAt(ev.Sweep)
+	e.mu.Unlock()
+	if ev.Abort != nil {
+		ev.Abort.Abort()
+	}
+	if t.Has(core.Ended) {
+		e.closeIfIdle()
+	}
+	if t.Has(core.Resolved) { // who waits for it may want the port
 		err := c.undelivered()
 		if err != nil {
 			c.settings.Logger.Warn("a closed connection gave up", "local", c.local, "remote", c.remote, "error", err)
@@ -350,70 +368,21 @@ func (e *endpoint) report(c *conn, n news) {
 	}
 }
 
-// noteTrains remembers what a connection has found out about trains on the way to its peer.
-func (e *endpoint) noteTrains(c *conn) {
-	c.mu.Lock()
-	until := c.trainsVanish
-	c.mu.Unlock()
-	e.mu.Lock()
-	e.vanishing.note(e.now(), c.remote.AddrPort().Addr().Unmap(), until)
-	e.mu.Unlock()
-}
-
-// admit hands a connection that was made to us to whom it belongs: a dial that
-// it crossed, or the listener. It is aborted if there is neither.
-func (e *endpoint) admit(c *conn) {
-	e.mu.Lock()
-	fate, lost := e.router.Establish(e.now(), c.id)
-	switch fate {
-	case router.Queued:
-		e.listener.accept.wake()
-	case router.Replaces:
-		lost.dial.resolve(c)
+// sweepAt has the closed connections forgotten that were remembered long enough, at a time. endpoint.mu is held.
+func (e *endpoint) sweepAt(at time.Duration) {
+	if at == core.Never || e.closed {
+		return
 	}
-	e.mu.Unlock()
-	switch fate {
-	case router.Replaces:
-		lost.Abort()
-	case router.Unwanted:
-		c.Abort()
+	after := at - e.now()
+	if e.sweeper != nil {
+		e.sweeper.Reset(after)
+		return
 	}
-}
-
-// forget takes a connection that has ended off the tables. An endpoint that
-// nobody has a handle to ends with its last connection.
-func (e *endpoint) forget(c *conn) {
-	c.mu.Lock()
-	final, err := router.FinalState(c.engine.FinalState()), c.engine.Err()
-	c.mu.Unlock()
-	c.settings.Logger.Debug("connection over", "local", c.local, "remote", c.remote, "error", err)
-
-	e.mu.Lock()
-	e.router.Remove(e.now(), c.id, final)
-	delete(e.conns, c)
-	c.dial.resolve(nil)
-	if e.sweeper == nil {
-		e.sweepLater()
-	}
-	e.mu.Unlock()
-	e.closeIfIdle()
-}
-
-// sweep forgets the connections that were remembered long enough.
-func (e *endpoint) sweep() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.sweepLater()
-}
-
-// sweepLater sweeps when that is due, as long as there are tombstones. endpoint.mu is held.
-func (e *endpoint) sweepLater() {
-	now := e.now()
-	next, more := e.router.Sweep(now)
-	e.sweeper = nil
-	if more && !e.closed {
-		e.sweeper = time.AfterFunc(next-now, e.sweep)
-	}
+	e.sweeper = time.AfterFunc(after, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.sweepAt(e.books.Sweep(e.now()))
+	})
 }
 
 // drop is the cleanup of the handle that NewEndpoint has made.
@@ -430,7 +399,7 @@ func (e *endpoint) drop() {
 // closeIfIdle closes the sockets of an endpoint that nobody can use any more.
 func (e *endpoint) closeIfIdle() {
 	e.mu.Lock()
-	idle := e.private && !e.closing && e.listener == nil && len(e.conns) == 0
+	idle := e.private && !e.closing && e.listener == nil && e.books.Len() == 0
 	if idle {
 		e.closing = true
 		close(e.done)
@@ -444,45 +413,15 @@ func (e *endpoint) closeIfIdle() {
 
 // open makes the connection that a datagram opens, which answers on the socket it came from.
 // endpoint.mu is held.
-func (e *endpoint) open(s *socket, path engine.Path, v router.Verdict[*conn]) *conn {
-	id := e.router.NewID()
-	c := newConn(e, s, e.now(), engine.Params{
-		Local: id, Peer: v.Client, OriginalDst: v.Dst, Path: path, Validated: v.Proven,
-	})
-	e.router.Accept(id, path.Remote, v.Client, c)
-	e.conns[c] = struct{}{}
+func (e *endpoint) open(now time.Duration, s *socket, path core.Path, v core.Verdict[*conn]) *conn {
+	c := newConn(e, s, path)
+	c.driver.Start(now, e.books.Open(now, &c.settings.core, path, v, c))
 	return c
 }
 
-// params completes the parameters of a connection that has IDs and a path.
-// endpoint.mu is held.
-func (e *endpoint) params(now time.Duration, cfg *settings, p engine.Params) engine.Params {
-	p.MaxDatagram = cfg.maxDatagram(p.Path.Remote.Addr())
-	p.Controller = cfg.Congestion(congestion.Params{MaxDatagramSize: wire.MinInitialSize, Seed: e.random.Uint64()})
-	p.Chunks = chunkPool{}
-	p.SendBuffer, p.ReceiveBuffer = cfg.SendBuffer, cfg.ReceiveBuffer
-	p.KeepAlive, p.IdleTimeout = max(cfg.KeepAlive, 0), max(cfg.IdleTimeout, 0)
-	p.UserTimeout = max(cfg.UserTimeout, 0)
-	p.HandshakeTimeout, p.LingerTimeout = max(cfg.HandshakeTimeout, 0), max(cfg.LingerTimeout, 0)
-	if !p.Client && p.HandshakeTimeout == 0 {
-		p.HandshakeTimeout = defaultHandshakeTimeout
-	}
-	p.Rate = cfg.BandwidthLimit
-	p.Stamp = uint32(e.random.Uint64())
-	p.NoECN, p.Seed = cfg.NoECN, e.random.Uint64()
-	p.TrainsVanish = e.vanishing.until(now, p.Path.Remote.Addr().Unmap())
-	return p
-}
-
-// randomID is an ID that nobody can predict and nobody has to know.
-func (e *endpoint) randomID() wire.ID {
-	for {
-		var b [wire.IDSize]byte
-		e.random.Read(b[:])
-		if id := wire.ID(binary.BigEndian.Uint64(b[:])); id != 0 {
-			return id
-		}
-	}
+// numbers draws those of a connection. endpoint.mu is held.
+func (e *endpoint) numbers() core.Numbers {
+	return core.Numbers{Stamp: uint32(e.random.Uint64()), Seed: e.random.Uint64(), Controller: e.random.Uint64()}
 }
 
 // addrPortOf is a UDP address as package netip has it, an IPv4 one never in its

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
+	core "example.com/ebb/internal/endpoint"
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/router"
 	"example.com/ebb/internal/udp"
 )
 
@@ -114,15 +114,15 @@ func limitRates(in *engine.Info) LimitRates {
 // Info describes the connection as of now; after its end, as of then.
 func (c *conn) Info() ConnInfo {
 	c.mu.Lock()
-	now, in := c.endpoint.now(), c.engine.Info()
+	now, in := c.endpoint.now(), c.driver.Conn.Info()
 	limitedBy := Limit(in.Limit.String())
-	if c.drive.unsent != nil {
+	if c.unsent != nil {
 		limitedBy = LimitSocket
 	}
 	c.mu.Unlock()
 	limits := limitRates(&in)
 	return ConnInfo{
-		State: State(in.State), Dialled: c.client,
+		State: State(in.State), Dialled: c.client(),
 		SinceHeard: now - in.LastReceived, SinceAcked: now - in.LastAcked, Socket: socketInfo(c.sock.Info()),
 		SmoothedRTT: in.SmoothedRTT, RTTVariance: in.RTTVariance, MinRTT: in.MinRTT, LatestRTT: in.LatestRTT,
 		Congestion: in.Congestion, CongestionWindow: in.Window, InFlight: in.InFlight,
@@ -201,14 +201,14 @@ type SocketInfo struct {
 // Info describes the endpoint as of now.
 func (e *endpoint) Info() EndpointInfo {
 	e.mu.Lock()
-	g, blocked := e.router.Counters(), 0
+	g, blocked := e.books.Counters(), 0
 	for _, s := range e.sockets {
 		blocked += len(s.blocked)
 	}
 	e.mu.Unlock()
 	all, each := e.socketInfos()
 	dropped := make(map[string]uint64)
-	for r := range router.Reasons {
+	for r := range core.Reasons {
 		dropped[r.String()] = g.Dropped[r]
 	}
 	return EndpointInfo{

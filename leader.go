@@ -96,7 +96,7 @@ func (l *leadership) tryLead(id wire.ID, clock func() time.Duration) bool {
 // its to do. conn.mu is held, but not during the wait.
 func (c *conn) await(t *serializer) {
 	s, e := c.sock, c.endpoint
-	if !s.Interruptible() || !s.leadership.tryLead(c.id, e.now) {
+	if !s.Interruptible() || !s.leadership.tryLead(c.id(), e.now) {
 		t.await()
 		return
 	}
@@ -115,7 +115,7 @@ func (c *conn) await(t *serializer) {
 
 // needsReader reports whether the connection cannot be left without a reader for a moment: it has bytes to
 // send that wait for ACKs, or no caller will be back. conn.mu is held.
-func (c *conn) needsReader() bool { return c.closed || c.engine.Unsent() }
+func (c *conn) needsReader() bool { return c.closed || c.driver.Conn.Unsent() }
 
 // waitsBeside reports whether a caller waits in the connection's other direction. conn.mu is held.
 func (c *conn) waitsBeside(t *serializer) bool {

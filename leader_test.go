@@ -150,7 +150,7 @@ func TestCallerWhoStaysAway(t *testing.T) {
 	eventually(t, "everything is acknowledged", func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return s.engine.Quiet()
+		return s.driver.Conn.Quiet()
 	})
 	if by := leaderOf(c); by != endpointReads {
 		t.Errorf("leader = %d, want the keeper", by)

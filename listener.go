@@ -121,7 +121,7 @@ func (l *listener) acceptConn() (*conn, error) {
 		case l.accept.expired:
 			return nil, l.opError("accept", os.ErrDeadlineExceeded)
 		}
-		if c, ok := e.router.Next(); ok {
+		if c, ok := e.books.Next(); ok {
 			return c, nil
 		}
 		l.accept.await()
@@ -168,15 +168,7 @@ func (l *listener) stop() (aborted []*conn, err error) {
 	}
 	l.closed = true
 	e.listener = nil
-	e.router.SetListening(false)
-	for c, ok := e.router.Next(); ok; c, ok = e.router.Next() {
-		aborted = append(aborted, c)
-	}
-	for c := range e.conns {
-		if e.router.Unaccepted(c.id) {
-			aborted = append(aborted, c)
-		}
-	}
+	aborted = e.books.StopListening()
 	l.accept.wake()
 	e.mu.Unlock()
 	for _, c := range aborted {

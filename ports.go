@@ -4,8 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-
-	"example.com/ebb/internal/engine"
 )
 
 // listening is the endpoints that Listen has made in this process and whose port is not free yet. With TCP a listener may
@@ -70,7 +68,8 @@ func (e *endpoint) adopt(network string, cfg Config) *listener {
 	if e.closing || e.listener != nil || old.Sockets != cfg.Sockets || old.socketOptions() != cfg.socketOptions() {
 		return nil
 	}
-	e.settings.Store(settingsFor(cfg, network, e.sockets[0].Info().GRO))
-	e.router.SetBounds(cfg.RetryThreshold, cfg.Backlog, engine.FirstWindow(cfg.ReceiveBuffer))
+	s := settingsFor(cfg, network, e.sockets[0].Info().GRO)
+	e.settings.Store(s)
+	e.books.SetBounds(s.bounds())
 	return e.listen()
 }

@@ -7,8 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/router"
+	core "example.com/ebb/internal/endpoint"
 	"example.com/ebb/internal/udp"
 )
 
@@ -102,7 +101,7 @@ func (r *receiver) tell() {
 		return
 	}
 	for _, ev := range r.in.events {
-		r.endpoint.report(ev.conn, ev.news)
+		r.endpoint.report(ev.conn, ev.what)
 	}
 	if foreign := r.endpoint.settings.Load().Foreign; foreign != nil {
 		for _, f := range r.in.foreign {
@@ -167,7 +166,7 @@ func (r *loopReceiver) Take(n int) bool {
 	case !s.Interruptible():
 	case sole == nil:
 		s.leadership.noteMixed()
-	case s.leadership.noteSole(sole.id, r.at) && more:
+	case s.leadership.noteSole(sole.id(), r.at) && more:
 		r.handedOver = e.handOver(s, sole)
 	}
 	return more && !r.handedOver
@@ -203,15 +202,15 @@ func (e *endpoint) take(s *socket, in *receiveBatch, n int) {
 			j++
 		}
 		c := in.arrivals[i].conn
-		if n := c.input(in.arrivals[i:j]); n != 0 {
-			in.events = append(in.events, event{c, n})
+		if t := c.input(in.arrivals[i:j]); t != 0 {
+			in.events = append(in.events, event{c, t})
 		}
 		i = j
 	}
 	e.answer(s, in)
 }
 
-// route asks the router about every datagram of a batch.
+// route asks the books about every datagram of a batch.
 func (e *endpoint) route(s *socket, in *receiveBatch, ms []udp.Message) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -226,23 +225,23 @@ func (e *endpoint) route(s *socket, in *receiveBatch, ms []udp.Message) {
 		if size <= 0 || size > m.N {
 			size = m.N
 		}
-		path := engine.Path{Local: e.localOf(m), Remote: m.Remote}
+		path := core.Path{Local: e.localOf(m), Remote: m.Remote}
 		for rest := m.Buf[:m.N]; ; {
 			seg := rest[:min(size, len(rest))]
 			rest = rest[len(seg):]
-			v := e.router.Route(now, m.Remote, seg, in.replies.buf)
+			v := e.books.Route(now, m.Remote, seg, in.replies.buf)
 			switch v.Action {
-			case router.Open:
+			case core.Open:
 				if v.Yields != nil {
 					in.arrivals = append(in.arrivals, arrival{conn: v.Yields, path: path, seg: seg})
 				}
-				v.Conn = e.open(s, path, v)
+				v.Conn = e.open(now, s, path, v)
 				fallthrough
-			case router.Deliver:
-				in.arrivals = append(in.arrivals, arrival{conn: v.Conn, path: path, ecn: engine.ECN(m.ECN), seg: seg})
-			case router.Reply:
+			case core.Deliver:
+				in.arrivals = append(in.arrivals, arrival{conn: v.Conn, path: path, ecn: core.ECN(m.ECN), seg: seg})
+			case core.Reply:
 				in.reply(v.Reply, m.Remote, m.Local)
-			case router.Foreign:
+			case core.Foreign:
 				if e.settings.Load().Foreign != nil {
 					in.foreign = append(in.foreign, foreign{seg: seg, remote: m.Remote})
 				}

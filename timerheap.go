@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"example.com/ebb/internal/engine"
+	core "example.com/ebb/internal/endpoint"
 )
 
 // minTimerGap is the least time between two runs of a timer heap. The pacer's credit covers more than that.
@@ -19,11 +19,11 @@ type timerHeap struct {
 	mu      sync.Mutex   // may be taken with a connection's held; nothing is under it
 	entries []timerEntry // a heap, the earliest first
 	timer   *time.Timer
-	set     time.Duration // when the timer fires; engine.Never: it does not
+	set     time.Duration // when the timer fires; core.Never: it does not
 	running bool          // somebody is looking after connections, and sets the timer afterwards
 }
 
-// timerEntry is a connection's deadline. Its place in the heap is in conn.drive.
+// timerEntry is a connection's deadline. Its place in the heap is conn.place.
 type timerEntry struct {
 	at   time.Duration
 	conn *conn
@@ -34,11 +34,11 @@ func (t *timerHeap) add(c *conn, at time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.holds(c) {
-		c.drive.place = len(t.entries)
+		c.place = len(t.entries)
 		t.entries = append(t.entries, timerEntry{conn: c})
 	}
-	t.entries[c.drive.place].at = at
-	t.rise(c.drive.place)
+	t.entries[c.place].at = at
+	t.rise(c.place)
 	if !t.running {
 		t.setTimer(0)
 	}
@@ -49,11 +49,11 @@ func (t *timerHeap) remove(c *conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.holds(c) {
-		t.removeAt(c.drive.place)
+		t.removeAt(c.place)
 	}
 	if len(t.entries) == 0 && t.timer != nil && !t.running {
 		t.timer.Stop()
-		t.set = engine.Never
+		t.set = core.Never
 	}
 }
 
@@ -72,7 +72,7 @@ func (t *timerHeap) run() {
 		c.expire()
 		t.mu.Lock()
 	}
-	t.running, t.set = false, engine.Never
+	t.running, t.set = false, core.Never
 	t.setTimer(minTimerGap)
 }
 
@@ -92,7 +92,7 @@ func (t *timerHeap) setTimer(rest time.Duration) {
 
 // holds reports whether a connection is entered.
 func (t *timerHeap) holds(c *conn) bool {
-	return c.drive.place < len(t.entries) && t.entries[c.drive.place].conn == c
+	return c.place < len(t.entries) && t.entries[c.place].conn == c
 }
 
 // removeAt takes the entry at a place out.
@@ -104,7 +104,7 @@ func (t *timerHeap) removeAt(i int) {
 	if i < last {
 		t.entries[i] = moved
 		t.sink(i)
-		t.rise(moved.conn.drive.place)
+		t.rise(moved.conn.place)
 	}
 }
 
@@ -144,5 +144,5 @@ func (t *timerHeap) sink(i int) {
 
 func (t *timerHeap) put(i int, e timerEntry) {
 	t.entries[i] = e
-	e.conn.drive.place = i
+	e.conn.place = i
 }

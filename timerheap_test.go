@@ -5,14 +5,14 @@ import (
 	"testing"
 	"time"
 
-	"example.com/ebb/internal/engine"
+	core "example.com/ebb/internal/endpoint"
 )
 
 // TestTimerHeapAgainstModel adds, moves and removes connections at random: the first of the heap is always
 // the first of a plain map, and its timer is never later.
 func TestTimerHeapAgainstModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	heap := timerHeap{now: func() time.Duration { return 0 }, set: engine.Never}
+	heap := timerHeap{now: func() time.Duration { return 0 }, set: core.Never}
 	conns := make([]*conn, 100)
 	for i := range conns {
 		conns[i] = new(conn)
@@ -33,7 +33,7 @@ func TestTimerHeapAgainstModel(t *testing.T) {
 			heap.add(c, at)
 			model[c] = at
 		}
-		first := engine.Never
+		first := core.Never
 		for _, at := range model {
 			first = min(first, at)
 		}
@@ -50,7 +50,7 @@ func TestTimerHeapAgainstModel(t *testing.T) {
 	for _, c := range conns {
 		heap.remove(c)
 	}
-	if heap.set != engine.Never {
+	if heap.set != core.Never {
 		t.Errorf("the timer of an empty heap fires at %v", heap.set)
 	}
 }

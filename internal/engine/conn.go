@@ -178,6 +178,15 @@ func FirstWindow(receiveBuffer int) int {
 	return min(stream.InitialWindow, max(receiveBuffer, wireMinInitial))
 }
 
+// Local is our ID. It never changes.
+func (c *Conn) Local() wire.ID { return c.params.Local }
+
+// Client reports whether we dialled. It never changes.
+func (c *Conn) Client() bool { return c.params.Client }
+
+// Path is the addresses that packets are sent between.
+func (c *Conn) Path() Path { return c.path.Path }
+
 // Established reports whether the handshake is done: a dial may return, an
 // accept may hand the connection out.
 func (c *Conn) Established() bool { return c.state >= stateEstablished && c.opened }

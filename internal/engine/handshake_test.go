@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"example.com/ebb/internal/endpoint"
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/lab/simnet"
-	"example.com/ebb/internal/router"
 	"example.com/ebb/wire"
 )
 
@@ -132,7 +132,7 @@ func TestDialTimesOut(t *testing.T) {
 func retried(t *testing.T) *simnet.Flow {
 	t.Helper()
 	w := newWorld(t, 1, path(0, 40*time.Millisecond), path(0, 40*time.Millisecond))
-	w.server.RouterConfig(router.Config{RetryAfter: 1})
+	w.server.SetBounds(endpoint.Bounds{RetryAfter: 1})
 	stranger := w.NewStation("10.0.0.3:3000", fixedFactory(1<<16))
 	w.Join(stranger, w.server, simnet.LinkConfig{}, simnet.LinkConfig{Loss: 1})
 	stranger.Dial(w.server) // stays half-open
@@ -141,7 +141,7 @@ func retried(t *testing.T) *simnet.Flow {
 	if w.Now() > 125*time.Millisecond {
 		t.Errorf("the handshake took %v", w.Now())
 	}
-	if n := w.server.Router().Counters().Retries; n != 1 {
+	if n := w.server.Endpoint().Counters().Retries; n != 1 {
 		t.Errorf("the router counts %d", n)
 	}
 	return c
@@ -165,7 +165,7 @@ func TestHalfOpenIsForgotten(t *testing.T) {
 	if len(w.accepted) != 0 {
 		t.Error("a half-open connection was accepted")
 	}
-	if c := w.server.Router().Counters(); c.Connections != 0 || c.HalfOpen != 0 {
+	if c := w.server.Endpoint().Counters(); c.Connections != 0 || c.HalfOpen != 0 {
 		t.Errorf("left: %+v", c)
 	}
 	down := w.down.Stats()

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"example.com/ebb/internal/endpoint"
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/lab/simnet"
-	"example.com/ebb/internal/router"
 	"example.com/ebb/wire"
 )
 
@@ -21,7 +21,7 @@ func retryOf(h wire.Header, cookie string) []byte {
 
 // load makes a server ask for cookies: a stranger holds it half-open.
 func (w *world) load() {
-	w.server.RouterConfig(router.Config{RetryAfter: 1})
+	w.server.SetBounds(endpoint.Bounds{RetryAfter: 1})
 	stranger := w.NewStation("10.0.0.3:3000", fixedFactory(1<<16))
 	w.Join(stranger, w.server, simnet.LinkConfig{}, simnet.LinkConfig{Loss: 1})
 	stranger.Dial(w.server)
@@ -150,9 +150,9 @@ func TestOldCookieIsRenewed(t *testing.T) {
 	}})
 	c := w.client.Dial(w.server)
 	if !w.RunUntil(30*time.Second, c.Conn.Established) {
-		t.Fatalf("%v: %+v", c.Conn.Err(), w.server.Router().Counters())
+		t.Fatalf("%v: %+v", c.Conn.Err(), w.server.Endpoint().Counters())
 	}
-	if n := w.server.Router().Counters().BadCookies; n != 1 {
+	if n := w.server.Endpoint().Counters().BadCookies; n != 1 {
 		t.Errorf("%d old cookies", n)
 	}
 	if n := c.Conn.Info().Stats.Retries; n != 2 {

@@ -162,7 +162,7 @@ func (s *soak) check() {
 			live = 1
 		}
 		dialled += live
-		if c := p.station.Router().Counters(); c.Connections != live || c.HalfOpen != 0 || c.Queued != 0 {
+		if c := p.station.Endpoint().Counters(); c.Connections != live || c.HalfOpen != 0 || c.Queued != 0 {
 			s.t.Errorf("at %v a client of %d connections counts %+v", s.Now(), live, c)
 		}
 	}
@@ -174,7 +174,7 @@ func (s *soak) check() {
 		}
 		accepted++
 	}
-	if c := s.server.Router().Counters(); c.Connections-c.HalfOpen != accepted || c.Queued != 0 || c.QueuedBytes != 0 {
+	if c := s.server.Endpoint().Counters(); c.Connections-c.HalfOpen != accepted || c.Queued != 0 || c.QueuedBytes != 0 {
 		s.t.Errorf("at %v a server of %d connections counts %+v", s.Now(), accepted, c)
 	}
 	if s.t.Failed() {
@@ -202,7 +202,7 @@ func (s *soak) quiet() {
 	}
 	s.Trim(stations...)
 	for _, st := range stations {
-		if c := st.Router().Counters(); c.Connections != 0 || c.Tombstones != 0 || st.Chunks() != 0 {
+		if c := st.Endpoint().Counters(); c.Connections != 0 || c.Tombstones != 0 || st.Chunks() != 0 {
 			s.t.Errorf("%v, with nothing left: %+v, %d chunks", st.Addr, c, st.Chunks())
 		}
 	}

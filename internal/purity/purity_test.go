@@ -30,6 +30,7 @@ var pure = map[string]bool{
 	"ledbat":                  false,
 	"pacing":                  false,
 	"pool":                    true,
+	"internal/endpoint":       false,
 	"internal/engine":         false,
 	"internal/router":         false,
 	"internal/lab/competitor": false,
@@ -165,6 +166,34 @@ func TestLibraryDependencies(t *testing.T) {
 		for _, path := range goList(t, []string{"GOOS=" + goos, "CGO_ENABLED=0"}, args...) {
 			if kind(module, path) != "library" && !under("golang.org/x/net", path) && !under("golang.org/x/sys", path) {
 				t.Errorf("on %s the library depends on %s", goos, path)
+			}
+		}
+	}
+}
+
+// apart are the packages that must not import others, because a third stands between them.
+var apart = map[string][]string{
+	".":                   {"internal/router", "internal/shaper"},
+	"internal/lab/simnet": {"internal/engine", "internal/router", "internal/shaper"},
+	"internal/router":     {"internal/engine"},
+	"internal/engine":     {"internal/router", "internal/shaper", "internal/endpoint", "pool", "ledbat"},
+	"internal/lab/matrix": {"internal/router", "internal/shaper"},
+	"internal/lab/kernel": {"internal/router", "internal/shaper"},
+}
+
+// What is simulated is what ships: package ebb and the simulator have one endpoint between them, and no part of one of
+// their own.
+func TestApart(t *testing.T) {
+	module := goList(t, nil, "-m")[0]
+	for _, dir := range slices.Sorted(maps.Keys(apart)) {
+		imports := goList(t, nil, "-f", `{{join .Imports "\n"}}`, "./"+dir)
+		if len(imports) == 0 {
+			t.Errorf("%s imports nothing", dir)
+		}
+		for _, other := range apart[dir] {
+			goList(t, nil, "./"+other) // it exists
+			if slices.Contains(imports, module+"/"+other) {
+				t.Errorf("%s imports %s", dir, other)
 			}
 		}
 	}

@@ -164,8 +164,11 @@ func TestCrossingOursIsLarger(t *testing.T) {
 	}
 	// Once ours is established, another of theirs is one like any other.
 	s.get(bob, long(wire.Accept, high, 1, wire.AppendPing(nil), 60), Deliver)
+	if fate, _ := s.Establish(s.now, high); fate != Connected {
+		t.Errorf("Establish = %v, want that whoever dials gets it", fate)
+	}
 	if fate, _ := s.Establish(s.now, high); fate != Unchanged {
-		t.Error("a dial completed a dial")
+		t.Error("established twice")
 	}
 	s.get(bob, initial(dstOf(low), low, nil), Reply)
 	s.SetListening(true)

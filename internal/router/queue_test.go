@@ -173,7 +173,7 @@ func (m *model) establish() string {
 	if fate != want || dial != lost {
 		m.Fatalf("Establish of %v = %v, %v, want %v, %v", c.id, fate, dial, want, lost)
 	}
-	m.seen[[]string{"unchanged", "queued", "replaced", "unwanted"}[fate]]++
+	m.seen[[]string{"unchanged", "connected", "queued", "replaced", "unwanted"}[fate]]++
 	c.halfOpen, c.place, c.pending, c.bytes = false, false, false, 0
 	if fate == Queued {
 		c.bytes = modelWindow

@@ -84,6 +84,7 @@ type entry[C comparable] struct {
 	remote  netip.AddrPort
 	client  bool // we dialled
 	state   state
+	awaited bool // of a dial: somebody waits for it
 	yielded bool // of a dial: a crossing one of the peer's has a larger ID and was let in
 	crosses bool // of a server's connection: dials have yielded to it
 
@@ -111,7 +112,8 @@ type Fate uint8
 
 // The fates.
 const (
-	Unchanged Fate = iota // we dialled, or its fate is known already
+	Unchanged Fate = iota // its fate is known already
+	Connected             // somebody waits for it: it is what the dial returns
 	Queued                // it waits for Accept: Next returns it in its turn
 	Replaces              // it takes the place of a dial that it has crossed
 	Unwanted              // nobody listens: it has to be aborted
@@ -182,9 +184,9 @@ func (r *Router[C]) SetListening(on bool) { r.listening = on }
 
 // Dial registers a dial to remote under an ID from NewID. It is pending, that
 // is, it may be completed by the peer's own dial to us, until it is answered, GiveUp or
-// Remove.
+// Remove. Somebody waits for it until Establish, for it or for what takes its place, GiveUp or Remove.
 func (r *Router[C]) Dial(local wire.ID, remote netip.AddrPort, c C) {
-	e := &entry[C]{conn: c, local: local, remote: remote, client: true, state: dialling}
+	e := &entry[C]{conn: c, local: local, remote: remote, client: true, awaited: true, state: dialling}
 	r.insert(e)
 	r.dials[remote] = append(r.dials[remote], e)
 	r.hosts[remote.Addr()]++
@@ -210,8 +212,12 @@ func (r *Router[C]) Establish(now time.Duration, local wire.ID) (fate Fate, dial
 	if e == nil {
 		return Unchanged, dial
 	}
-	if e.state == halfOpen || e.state == confirmed {
+	switch {
+	case e.state == halfOpen || e.state == confirmed:
 		return r.admit(e)
+	case e.awaited:
+		e.awaited = false
+		return Connected, dial
 	}
 	return Unchanged, dial
 }
@@ -231,6 +237,7 @@ func (r *Router[C]) admit(e *entry[C]) (fate Fate, dial C) {
 	switch {
 	case d != nil:
 		r.endDial(d)
+		d.awaited = false
 		return Replaces, d.conn
 	case !kept || !r.listening:
 		return Unwanted, dial
@@ -253,18 +260,46 @@ func (r *Router[C]) Next() (c C, ok bool) {
 }
 
 // GiveUp reports that nobody waits for a dial any more: no connection takes its
-// place.
-func (r *Router[C]) GiveUp(local wire.ID) {
-	if e := r.conns[local]; e != nil && e.state == dialling {
+// place. It returns whether somebody did.
+func (r *Router[C]) GiveUp(local wire.ID) (waited bool) {
+	e := r.conns[local]
+	if e == nil {
+		return false
+	}
+	if e.state == dialling {
 		r.endDial(e)
 	}
+	waited, e.awaited = e.awaited, false
+	return waited
 }
 
-// Unaccepted reports whether a connection is not complete yet and has no other taker than a listener, because it completes no
-// dial.
-func (r *Router[C]) Unaccepted(local wire.ID) bool {
-	e := r.conns[local]
-	return e != nil && (e.state == halfOpen || e.state == confirmed) && !e.crosses
+// Len is the number of connections.
+func (r *Router[C]) Len() int { return len(r.conns) - r.others }
+
+// Conns returns the connections in the order of their IDs.
+func (r *Router[C]) Conns() []C {
+	return r.append(make([]C, 0, r.Len()), func(*entry[C]) bool { return true })
+}
+
+// AppendUnaccepted appends the connections that are not complete yet and have no other taker than a listener, because
+// they complete no dial, in the order of their IDs.
+func (r *Router[C]) AppendUnaccepted(to []C) []C {
+	return r.append(to, func(e *entry[C]) bool { return (e.state == halfOpen || e.state == confirmed) && !e.crosses })
+}
+
+// append appends those connections that satisfy a condition.
+func (r *Router[C]) append(to []C, wanted func(*entry[C]) bool) []C {
+	var ids []wire.ID
+	for id, e := range r.conns { // order-free: they are sorted
+		if id == e.local && wanted(e) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		to = append(to, r.conns[id].conn)
+	}
+	return to
 }
 
 // SetBounds changes Config.RetryAfter, Config.Backlog and Config.Window.
@@ -289,11 +324,11 @@ type FinalState struct {
 // if a client made it, address and client's ID for the life of a cookie. So
 // neither a late duplicate of its INITIAL nor its cookie brings it back. One that waits
 // for Accept goes on waiting if it ended in order or has bytes to read; otherwise it leaves the
-// queue.
-func (r *Router[C]) Remove(now time.Duration, local wire.ID, final FinalState) {
+// queue. It returns whether somebody waited for it: a dial that has failed.
+func (r *Router[C]) Remove(now time.Duration, local wire.ID, final FinalState) (waited bool) {
 	e := r.conns[local]
 	if e == nil {
-		return
+		return false
 	}
 	delete(r.conns, local)
 	for _, id := range e.others {
@@ -329,6 +364,7 @@ func (r *Router[C]) Remove(now time.Duration, local wire.ID, final FinalState) {
 	if final.Fin && r.closed.find(now, local) != nil {
 		r.closed.ends[local] = end{final: final.Final, stop: final.Stop}
 	}
+	return e.awaited
 }
 
 // abandon ends a handshake that was not completed.
@@ -360,7 +396,7 @@ func (r *Router[C]) Sweep(now time.Duration) (next time.Duration, more bool) {
 // Counters returns what the router has done so far.
 func (r *Router[C]) Counters() Counters {
 	c := r.count
-	c.Connections = len(r.conns) - r.others
+	c.Connections = r.Len()
 	c.Queued, c.QueuedBytes = r.queue.length, r.queue.bytes
 	c.Tombstones = r.closed.len()
 	c.Evicted = r.closed.evicted

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"time"
 
-	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/endpoint"
 )
 
 // AQMConfig is a bottleneck that manages its queue: CoDel (RFC 8289), or
@@ -209,10 +209,10 @@ func (q *AQM) next() *simPacket {
 
 // mark marks a datagram if it can be marked, and reports whether it did.
 func (q *AQM) mark(p *simPacket) bool {
-	if !q.cfg.ECN || p.ecn == engine.NotECT {
+	if !q.cfg.ECN || p.ecn == endpoint.NotECT {
 		return false
 	}
-	p.ecn = engine.CE
+	p.ecn = endpoint.CE
 	q.stats.Marked++
 	return true
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/endpoint"
 )
 
 // aqmBench sends datagrams straight into an AQM and notes when they come out behind it.
@@ -33,7 +33,7 @@ func newAQMBench(cfg AQMConfig, senders int) *aqmBench {
 }
 
 // send enqueues a datagram of 1000 bytes with its headers.
-func (b *aqmBench) send(sender int, ecn engine.ECN) {
+func (b *aqmBench) send(sender int, ecn endpoint.ECN) {
 	p := b.copyOf(make([]byte, 972), simPacket{from: b.from[sender].Addr, dst: b.to.Addr, to: b.to, ecn: ecn})
 	p.link = b.link
 	b.q.enqueue(p)
@@ -46,7 +46,7 @@ func TestCoDelDropTimes(t *testing.T) {
 		b := newAQMBench(AQMConfig{Rate: 1_000_000, ECN: ecn}, 1)
 		var drops []time.Duration
 		for i := range 600 {
-			b.At(time.Duration(i)*ms*2/3, func() { b.send(0, engine.ECT0) })
+			b.At(time.Duration(i)*ms*2/3, func() { b.send(0, endpoint.ECT0) })
 		}
 		seen := func() int { return b.q.Stats().Dropped + b.q.Stats().Marked }
 		for n := 0; b.Now() < 400*ms; {
@@ -71,7 +71,7 @@ func TestCoDelDropTimes(t *testing.T) {
 func TestCoDelLeavesShortQueues(t *testing.T) {
 	b := newAQMBench(AQMConfig{Rate: 1_000_000}, 1)
 	for i := range 1000 { // four at once every four milliseconds: at most 3 ms of wait
-		b.At(time.Duration(i/4)*4*ms, func() { b.send(0, engine.NotECT) })
+		b.At(time.Duration(i/4)*4*ms, func() { b.send(0, endpoint.NotECT) })
 	}
 	b.Run(2 * time.Second)
 	if s := b.q.Stats(); s != (AQMStats{Queued: 1000, Bytes: 1_000_000}) {
@@ -87,7 +87,7 @@ func TestCoDelLeavesShortQueues(t *testing.T) {
 func TestAQMLimit(t *testing.T) {
 	b := newAQMBench(AQMConfig{Rate: 1_000_000, Limit: 3000}, 1)
 	for range 5 { // one on the wire, three queued
-		b.send(0, engine.NotECT)
+		b.send(0, endpoint.NotECT)
 	}
 	if got := b.q.QueueDelay(0); got != 4*ms {
 		t.Errorf("queue of %v, want 4 ms", got)
@@ -103,7 +103,7 @@ func TestAQMLimit(t *testing.T) {
 func TestFQCoDelSeparatesFlows(t *testing.T) {
 	b := newAQMBench(AQMConfig{Rate: 1_000_000, Limit: 20_000, Flows: 1024}, 2)
 	for range 30 {
-		b.send(0, engine.NotECT)
+		b.send(0, endpoint.NotECT)
 	}
 	if s := b.q.Stats(); s.Dropped != 9 { // one on the wire, twenty queued
 		t.Fatalf("%+v", s)

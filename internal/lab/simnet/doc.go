@@ -6,7 +6,7 @@
 // connections on one goroutine can be replayed bit for bit. A Rule of a link is
 // for some datagrams, or for some time, only.
 //
-// Sim runs engines over links on that one goroutine. Its stations may be paused,
+// Sim runs endpoints over links on that one goroutine. Its stations may be paused,
 // killed, and put behind a SimNAT; they are told what ICMP reports.
 //
 // Network puts links between hosts and gives each host sockets that implement

@@ -5,8 +5,7 @@ import (
 	"net/netip"
 	"syscall"
 
-	"example.com/ebb/internal/engine"
-	"example.com/ebb/wire"
+	"example.com/ebb/internal/endpoint"
 )
 
 // ICMPCode is why a datagram could not be delivered (RFC 792, destination unreachable). 0 is none.
@@ -66,21 +65,16 @@ func (st *Station) handleReport(u Unreachable) *Flow {
 	if st.Unreachable != nil {
 		st.Unreachable(u)
 	}
-	packet, err := wire.ParsePrefix(u.Quoted)
-	if err != nil {
-		return nil
-	}
-	f, ok := st.router.Sender(u.To, packet)
-	if !ok {
-		return nil
-	}
-	h := engine.Hint{Kind: engine.HintUnreachable}
+	kind := endpoint.Unreachable
 	if u.Code == PortUnreachable {
-		h.Kind = engine.HintPortUnreachable
+		kind = endpoint.PortUnreachable
 	}
-	h.Quote(packet)
-	f.Conn.Unreachable(st.clock(), h)
-	return f
+	h, senders := st.endpoint.Unreachable(kind, 0, u.To, u.Quoted)
+	if len(senders) == 0 {
+		return nil
+	}
+	senders[0].Hint(st.clock(), h)
+	return senders[0]
 }
 
 // quote is what a report says of a datagram. It borrows b.

@@ -4,7 +4,7 @@ import (
 	"math/bits"
 	"time"
 
-	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/endpoint"
 )
 
 // DefaultOverhead is what a datagram costs on a link beyond its payload: the
@@ -70,7 +70,7 @@ type LinkConfig struct {
 	Drop func(n int, b []byte) bool
 	// Remark, if not nil, says which ECN codepoint the n-th datagram leaves the
 	// link with, given the one it came with. It is asked before Drop.
-	Remark func(n int, ecn engine.ECN) engine.ECN
+	Remark func(n int, ecn endpoint.ECN) endpoint.ECN
 	// Rules are for some datagrams only. They are asked after Remark and before Drop.
 	Rules []Rule
 }
@@ -102,7 +102,7 @@ type Arrival struct {
 	At        time.Duration // when, on the clock of Send's now
 	Corrupted bool          // one bit is not what was sent
 	Bit       int           // which, if Corrupted: bit Bit%8 of byte Bit/8
-	ECN       engine.ECN    // the codepoint that it arrives with
+	ECN       endpoint.ECN  // the codepoint that it arrives with
 }
 
 // Apply makes b, which must hold the datagram as it was sent, what arrives.
@@ -199,11 +199,11 @@ func (l *Link) QueueDelay(now time.Duration) time.Duration {
 // lost, one, or two with a duplicate. b is borrowed. Time does not run
 // backward from call to call. The datagram is not ECN-capable.
 func (l *Link) Send(now time.Duration, b []byte) (arrivals [2]Arrival, n int) {
-	return l.SendECN(now, b, engine.NotECT)
+	return l.SendECN(now, b, endpoint.NotECT)
 }
 
 // SendECN is Send for a datagram with an ECN codepoint.
-func (l *Link) SendECN(now time.Duration, b []byte, ecn engine.ECN) (arrivals [2]Arrival, n int) {
+func (l *Link) SendECN(now time.Duration, b []byte, ecn endpoint.ECN) (arrivals [2]Arrival, n int) {
 	f := l.pass(Packet{At: now, Payload: b, ECN: ecn})
 	return f.arrivals, f.n
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/endpoint"
 )
 
 const ms = time.Millisecond
@@ -371,19 +371,19 @@ func TestLinkSendAllocates(t *testing.T) {
 // TestCodepointsPass: a link carries the ECN codepoint of each datagram, its copy
 // included, or changes it as its configuration says.
 func TestCodepointsPass(t *testing.T) {
-	l := NewLink(LinkConfig{Duplicate: 1, Remark: func(n int, ecn engine.ECN) engine.ECN {
+	l := NewLink(LinkConfig{Duplicate: 1, Remark: func(n int, ecn endpoint.ECN) endpoint.ECN {
 		if n == 1 {
-			return engine.CE
+			return endpoint.CE
 		}
 		return ecn
 	}}, 1)
-	for i, want := range []engine.ECN{engine.ECT0, engine.CE, engine.ECT0} {
-		a, n := l.SendECN(0, []byte("x"), engine.ECT0)
+	for i, want := range []endpoint.ECN{endpoint.ECT0, endpoint.CE, endpoint.ECT0} {
+		a, n := l.SendECN(0, []byte("x"), endpoint.ECT0)
 		if n != 2 || a[0].ECN != want || a[1].ECN != want {
 			t.Errorf("datagram %d: %+v, want two with codepoint %d", i, a[:n], want)
 		}
 	}
-	if a, _ := l.Send(0, []byte("x")); a[0].ECN != engine.NotECT {
+	if a, _ := l.Send(0, []byte("x")); a[0].ECN != endpoint.NotECT {
 		t.Errorf("a datagram without a codepoint arrives with %d", a[0].ECN)
 	}
 }

@@ -3,7 +3,7 @@ package simnet
 import (
 	"time"
 
-	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/endpoint"
 )
 
 // Rule is something that a link does to some datagrams only: to those that come in its time and for which
@@ -25,7 +25,7 @@ type Rule struct {
 	Report ICMPCode
 	// Mark replaces the codepoint by ECN.
 	Mark bool
-	ECN  engine.ECN
+	ECN  endpoint.ECN
 	// Late delays the arrival. What was sent afterwards does not wait for it.
 	Late time.Duration
 }
@@ -35,7 +35,7 @@ type Packet struct {
 	N       int           // its number on the link; the first has 0
 	At      time.Duration // when it came to the link
 	Size    int           // of the IP packet, in bytes: payload and Overhead
-	ECN     engine.ECN
+	ECN     endpoint.ECN
 	Payload []byte // borrowed
 
 	// Segments is how many datagrams were sent as one train, and Train how large that is before it is cut up, as
@@ -47,7 +47,7 @@ type Packet struct {
 }
 
 // Marked matches datagrams with an ECN codepoint.
-func Marked(ecn engine.ECN) func(Packet) bool {
+func Marked(ecn endpoint.ECN) func(Packet) bool {
 	return func(p Packet) bool { return p.ECN == ecn }
 }
 

@@ -6,13 +6,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/endpoint"
 )
 
 // outcome of a datagram on a link with one rule: when it arrives and with which codepoint; -1: not at all.
 type outcome struct {
 	At  time.Duration
-	ECN engine.ECN
+	ECN endpoint.ECN
 }
 
 func pass(l *Link, ps ...Packet) []outcome {
@@ -39,14 +39,14 @@ func TestRulesApplyToTheirDatagramsOnly(t *testing.T) {
 		sent []Packet
 		want []outcome
 	}{
-		{"marked ones vanish from a time on", Rule{From: 5 * ms, Match: Marked(engine.ECT0), Loss: 1},
-			[]Packet{{At: 5*ms - 1, ECN: engine.ECT0}, {At: 5 * ms, ECN: engine.ECT0}, {At: 6 * ms, ECN: engine.CE}, {At: 7 * ms}},
-			[]outcome{{5*ms - 1, engine.ECT0}, lost, {6 * ms, engine.CE}, {7 * ms, engine.NotECT}}},
-		{"CE on everything from a time on", Rule{From: 5 * ms, Mark: true, ECN: engine.CE},
-			[]Packet{{At: 4 * ms, ECN: engine.ECT0}, {At: 5 * ms, ECN: engine.ECT0}, {At: 6 * ms}},
-			[]outcome{{4 * ms, engine.ECT0}, {5 * ms, engine.CE}, {6 * ms, engine.CE}}},
+		{"marked ones vanish from a time on", Rule{From: 5 * ms, Match: Marked(endpoint.ECT0), Loss: 1},
+			[]Packet{{At: 5*ms - 1, ECN: endpoint.ECT0}, {At: 5 * ms, ECN: endpoint.ECT0}, {At: 6 * ms, ECN: endpoint.CE}, {At: 7 * ms}},
+			[]outcome{{5*ms - 1, endpoint.ECT0}, lost, {6 * ms, endpoint.CE}, {7 * ms, endpoint.NotECT}}},
+		{"CE on everything from a time on", Rule{From: 5 * ms, Mark: true, ECN: endpoint.CE},
+			[]Packet{{At: 4 * ms, ECN: endpoint.ECT0}, {At: 5 * ms, ECN: endpoint.ECT0}, {At: 6 * ms}},
+			[]outcome{{4 * ms, endpoint.ECT0}, {5 * ms, endpoint.CE}, {6 * ms, endpoint.CE}}},
 		{"marks are bleached", Rule{Mark: true},
-			[]Packet{{ECN: engine.CE}}, []outcome{{0, engine.NotECT}}},
+			[]Packet{{ECN: endpoint.CE}}, []outcome{{0, endpoint.NotECT}}},
 		{"the MTU falls at a time", Rule{From: 5 * ms, Match: Larger(1400), Loss: 1},
 			[]Packet{{At: 4 * ms, Payload: large}, {At: 5 * ms, Payload: large}, {At: 6 * ms, Payload: large[:1372]}},
 			[]outcome{{At: 4 * ms}, lost, {At: 6 * ms}}},
@@ -94,11 +94,11 @@ func TestLateDatagramsCountAsOvertaken(t *testing.T) {
 // TestRulesSeeWhatEarlierOnesDid: a codepoint that one rule sets is matched by the next.
 func TestRulesSeeWhatEarlierOnesDid(t *testing.T) {
 	l := NewLink(LinkConfig{Rules: []Rule{
-		{Every: 2, Mark: true, ECN: engine.CE},
-		{Match: Marked(engine.CE), Loss: 1},
+		{Every: 2, Mark: true, ECN: endpoint.CE},
+		{Match: Marked(endpoint.CE), Loss: 1},
 	}}, 1)
-	got := pass(l, Packet{ECN: engine.ECT0}, Packet{ECN: engine.ECT0}, Packet{ECN: engine.CE})
-	want := []outcome{{0, engine.ECT0}, {At: -1}, {At: -1}}
+	got := pass(l, Packet{ECN: endpoint.ECT0}, Packet{ECN: endpoint.ECT0}, Packet{ECN: endpoint.CE})
+	want := []outcome{{0, endpoint.ECT0}, {At: -1}, {At: -1}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}

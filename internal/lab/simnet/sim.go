@@ -7,15 +7,12 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/router"
-	"example.com/ebb/internal/shaper"
+	"example.com/ebb/internal/endpoint"
 	"example.com/ebb/internal/stream"
 	"example.com/ebb/pool"
-	"example.com/ebb/wire"
 )
 
-// Sim runs engines over links in virtual time on one goroutine. Equal seeds and
+// Sim runs endpoints over links in virtual time on one goroutine. Equal seeds and
 // calls give equal results, bit for bit.
 type Sim struct {
 	now    time.Duration
@@ -23,8 +20,8 @@ type Sim struct {
 	seed   uint64
 	made   uint64 // stations, for their seeds
 
-	free    []*simPacket // buffers of those that have arrived
-	scratch []byte       // what a flush is sending
+	free  []*simPacket // buffers of those that have arrived
+	batch batch        // what a flush is sending
 }
 
 // happening is what is due at a time: a datagram reaches a station, a flow's timer
@@ -43,7 +40,7 @@ type simPacket struct {
 	to     *Station
 	nat    *SimNAT // where it comes to instead
 	sender *Station
-	ecn    engine.ECN
+	ecn    endpoint.ECN
 	train  train
 	icmp   ICMPCode // what it reports; 0: it is a datagram
 
@@ -139,7 +136,7 @@ func (s *Sim) Trim(stations ...*Station) {
 	}
 }
 
-// Station is a host in a Sim: a router and the connections behind it.
+// Station is a host in a Sim: an endpoint and its connections.
 type Station struct {
 	Addr  netip.AddrPort
 	Clock Clock
@@ -148,7 +145,7 @@ type Station struct {
 	Accept func(*Flow)
 	// Adjust, if not nil, changes the parameters of a connection before it is
 	// made.
-	Adjust func(*engine.Params)
+	Adjust func(*endpoint.Params)
 	// Controller makes the congestion controllers.
 	Controller congestion.Factory
 	// Unreachable, if not nil, is told what ICMP reports of datagrams that the station has sent, beside the flow that
@@ -164,17 +161,15 @@ type Station struct {
 	Pool   *pool.Pool
 	Weight int
 
-	sim    *Sim
-	router *router.Router[*Flow]
-	config router.Config
-	routes map[netip.AddrPort]route // by station, or by the address of a NAT and port 0
-	nat    *SimNAT                  // the station is behind it; nil: none
-	rng    *rand.Rand
-	chunks *chunkHeap // of the process
+	sim      *Sim
+	endpoint *endpoint.Endpoint[*Flow]
+	bounds   endpoint.Bounds
+	routes   map[netip.AddrPort]route // by station, or by the address of a NAT and port 0
+	nat      *SimNAT                  // the station is behind it; nil: none
+	rng      *rand.Rand
+	chunks   *chunkHeap // of the process
 
 	process process
-
-	sweeping bool // an event is set that sweeps tombstones
 }
 
 type route struct {
@@ -186,7 +181,7 @@ type route struct {
 
 // Flow is one connection of a Station. After any use of Conn call Flush.
 type Flow struct {
-	Conn *engine.Conn
+	endpoint.Driver
 	// OnChange, if not nil, is called after every event of the connection: the
 	// place for an application.
 	OnChange func()
@@ -197,11 +192,8 @@ type Flow struct {
 
 	station *Station
 	life    int // of the station's process
-	shaper  shaper.Shaper
-	local   wire.ID
 	remote  netip.AddrPort
 	armed   time.Duration // true time of the timer that is set
-	busy    bool
 }
 
 // NewStation adds a host that makes its controllers with factory.
@@ -213,10 +205,10 @@ func (s *Sim) NewStation(addr string, factory congestion.Factory) *Station {
 	return st
 }
 
-// RouterConfig replaces the configuration of the station's router and restarts it. The
+// SetBounds replaces the bounds of the station's endpoint and restarts it. The
 // seed is the station's own.
-func (st *Station) RouterConfig(c router.Config) {
-	st.config = c
+func (st *Station) SetBounds(b endpoint.Bounds) {
+	st.bounds = b
 	st.Restart()
 }
 
@@ -229,13 +221,19 @@ func (st *Station) Restart() {
 	st.process = process{life: st.process.life + 1}
 	st.chunks = new(chunkHeap)
 	for i := range 4 {
-		binary.LittleEndian.PutUint64(st.config.Seed[8*i:], st.rng.Uint64())
+		binary.LittleEndian.PutUint64(st.bounds.Seed[8*i:], st.rng.Uint64())
 	}
-	st.router = router.New[*Flow](st.config)
+	st.endpoint = endpoint.New[*Flow](endpoint.Config{Bounds: st.bounds, Numbers: st.numbers})
 }
 
-// Router is the station's router.
-func (st *Station) Router() *router.Router[*Flow] { return st.router }
+// numbers draws those of a connection.
+func (st *Station) numbers() endpoint.Numbers {
+	stamp := st.rng.Uint32()
+	return endpoint.Numbers{Stamp: stamp, Seed: uint64(stamp) * 0x9e3779b97f4a7c15, Controller: st.rng.Uint64()}
+}
+
+// Endpoint is the endpoint of the station's process.
+func (st *Station) Endpoint() *endpoint.Endpoint[*Flow] { return st.endpoint }
 
 // Chunks is the number of chunks of memory that the connections hold now.
 func (st *Station) Chunks() int { return st.chunks.lent }
@@ -267,33 +265,34 @@ func (st *Station) Dial(to *Station) *Flow { return st.DialAddr(to.Addr) }
 
 // DialAddr starts a connection to an address, such as a station behind a NAT has outside.
 func (st *Station) DialAddr(to netip.AddrPort) *Flow {
-	f := &Flow{station: st, life: st.process.life, local: st.router.NewID(), remote: to, armed: engine.Never}
-	p := st.params(to)
-	p.Client, p.Local, p.Peer = true, f.local, st.router.NewID()
-	f.Conn = engine.New(st.clock(), p)
-	st.router.Dial(f.local, to, f)
+	f := st.newFlow(to)
+	f.start(st.endpoint.Dial(st.clock(), st.settings(), endpoint.Path{Local: st.Addr, Remote: to}, f))
 	f.Flush()
 	return f
 }
 
-// params is what every connection of a station begins with.
-func (st *Station) params(remote netip.AddrPort) engine.Params {
-	p := engine.Params{
-		Path:       engine.Path{Local: st.Addr, Remote: remote},
+func (st *Station) newFlow(remote netip.AddrPort) *Flow {
+	return &Flow{station: st, life: st.process.life, remote: remote, armed: endpoint.Never}
+}
+
+// start makes the flow's connection.
+func (f *Flow) start(p endpoint.Params) {
+	if adjust := f.station.Adjust; adjust != nil {
+		adjust(&p)
+	}
+	f.Start(f.station.clock(), p)
+}
+
+// settings is what every connection of a station begins with.
+func (st *Station) settings() *endpoint.Settings {
+	return &endpoint.Settings{
+		Congestion: st.Controller,
 		Chunks:     st.chunks,
 		SendBuffer: 16 << 20, ReceiveBuffer: 16 << 20,
 		KeepAlive: 15 * time.Second, IdleTimeout: 30 * time.Second, UserTimeout: 30 * time.Second,
 		HandshakeTimeout: 10 * time.Second, LingerTimeout: 30 * time.Second,
-		MaxDatagram: 1472, Stamp: st.rng.Uint32(),
+		MaxDatagram4: 1472, MaxDatagram6: 1472,
 	}
-	p.Seed = uint64(p.Stamp) * 0x9e3779b97f4a7c15
-	if st.Adjust != nil {
-		st.Adjust(&p)
-	}
-	if p.Controller == nil {
-		p.Controller = st.Controller(congestion.Params{MaxDatagramSize: wire.MinInitialSize, Seed: st.rng.Uint64()})
-	}
-	return p
 }
 
 // Inject hands the station a datagram as if it had come from there.
@@ -322,39 +321,30 @@ func (st *Station) handle(p *simPacket) *Flow {
 	if p.icmp != 0 {
 		return st.handleReport(Unreachable{p.icmp, p.from, p.b})
 	}
-	now := st.clock()
-	st.router.SetListening(st.Accept != nil)
-	v := st.router.Route(now, p.from, p.b, nil)
+	now, path := st.clock(), endpoint.Path{Local: st.Addr, Remote: p.from}
+	st.endpoint.SetListening(st.Accept != nil)
+	v := st.endpoint.Route(now, p.from, p.b, nil)
 	switch v.Action {
-	case router.Reply:
-		st.send(p.from, v.Reply, engine.NotECT, train{})
+	case endpoint.Reply:
+		st.send(p.from, v.Reply, endpoint.NotECT, train{})
 		return nil
-	case router.Open:
-		v.Conn = st.open(p.from, v)
+	case endpoint.Open:
+		v.Conn = st.newFlow(p.from)
+		v.Conn.start(st.endpoint.Open(now, st.settings(), path, v, v.Conn))
 		if d := v.Yields; d != nil {
-			d.Conn.HandleSegment(now, engine.Path{Local: st.Addr, Remote: p.from}, p.ecn, p.b)
+			d.Input(now, path, p.ecn, p.b)
 			d.Flush()
 		}
-	case router.Deliver:
+	case endpoint.Deliver:
 	default:
 		return nil
 	}
-	f := v.Conn
-	f.Conn.HandleSegment(now, engine.Path{Local: st.Addr, Remote: p.from}, p.ecn, p.b)
-	return f
-}
-
-func (st *Station) open(from netip.AddrPort, v router.Verdict[*Flow]) *Flow {
-	f := &Flow{station: st, life: st.process.life, local: st.router.NewID(), remote: from, armed: engine.Never}
-	p := st.params(from)
-	p.Local, p.Peer, p.OriginalDst = f.local, v.Client, v.Dst
-	f.Conn = engine.New(st.clock(), p)
-	st.router.Accept(f.local, from, v.Client, f)
-	return f
+	v.Conn.Input(now, path, p.ecn, p.b)
+	return v.Conn
 }
 
 // send puts a datagram on the way.
-func (st *Station) send(to netip.AddrPort, b []byte, ecn engine.ECN, t train) {
+func (st *Station) send(to netip.AddrPort, b []byte, ecn endpoint.ECN, t train) {
 	from := st.Addr
 	if st.nat != nil && st.nat.inside[to] == nil {
 		if from = st.nat.source(st, to); !from.IsValid() {
@@ -429,46 +419,80 @@ func (f *Flow) over() bool { return f.Removed || f.Dead() }
 
 // Flush calls OnChange, sends what is due and sets the timer.
 func (f *Flow) Flush() {
-	if f.busy || f.over() {
+	if f.Flushing() || f.over() {
 		return
 	}
 	if f.station.process.state == paused {
 		f.station.postpone(f)
 		return
 	}
-	f.busy = true
-	f.announce()
+	f.BeginFlush()
+	f.report(f.Changed())
 	if f.OnChange != nil {
 		f.OnChange()
 	}
 	if f.over() { // the application has killed its process
 		return
 	}
-	if p := f.station.Pool; p != nil && !f.shaper.Joined() && f.Conn.Established() {
-		f.shaper.Join(p, f.station.Weight)
+	f.Join(f.station.Pool, f.station.Weight)
+	turn := endpoint.Again
+	for turn == endpoint.Again {
+		turn = f.sendBatch()
 	}
-	now := shaper.Clock{Engine: f.station.clock(), Pool: f.station.sim.now}
-	sim := f.station.sim
-	if sim.scratch == nil {
-		sim.scratch = make([]byte, 64<<10)
+	f.report(f.Changed())
+	switch {
+	case f.Removed:
+		if f.OnChange != nil {
+			f.OnChange()
+		}
+	case turn == endpoint.Others:
+		f.arm(f.station.clock())
+	default:
+		f.arm(f.NextTimeout())
 	}
+}
+
+// batch is what a flush hands to the network at once.
+type batch struct {
+	buf    []byte
+	trains []sized
+}
+
+// sized is a train of so many bytes.
+type sized struct {
+	endpoint.Train
+	bytes int
+}
+
+// sendBatch sends as much as a socket takes at once, and says who is next.
+func (f *Flow) sendBatch() endpoint.Turn {
+	now := endpoint.Clock{Engine: f.station.clock(), Pool: f.station.sim.now}
+	b := &f.station.sim.batch
+	if b.buf == nil {
+		b.buf = make([]byte, 0, endpoint.BatchBytes)
+	}
+	buf := b.buf[:0]
+	b.trains = b.trains[:0]
 	for {
-		b, t := f.shaper.AppendSegments(now, f.Conn, sim.scratch[:0], len(sim.scratch))
-		if len(b) == 0 {
+		longer, t := f.Append(now, buf, len(b.trains))
+		if len(longer) == len(buf) {
 			break
 		}
-		f.send(b, t)
+		b.trains = append(b.trains, sized{t, len(longer) - len(buf)})
+		buf = longer
 	}
-	f.busy = false
-	if f.Conn.Done() {
-		f.remove(now.Engine)
-		return
+	if len(buf) == 0 {
+		return endpoint.Over
 	}
-	f.arm()
+	for _, t := range b.trains {
+		f.send(buf[:t.bytes], t.Train)
+		buf = buf[t.bytes:]
+	}
+	return f.Sent(false)
 }
 
 // send puts a train on the way, datagram by datagram.
-func (f *Flow) send(b []byte, t engine.Train) {
+func (f *Flow) send(b []byte, t endpoint.Train) {
 	whole := train{segments: (len(b) + t.SegmentSize - 1) / t.SegmentSize, bytes: len(b)}
 	for len(b) > 0 {
 		n := min(t.SegmentSize, len(b))
@@ -477,60 +501,45 @@ func (f *Flow) send(b []byte, t engine.Train) {
 	}
 }
 
-// announce tells the router and the listener of a handshake that is complete.
-func (f *Flow) announce() {
-	if !f.Conn.Established() {
+// report tells the endpoint what has become of the flow, and does what follows.
+func (f *Flow) report(t endpoint.Topic) {
+	if t == 0 {
 		return
 	}
 	st := f.station
-	fate, dial := st.router.Establish(st.clock(), f.local)
-	switch fate {
-	case router.Replaces:
-		dial.Instead = f
-		dial.Conn.Abort(st.clock())
-		dial.Flush()
-	case router.Queued:
-		st.router.Next()
-		st.Accept(f)
-	case router.Unwanted:
-		f.Conn.Abort(st.clock())
+	e := st.endpoint
+	ev := e.Report(st.clock(), f, f.News(t))
+	f.Removed = f.Ended()
+	if ev.Dial != nil && ev.Result != ev.Dial {
+		ev.Dial.Instead = ev.Result
+	}
+	if ev.Abort != nil {
+		ev.Abort.Conn.Abort(st.clock())
+		ev.Abort.Flush()
+	}
+	if ev.Queued {
+		c, _ := e.Next()
+		st.Accept(c)
+	}
+	st.sweepAt(e, ev.Sweep)
+}
+
+// sweepAt has an endpoint forget the closed connections that were remembered long enough.
+func (st *Station) sweepAt(e *endpoint.Endpoint[*Flow], at time.Duration) {
+	if at != endpoint.Never {
+		st.sim.At(st.Clock.whenFrom(st.sim.now, at), func() { st.sweepAt(e, e.Sweep(st.clock())) })
 	}
 }
 
-func (f *Flow) remove(now time.Duration) {
-	e := f.Conn.FinalState()
-	f.Removed = true
-	f.shaper.Leave()
-	f.station.router.Remove(now, f.local, router.FinalState(e))
-	if !f.station.sweeping {
-		f.station.sweep()
-	}
-	if f.OnChange != nil {
-		f.OnChange()
-	}
-}
-
-// sweep forgets the connections that were remembered long enough, and does so again when that is due.
-func (st *Station) sweep() {
-	next, more := st.router.Sweep(st.clock())
-	st.sweeping = more
-	if more {
-		st.sim.At(st.Clock.whenFrom(st.sim.now, next), st.sweep)
-	}
-}
-
-// arm sets the timer if the deadline is earlier than the one set.
-func (f *Flow) arm() {
-	next := f.Conn.NextTimeout()
-	if next == engine.Never {
+// arm has the flow looked after at a time of its station's, unless something is set before it.
+func (f *Flow) arm(at time.Duration) {
+	if !f.Due(at) {
 		return
 	}
-	at := f.station.Clock.whenFrom(f.station.sim.now, next)
-	if at >= f.armed {
-		return
+	if at := f.station.Clock.whenFrom(f.station.sim.now, at); at < f.armed {
+		f.armed = at
+		f.station.sim.events.push(at, happening{flow: f})
 	}
-	f.armed = at
-	f.station.sim.events.push(at, happening{flow: f})
 }
 
 // expire handles a timer that was set for a time: one that was set anew since
@@ -543,8 +552,8 @@ func (f *Flow) expire(at time.Duration) {
 		f.station.postpone(f)
 		return
 	}
-	f.armed = engine.Never
-	f.Conn.Advance(f.station.clock())
+	f.armed = endpoint.Never
+	f.Expire(f.station.clock())
 	f.Flush()
 }
 

@@ -1,12 +1,11 @@
-package ebb
+package endpoint
 
 import (
-	"net"
 	"net/netip"
 	"testing"
 	"time"
 
-	"example.com/ebb/internal/engine"
+	"example.com/ebb/ledbat"
 )
 
 // TestVanishingTrainsAreRememberedForAWhile: until the time that was told, not beyond, for that address only, and for no more addresses
@@ -40,25 +39,20 @@ func TestVanishingTrainsAreRememberedForAWhile(t *testing.T) {
 	}
 }
 
-// TestAConnectionsVerdictOnTrainsIsItsPeersOnly: what a connection finds out about trains holds for the next one to the same address, and
-// the socket goes on offering trains to everybody else.
+// TestAConnectionsVerdictOnTrainsIsItsPeersOnly: what a connection finds out about trains holds for the next one to the same
+// address alone.
 func TestAConnectionsVerdictOnTrainsIsItsPeersOnly(t *testing.T) {
-	ln, err := Listen("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	e := New[*Driver](Config{Numbers: func() Numbers { return Numbers{} }})
+	s := &Settings{Congestion: ledbat.Factory(ledbat.Config{})}
+	to := func(a string) Path { return Path{Remote: netip.MustParseAddrPort(a)} }
+	here, elsewhere := to("127.0.0.1:9"), to("127.0.0.2:9")
+	d := new(Driver)
+	p := e.Dial(0, s, here, d)
+	e.Report(0, d, News{Topic: Trains, Local: p.Local, Remote: here.Remote.Addr(), TrainsVanish: time.Minute})
+	if got := e.Dial(time.Second, s, here, new(Driver)).TrainsVanish; got != time.Minute {
+		t.Errorf("to the same address: until %v, want %v", got, time.Minute)
 	}
-	defer ln.Close()
-	e := ln.(*Listener).endpoint
-	to := func(a netip.AddrPort) engine.Params { return engine.Params{Path: engine.Path{Remote: a}} }
-	here, elsewhere := netip.MustParseAddrPort("127.0.0.1:9"), netip.MustParseAddrPort("127.0.0.2:9")
-	c := &conn{endpoint: e, remote: net.UDPAddrFromAddrPort(here), trainsVanish: e.now() + time.Minute}
-	e.report(c, newsTrains)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if got := e.params(e.now(), e.settings.Load(), to(here)).TrainsVanish; got != c.trainsVanish {
-		t.Errorf("to the same address: until %v, want %v", got, c.trainsVanish)
-	}
-	if got := e.params(e.now(), e.settings.Load(), to(elsewhere)).TrainsVanish; got != 0 {
+	if got := e.Dial(time.Second, s, elsewhere, new(Driver)).TrainsVanish; got != 0 {
 		t.Errorf("to another address: until %v", got)
 	}
 }

@@ -1,4 +1,4 @@
-package ebb
+package endpoint
 
 import (
 	"net/netip"
@@ -30,8 +30,8 @@ func (v *vanishingTrains) note(now time.Duration, peer netip.Addr, until time.Du
 // makeRoom forgets the address that would be forgotten first.
 func (v *vanishingTrains) makeRoom() {
 	var first netip.Addr
-	for peer, until := range *v {
-		if !first.IsValid() || until < (*v)[first] {
+	for peer, until := range *v { // order-free: the earliest, of several the least
+		if at := (*v)[first]; !first.IsValid() || until < at || until == at && peer.Less(first) {
 			first = peer
 		}
 	}
