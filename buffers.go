@@ -62,12 +62,13 @@ func (b *batch) add(buf []byte, train core.Train) {
 // endpoints, or, by one that admits larger datagrams, from its own, while there is
 // something to read.
 type receiveBatch struct {
-	messages []udp.Message
-	arrivals []arrival
-	replies  batch
-	foreign  []foreign
-	events   []event
-	at       time.Duration // when it was read
+	messages  []udp.Message
+	arrivals  []arrival
+	replies   batch
+	foreign   []foreign
+	displaced []*conn // to be cut
+	events    []event
+	at        time.Duration // when it was read
 }
 
 // arrival is a datagram and the connection it belongs to.
@@ -136,8 +137,9 @@ func (in *receiveBatch) untold() bool { return len(in.events) > 0 || len(in.fore
 func (in *receiveBatch) reset() {
 	clear(in.arrivals)
 	clear(in.foreign)
+	clear(in.displaced)
 	clear(in.events)
-	in.arrivals, in.foreign, in.events = in.arrivals[:0], in.foreign[:0], in.events[:0]
+	in.arrivals, in.foreign, in.events, in.displaced = in.arrivals[:0], in.foreign[:0], in.events[:0], in.displaced[:0]
 	clear(in.replies.messages)
 	in.replies.buf, in.replies.messages, in.replies.next = in.replies.buf[:0], in.replies.messages[:0], 0
 }

@@ -46,11 +46,11 @@ func (c *conn) hinted(h core.Hint) core.Topic {
 	return c.step(now)
 }
 
-// cut ends the connection because its socket is gone.
-func (c *conn) cut() {
+// cut ends the connection without a word, because its socket is gone or another has its place, and returns what input does.
+func (c *conn) cut() core.Topic {
 	c.mu.Lock()
 	c.driver.Conn.Cut()
-	c.proceed(c.endpoint.now())
+	return c.step(c.endpoint.now())
 }
 
 // proceed does what follows from a change of the engine's state. It takes over

@@ -240,7 +240,7 @@ func (e *endpoint) fail() {
 		l.stop()
 	}
 	for _, c := range conns {
-		c.cut()
+		e.report(c, c.cut())
 	}
 	e.closeSockets()
 	e.finishBlocked()
@@ -412,11 +412,12 @@ func (e *endpoint) closeIfIdle() {
 }
 
 // open makes the connection that a datagram opens, which answers on the socket it came from.
-// endpoint.mu is held.
-func (e *endpoint) open(now time.Duration, s *socket, path core.Path, v core.Verdict[*conn]) *conn {
-	c := newConn(e, s, path)
-	c.driver.Start(now, e.books.Open(now, &c.settings.core, path, v, c))
-	return c
+// One whose place it takes is to be cut. endpoint.mu is held.
+func (e *endpoint) open(now time.Duration, s *socket, path core.Path, v core.Verdict[*conn]) (c, displaced *conn) {
+	c = newConn(e, s, path)
+	p, displaced := e.books.Open(now, &c.settings.core, path, v, c)
+	c.driver.Start(now, p)
+	return c, displaced
 }
 
 // numbers draws those of a connection. endpoint.mu is held.

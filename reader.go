@@ -207,6 +207,11 @@ func (e *endpoint) take(s *socket, in *receiveBatch, n int) {
 		}
 		i = j
 	}
+	for _, c := range in.displaced {
+		if t := c.cut(); t != 0 {
+			in.events = append(in.events, event{c, t})
+		}
+	}
 	e.answer(s, in)
 }
 
@@ -235,7 +240,10 @@ func (e *endpoint) route(s *socket, in *receiveBatch, ms []udp.Message) {
 				if v.Yields != nil {
 					in.arrivals = append(in.arrivals, arrival{conn: v.Yields, path: path, seg: seg})
 				}
-				v.Conn = e.open(now, s, path, v)
+				c, displaced := e.open(now, s, path, v)
+				if v.Conn = c; displaced != nil {
+					in.displaced = append(in.displaced, displaced)
+				}
 				fallthrough
 			case core.Deliver:
 				in.arrivals = append(in.arrivals, arrival{conn: v.Conn, path: path, ecn: core.ECN(m.ECN), seg: seg})

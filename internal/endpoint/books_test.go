@@ -199,7 +199,12 @@ func (w *world) deliver() {
 		return
 	case Open:
 		v.Conn = &testConn{side: s}
-		v.Conn.Start(w.now, s.Open(w.now, &s.settings, path, v, v.Conn))
+		p, displaced := s.Open(w.now, &s.settings, path, v, v.Conn)
+		v.Conn.Start(w.now, p)
+		if displaced != nil {
+			displaced.Conn.Cut()
+			displaced.drive()
+		}
 		s.alive = append(s.alive, v.Conn)
 		if v.Yields != nil {
 			v.Yields.Input(w.now, path, NotECT, d.b)

@@ -47,11 +47,12 @@ func (e *Endpoint[C]) Route(now time.Duration, remote netip.AddrPort, b, reply [
 }
 
 // Open enters the connection that a verdict asks for as c, and returns what its Driver is started with. The datagram is to
-// be delivered to it, and to the verdict's Yields if there is one.
-func (e *Endpoint[C]) Open(now time.Duration, s *Settings, path Path, v Verdict[C], c C) Params {
+// be delivered to it, and to the verdict's Yields if there is one. If it takes the place of another, that is to be Cut.
+func (e *Endpoint[C]) Open(now time.Duration, s *Settings, path Path, v Verdict[C], c C) (p Params, displaced C) {
 	id := e.router.NewID()
-	e.router.Accept(id, path.Remote, v.Client, c)
-	return e.params(now, s, engine.Params{Local: id, Peer: v.Client, OriginalDst: v.Dst, Path: path, Validated: v.Proven})
+	displaced = e.router.Accept(id, path.Remote, v.Client, v.Proven, c)
+	p = engine.Params{Local: id, Peer: v.Client, OriginalDst: v.Dst, Path: path, Validated: v.Proven}
+	return e.params(now, s, p), displaced
 }
 
 // Dial enters a dial as c, and returns what its Driver is started with. Somebody waits for it: Report will say once what

@@ -48,6 +48,7 @@ type Counters struct {
 
 	Delivered uint64 // datagrams handed to a connection
 	Opened    uint64 // INITIALs that opened a connection
+	Displaced uint64 // half-open connections whose place one of these has taken
 	Foreign   uint64 // datagrams that are not Ebb's
 
 	Retries uint64 // answers with RETRY

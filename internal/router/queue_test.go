@@ -2,6 +2,7 @@ package router
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -43,6 +44,9 @@ func newModel(t *testing.T, seed uint64) *model {
 	cfg := Config{Listening: true, RetryAfter: -1, Backlog: 1 + r.IntN(4), MaxHalfOpen: 3 + r.IntN(6), Window: modelWindow, ReplyRate: 1e9}
 	if r.IntN(8) == 0 {
 		cfg.Backlog = -1
+	}
+	if r.IntN(2) == 0 {
+		cfg.RetryAfter = 1 + r.IntN(cfg.MaxHalfOpen)
 	}
 	return &model{scene: newScene(t, cfg), r: r, cfg: cfg}
 }
@@ -116,8 +120,14 @@ func (m *model) initial() string {
 	from := []netip.AddrPort{alice, bob}[m.r.IntN(2)]
 	id := wire.ID(1 + m.r.IntN(1000))
 	v := m.Route(m.now, from, initial(dstOf(id), id, nil), nil)
+	if v.Action == Reply && m.r.IntN(4) > 0 {
+		if h, f := m.parsed(v.Reply, wire.Seed(wire.Version, id, dstOf(id))); h.Type == wire.Retry {
+			v = m.Route(m.now, from, initial(dstOf(id), id, f.Data), nil)
+		}
+	}
 	if v.Action == Open {
-		local, c := m.accepts(from, v)
+		local, c := m.NewID(), &client{fmt.Sprint(v.Client)}
+		m.displace(m.Accept(local, from, v.Client, v.Proven, c))
 		m.all = append(m.all, &modelConn{c: c, local: local, remote: from, id: id, halfOpen: true, open: true})
 	}
 	if v.Action == Open && m.cfg.MaxHalfOpen < m.count(halfOpenConn) {
@@ -127,6 +137,20 @@ func (m *model) initial() string {
 		m.Fatal("let in although the queue is full")
 	}
 	return fmt.Sprintf("INITIAL %v from %v: %v", id, from, v.Action)
+}
+
+// displace does what is to be done for a connection whose place another has taken.
+func (m *model) displace(c *client) {
+	if c == nil {
+		return
+	}
+	m.seen["displaced"]++
+	victim := m.pick(func(o *modelConn) bool { return o.c == c })
+	if !victim.halfOpen {
+		m.Fatal("a connection was displaced that was not half-open")
+	}
+	m.Remove(m.now, victim.local, FinalState{Code: wire.CodeReset, Hold: time.Second})
+	*victim = modelConn{c: victim.c, local: victim.local, remote: victim.remote, id: victim.id}
 }
 
 // short is the packet that completes a half-open connection's handshake.
@@ -274,11 +298,40 @@ func (m *model) check(last string) {
 	if m.cfg.Backlog >= 0 && (got.Queued > m.cfg.Backlog || got.QueuedBytes > int64(m.cfg.Backlog)*modelWindow) {
 		m.Fatalf("after %q: %d queued with %d bytes, the backlog is %d", last, got.Queued, got.QueuedBytes, m.cfg.Backlog)
 	}
+	m.checkHandshakes(last)
 	for _, to := range []netip.AddrPort{alice, bob} {
 		want := m.count(func(c *modelConn) bool { return c.pending && c.remote == to })
 		if dials, host := len(m.Router.dials[to]), m.hosts[to.Addr()]; dials != want || host != want {
 			m.Fatalf("after %q: %d dials pending, %d of the host, want %d", last, dials, host, want)
 		}
+	}
+}
+
+// checkHandshakes compares what is kept of half-open connections with the entries.
+func (m *model) checkHandshakes(last string) {
+	hosts, networks := make(map[netip.Prefix]int), make(map[netip.Prefix]int)
+	crossed := make(map[netip.AddrPort]int)
+	length := 0
+	for _, e := range m.conns {
+		if e.state == halfOpen {
+			length++
+			hosts[hostOf(e.remote.Addr())]++
+			networks[networkOf(e.remote.Addr())]++
+		}
+		if e.crosses && (e.state == halfOpen || e.state == confirmed) {
+			crossed[e.remote]++
+		}
+	}
+	listed := 0
+	for e := m.half.first; e != nil; e = e.next {
+		listed++
+	}
+	if m.half.length != length || listed != length || !maps.Equal(hosts, m.half.ofHost) || !maps.Equal(networks, m.half.ofNetwork) {
+		m.Fatalf("after %q: %d half-open, %d listed, by host %v, by network %v; want %d, %v, %v", last,
+			m.half.length, listed, m.half.ofHost, m.half.ofNetwork, length, hosts, networks)
+	}
+	if !maps.Equal(crossed, m.crossed) {
+		m.Fatalf("after %q: crossed %v, want %v", last, m.crossed, crossed)
 	}
 }
 
@@ -293,7 +346,7 @@ func TestEveryBookEqualsWhatItCounts(t *testing.T) {
 			m.check(m.step())
 		}
 	}
-	for _, what := range []string{"confirmed", "no place", "queued", "replaced", "unwanted", "dead and kept", "dead and dropped", "accepted"} {
+	for _, what := range []string{"confirmed", "no place", "queued", "replaced", "unwanted", "dead and kept", "dead and dropped", "accepted", "displaced"} {
 		if seen[what] < 50 {
 			t.Errorf("%q was tried %d times", what, seen[what])
 		}

@@ -136,18 +136,22 @@ func (r *Router[C]) initial(now time.Duration, remote netip.AddrPort, h wire.Hea
 	switch {
 	case lost:
 		return r.deliver(r.answerCrossing(now, remote))
+	case crossing && !r.listening && r.crossed[remote] >= len(r.dials[remote])+spareCrossings:
+		return r.drop(Crossed)
 	case !crossing && !r.listening && r.hosts[remote.Addr()] > 0:
 		return r.drop(Crossed)
 	case !crossing && !r.listening:
 		return r.refuse(now, h, reply)
-	case r.cfg.MaxHalfOpen >= 0 && r.count.HalfOpen >= r.cfg.MaxHalfOpen:
-		return r.drop(HalfOpenFull)
 	case !crossing && r.queue.full():
 		return r.drop(BacklogFull)
 	}
-	proven := r.cfg.RetryAfter >= 0 && r.count.HalfOpen >= r.cfg.RetryAfter
+	full := r.half.full()
+	proven := r.cfg.RetryAfter >= 0 && (full || r.half.length >= r.cfg.RetryAfter)
 	if proven && !r.cookies.valid(now, h.Cookie, remote, h.Src, h.Dst) {
 		return r.retry(now, remote, h, reply)
+	}
+	if full && (!proven || r.half.victim(remote.Addr()) == nil) {
+		return r.drop(HalfOpenFull)
 	}
 	r.count.Opened++
 	v := Verdict[C]{Action: Open, Client: h.Src, Dst: h.Dst, Proven: proven}
@@ -156,6 +160,10 @@ func (r *Router[C]) initial(now time.Duration, remote netip.AddrPort, h wire.Hea
 	}
 	return v
 }
+
+// spareCrossings is how many more handshakes an address may begin with an endpoint that does not listen than there are
+// dials to it for them to complete: one may be a stranger's in the peer's name.
+const spareCrossings = 4
 
 // opens reports whether the payload can open a connection: whole, without a frame that an INITIAL may not carry and
 // without CLOSE, and with something of the client's handshake. What that says is for the connection to understand: it may
@@ -240,7 +248,7 @@ func (r *Router[C]) confirm(e *entry[C], remote netip.AddrPort, b []byte) bool {
 	if !r.queue.keep(e, r.cfg.Window) {
 		return false
 	}
-	r.count.HalfOpen--
+	r.half.remove(e)
 	e.state = confirmed
 	return true
 }

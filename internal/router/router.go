@@ -32,8 +32,8 @@ type Config struct {
 	// RetryAfter is the number of half-open connections from which an INITIAL
 	// has to bring a cookie. Negative: never.
 	RetryAfter int
-	// MaxHalfOpen is the number of half-open connections at which an INITIAL
-	// is dropped, cookie or not. Negative: no bound.
+	// MaxHalfOpen is the most half-open connections that there are. When there are as many, an INITIAL is dropped unless a cookie
+	// proves its address: then it takes the place of another. Negative: no bound.
 	MaxHalfOpen int
 	// Backlog is the number of established connections that may wait for Accept.
 	// When there are as many, an INITIAL is dropped, as a SYN is, and so is what
@@ -64,6 +64,8 @@ type Router[C comparable] struct {
 	pairs   map[pair]*entry[C]             // by address and the peer's ID
 	dials   map[netip.AddrPort][]*entry[C] // dials that wait for an answer
 	hosts   map[netip.Addr]int             // how many of these go to each host
+	crossed map[netip.AddrPort]int         // the peers' handshakes that would take the place of one
+	half    halfOpenBook[C]                // server's side, address not proved by the connection yet
 	queue   acceptQueue[C]                 // those that wait for Accept
 	closed  closedTable                    // connections that are no more
 	replies [replyKinds]allowance          // by kind of answer
@@ -83,6 +85,7 @@ type entry[C comparable] struct {
 	peer    wire.ID // 0: a dial that was not answered yet
 	remote  netip.AddrPort
 	client  bool // we dialled
+	proven  bool // a cookie has proved the address
 	state   state
 	awaited bool // of a dial: somebody waits for it
 	yielded bool // of a dial: a crossing one of the peer's has a larger ID and was let in
@@ -92,7 +95,7 @@ type entry[C comparable] struct {
 
 	ignoresRefusal time.Duration // until then: of a dial that one of the peer's has crossed, and lost
 
-	prev, next *entry[C] // in the accept queue
+	prev, next *entry[C] // among the half-open ones, then in the accept queue
 	bytes      int       // that its place in the queue may cost
 }
 
@@ -105,6 +108,7 @@ const (
 	confirmed                // the proof has come and is on its way to the connection: a place in the queue is kept
 	queued                   // a server's connection that waits for Accept
 	established              // in the application's hands; of a dial, answered
+	evicted                  // it was half-open, and another has its place: about to be removed
 )
 
 // Fate is what becomes of a connection whose handshake is complete.
@@ -135,6 +139,8 @@ func New[C comparable](cfg Config) *Router[C] {
 		pairs:     make(map[pair]*entry[C]),
 		dials:     make(map[netip.AddrPort][]*entry[C]),
 		hosts:     make(map[netip.Addr]int),
+		crossed:   make(map[netip.AddrPort]int),
+		half:      newHalfOpenBook[C](cfg.MaxHalfOpen),
 		queue:     acceptQueue[C]{places: cfg.Backlog},
 		closed:    newClosedTable(max(cfg.MaxTombstones, 0)),
 	}
@@ -192,14 +198,33 @@ func (r *Router[C]) Dial(local wire.ID, remote netip.AddrPort, c C) {
 	r.hosts[remote.Addr()]++
 }
 
-// Accept registers the half-open connection that a verdict of Open asked for:
-// client is the ID in the verdict, local one from NewID.
-func (r *Router[C]) Accept(local wire.ID, remote netip.AddrPort, client wire.ID, c C) {
+// Accept registers the half-open connection that a verdict of Open asked for: client and proven are the verdict's, local is an
+// ID from NewID. If it takes the place of another, that is returned, else the zero C: the other is to end without a word, for its
+// peer may come again, and Remove follows.
+func (r *Router[C]) Accept(local wire.ID, remote netip.AddrPort, client wire.ID, proven bool, c C) (displaced C) {
 	from := pair{remote, client}
-	e := &entry[C]{conn: c, local: local, peer: client, remote: remote, state: halfOpen, crosses: r.yield(from)}
+	if r.half.full() {
+		if victim := r.half.victim(remote.Addr()); victim != nil {
+			r.evict(victim)
+			displaced = victim.conn
+		}
+	}
+	e := &entry[C]{conn: c, local: local, peer: client, remote: remote, proven: proven, state: halfOpen, crosses: r.yield(from)}
 	r.insert(e)
 	r.pairs[from] = e
-	r.count.HalfOpen++
+	r.half.add(e)
+	if e.crosses {
+		r.crossed[remote]++
+	}
+	return displaced
+}
+
+// evict ends the handshake of another's that has to make way.
+func (r *Router[C]) evict(e *entry[C]) {
+	r.abandon(e)
+	e.state = evicted
+	delete(r.pairs, pair{e.remote, e.peer})
+	r.count.Displaced++
 }
 
 // Establish reports that the handshake of a connection is complete, and says what becomes of it. If dials have
@@ -226,10 +251,13 @@ func (r *Router[C]) Establish(now time.Duration, local wire.ID) (fate Fate, dial
 func (r *Router[C]) admit(e *entry[C]) (fate Fate, dial C) {
 	kept := e.state == confirmed
 	if !kept {
-		r.count.HalfOpen--
+		r.half.remove(e)
 		kept = r.queue.keep(e, r.cfg.Window)
 	}
 	e.state = established
+	if e.crosses {
+		r.uncross(e)
+	}
 	d := r.lostTo(e)
 	if kept && (d != nil || !r.listening) {
 		r.queue.release(e)
@@ -322,7 +350,7 @@ type FinalState struct {
 
 // Remove forgets a connection and leaves a tombstone: its ID for e.Hold, and,
 // if a client made it, address and client's ID for the life of a cookie. So
-// neither a late duplicate of its INITIAL nor its cookie brings it back. One that waits
+// neither a late duplicate of its INITIAL nor its cookie brings it back. One whose place another has taken leaves nothing. One that waits
 // for Accept goes on waiting if it ended in order or has bytes to read; otherwise it leaves the
 // queue. It returns whether somebody waited for it: a dial that has failed.
 func (r *Router[C]) Remove(now time.Duration, local wire.ID, final FinalState) (waited bool) {
@@ -335,6 +363,9 @@ func (r *Router[C]) Remove(now time.Duration, local wire.ID, final FinalState) (
 		delete(r.conns, id)
 	}
 	r.others -= len(e.others)
+	if e.state == evicted {
+		return // as if it had never been: its peer may open it again
+	}
 	var spent time.Duration
 	switch e.state {
 	case dialling:
@@ -372,10 +403,18 @@ func (r *Router[C]) abandon(e *entry[C]) {
 	if e.state == confirmed {
 		r.queue.release(e)
 	} else {
-		r.count.HalfOpen--
+		r.half.remove(e)
 	}
 	if e.crosses {
+		r.uncross(e)
 		r.unyield(e.remote)
+	}
+}
+
+// uncross is for a handshake that has crossed dials, and is complete or over.
+func (r *Router[C]) uncross(e *entry[C]) {
+	if r.crossed[e.remote]--; r.crossed[e.remote] == 0 {
+		delete(r.crossed, e.remote)
 	}
 }
 
@@ -397,6 +436,7 @@ func (r *Router[C]) Sweep(now time.Duration) (next time.Duration, more bool) {
 func (r *Router[C]) Counters() Counters {
 	c := r.count
 	c.Connections = r.Len()
+	c.HalfOpen = r.half.length
 	c.Queued, c.QueuedBytes = r.queue.length, r.queue.bytes
 	c.Tombstones = r.closed.len()
 	c.Evicted = r.closed.evicted

@@ -61,8 +61,11 @@ func (s *scene) opens(from netip.AddrPort, id wire.ID) (wire.ID, *client) {
 }
 
 func (s *scene) accepts(from netip.AddrPort, v Verdict[*client]) (wire.ID, *client) {
+	s.Helper()
 	local, c := s.NewID(), &client{fmt.Sprint(v.Client)}
-	s.Accept(local, from, v.Client, c)
+	if other := s.Accept(local, from, v.Client, v.Proven, c); other != nil {
+		s.Fatalf("connection %v was displaced", other)
+	}
 	return local, c
 }
 
@@ -308,7 +311,7 @@ func manyConns(n int) (*Router[*client], [][]byte) {
 	packets := make([][]byte, n)
 	for i := range packets {
 		id := g.NewID()
-		g.Accept(id, alice, wire.ID(i+1), &client{})
+		g.Accept(id, alice, wire.ID(i+1), false, &client{})
 		packets[i] = short(id, wire.ID(i+1), data(64))
 	}
 	return g, packets

@@ -330,7 +330,12 @@ func (st *Station) handle(p *simPacket) *Flow {
 		return nil
 	case endpoint.Open:
 		v.Conn = st.newFlow(p.from)
-		v.Conn.start(st.endpoint.Open(now, st.settings(), path, v, v.Conn))
+		params, displaced := st.endpoint.Open(now, st.settings(), path, v, v.Conn)
+		v.Conn.start(params)
+		if displaced != nil {
+			displaced.Conn.Cut()
+			displaced.Flush()
+		}
 		if d := v.Yields; d != nil {
 			d.Input(now, path, p.ecn, p.b)
 			d.Flush()
