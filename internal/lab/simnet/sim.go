@@ -241,6 +241,9 @@ func (st *Station) Chunks() int { return st.chunks.lent }
 // Route sends what goes to a station over a link. Several may share one.
 func (st *Station) Route(to *Station, l *Link) { st.route(to, l, nil) }
 
+// RouteElsewhere sends what goes to no station over a link, whose Drop has to take it.
+func (st *Station) RouteElsewhere(l *Link) { st.routes[netip.AddrPort{}] = route{link: l} }
+
 func (st *Station) route(to *Station, l *Link, q *AQM) {
 	if to.nat != nil && to.nat != st.nat {
 		st.routes[netip.AddrPortFrom(to.nat.addr, 0)] = route{link: l, nat: to.nat, aqm: q}
@@ -370,6 +373,9 @@ func (st *Station) dispatch(b []byte, p simPacket) {
 	r, ok := st.routes[p.dst]
 	if !ok {
 		r, ok = st.routes[netip.AddrPortFrom(p.dst.Addr(), 0)]
+	}
+	if !ok {
+		r, ok = st.routes[netip.AddrPort{}]
 	}
 	if ok {
 		p.to, p.nat = r.to, r.nat
