@@ -60,8 +60,8 @@ type Config struct {
 	PoolWeight int
 
 	// Congestion makes the congestion controller of each connection.
-	// ledbat.Factory returns one for settings of LEDBAT; package congestion says what
-	// another has to be. Dial, Listen and NewEndpoint call it once more than there are
+	// ledbat.Factory returns one for settings of LEDBAT, which yields; cubic.Factory, reno.Factory and
+	// bbr.Factory those that compete as TCP does. Package congestion says what another has to be. Dial, Listen and NewEndpoint call it once more than there are
 	// connections: they return what congestion.Check finds. Endpoints that share it may call it
 	// at the same time. nil: ledbat.Factory(ledbat.Config{}).
 	Congestion congestion.Factory

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"example.com/ebb"
+	"example.com/ebb/congestion/cubic"
 	"example.com/ebb/ledbat"
 	"example.com/ebb/pool"
 )
@@ -282,6 +283,28 @@ func ExampleConfig_congestion() {
 	_, err = dialer.Dial("udp", ln.Addr().String())
 	fmt.Println(err)
 	// Output: dial udp: ebb: Config.Congestion: ledbat: MinWindow -1 is not in 0 to 1000000000
+}
+
+// One connection competes for its share of the path, as TCP does; the other, with the default,
+// leaves it to everybody else.
+func ExampleConfig_foreground() {
+	ln, err := ebb.Listen("udp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ln.Close()
+	for _, config := range []*ebb.Config{{Congestion: cubic.Factory()}, {}} {
+		dialer := ebb.Dialer{Config: config}
+		conn, err := dialer.Dial("udp", ln.Addr().String())
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Println(conn.(*ebb.Conn).Info().Congestion.Name)
+	}
+	// Output:
+	// cubic
+	// adaptive
 }
 
 // A dial that lasts no longer than a context, with a limit of 50 MB/s.

@@ -1,5 +1,6 @@
 // Package congestion says what a congestion controller is told and what it
-// answers. It holds no algorithm; package ledbat does.
+// answers. It holds no algorithm. Those that yield are in package ledbat; those that compete as
+// TCP does are congestion/reno, congestion/cubic and congestion/bbr.
 //
 // The package is pure: time comes in as an argument, nothing is read from the
 // machine, and a Controller is used by one goroutine at a time.

@@ -29,14 +29,17 @@ func rateOf(n uint64, d time.Duration) string {
 // describeInfo is what a person asks about first when a transfer is slow: what
 // limits it, and what each limit would admit.
 func describeInfo(i ebb.ConnInfo, sending, receiving string) string {
-	own, _ := i.Congestion.Own.(ledbat.Stats)
+	threshold := fmt.Sprint(i.Congestion.SSThresh)
+	if own, ok := i.Congestion.Own.(ledbat.Stats); ok {
+		threshold = fmt.Sprint("at least ", own.MinSSThresh)
+	}
 	return fmt.Sprintf("%s, sending %s, receiving %s, limited by %s%s; round trip %v, least %v; "+
-		"%s %s, window %d bytes, ssthresh at least %d, queue %v, %d timeouts; "+
+		"%s %s, window %d bytes, ssthresh %s, queue %v, %d timeouts; "+
 		"sent %d packets of up to %d bytes, %d lost, %d of %d bytes repeated; received %d packets, "+
 		"the last %v ago, the last acknowledgement %v ago; socket: %s",
 		i.State, sending, receiving, i.LimitedBy, describeLimits(i.Limits),
 		i.SmoothedRTT.Round(time.Microsecond), i.MinRTT.Round(time.Microsecond),
-		i.Congestion.Name, i.Congestion.State, i.CongestionWindow, own.MinSSThresh,
+		i.Congestion.Name, i.Congestion.State, i.CongestionWindow, threshold,
 		i.Congestion.QueueDelay.Round(time.Microsecond), i.Timeouts,
 		i.PacketsSent, i.PacketSize, i.PacketsLost, i.BytesRetransmitted, i.StreamBytesSent, i.PacketsReceived,
 		i.SinceHeard.Round(time.Millisecond), i.SinceAcked.Round(time.Millisecond), describeSocket(i.Socket))

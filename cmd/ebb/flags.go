@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"example.com/ebb/cmd/ebb/internal/settings"
-	"example.com/ebb/ledbat"
 )
 
 const (
@@ -84,7 +83,7 @@ func (o *transportOptions) register(fs *flagSet, limit int64) {
 	}
 	fs.Lookup("bandwidth-limit").DefValue = settings.FormatRate(limit)
 	fs.Lookup("min-bandwidth-per-connection").DefValue = settings.FormatRate(settings.DefaultMinimum)
-	fs.Lookup("congestion-control").DefValue = ledbat.Adaptive.String()
+	fs.Lookup("congestion-control").DefValue = settings.Adaptive.String()
 }
 
 // resolve reads the file, and returns what the connections are to be made with.

@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"slices"
-	"strings"
+	"text/tabwriter"
+	"time"
 
+	"example.com/ebb/cmd/ebb/internal/settings"
 	"example.com/ebb/internal/lab/kernel"
 )
 
-// netlabVariable names the folder of netlab where --netlab does not.
-const netlabVariable = "EBB_NETLAB"
+// The variables that name the folders of netlab and of the recorded links where --netlab and --traces do not.
+const (
+	netlabVariable = "EBB_NETLAB"
+	tracesVariable = "EBB_TRACES"
+)
 
 // exitSkipped is the status of a measurement that cannot be made here, as Automake has it.
 const exitSkipped = 77
@@ -23,64 +28,116 @@ type skippedError struct{ err error }
 func (e *skippedError) Error() string { return e.err.Error() }
 func (e *skippedError) Unwrap() error { return e.err }
 
+// aboutNetlab is the part of the help that says what the measurement stands on.
+const aboutNetlab = `
+netlab is the laboratory: two network namespaces and one emulated path between them. It is a Go
+module of its own and no part of Ebb; the maintainers have it, and .ci/run looks for it in
+../shared/netlab, beside the checkout. docs/congestion.md, section 10, says what such a program has to
+do. Recorded links are files in mahimahi's format, as in the traces/ of github.com/ravinet/mahimahi.
+`
+
 // measureKernel is the command.
 func measureKernel(ctx context.Context, c console, _ opener, args []string) error {
 	fs := newFlagSet("kernel", "[SCENARIO]...",
 		`Measures Ebb and the kernel's own TCP (Reno, CUBIC, BBR) on one emulated bottleneck
 that real packets take: what each gets, and what queue is there, by what the
-bottleneck saw. Without a scenario it runs them all. With --calibrate it holds the
-models of these TCPs, which simulations compete with, against the kernel's own; the
-arguments are then words such as "cubic" that choose set-ups.
+bottleneck saw. Without a scenario it runs them all. With --calibrate it holds Ebb's Reno,
+CUBIC and BBR against the kernel's own, rate within 10 % and queue within 25; the
+arguments are then words such as "cubic" that choose paths.
 
-It needs Linux, root and netlab, whose folder is --netlab or $`+netlabVariable+`; where
-these are missing it says so and exits with 77.`,
-		`  ebb kernel --netlab ../netlab
+With --results a run that was interrupted goes on where it was, as long as the source is
+the same. A run in which the laboratory stalled, by its own timing, is repeated, and left out
+if it does so three times: measure on a machine that does nothing else. The status is
+1 if a bar is missed, and 77 without Linux, root or netlab.`,
+		`  ebb kernel --netlab ../netlab --list
+  ebb kernel --rounds 5 --again 10 --results testdata/kernel/results.tsv
+  ebb kernel --calibrate --rounds 5 --results testdata/kernel/results.tsv
+  ebb kernel --report --markdown --results testdata/kernel/results.tsv
   ebb kernel --rounds 3 --tsv kernel.tsv 4 5
-  ebb kernel --quick
 `)
 	options := kernel.Options{}
-	fs.StringVar(&options.Folder, "netlab", os.Getenv(netlabVariable), "folder of the laboratory's module")
+	fs.footer = aboutNetlab
+	fs.StringVar(&options.Folder, "netlab", os.Getenv(netlabVariable), "`folder` of the laboratory's module; by default $"+netlabVariable)
+	fs.StringVar(&options.Traces, "traces", os.Getenv(tracesVariable), "`folder` of recorded links; by default $"+tracesVariable)
 	fs.IntVar(&options.Rounds, "rounds", 1, "how often each scenario is measured")
-	fs.Float64Var(&options.Scale, "scale", 0.5, "factor on the lengths of the scenarios; 1 is in full")
+	fs.IntVar(&options.Again, "again", 0, "how often in all, if a bar is missed after --rounds; 0 is no more often")
+	fs.Float64Var(&options.Scale, "scale", 1, "factor on the lengths of the scenarios")
 	quick := fs.Bool("quick", false, "as short as the figures mean something")
-	fs.StringVar(&options.TSV, "tsv", "", "also write the figures to this file")
+	fs.DurationVar(&options.Stall, "stall", 25*time.Millisecond, "lateness of the laboratory from which a run is repeated; 0 never")
+	fs.StringVar(&options.Results, "results", "", "add each round to this `file`, and measure what it does not have")
+	fs.StringVar(&options.TSV, "tsv", "", "also write the figures to this `file`")
 	mode := fs.String("congestion-control", "", "of Ebb's sender, as for \"ebb pipe\"")
-	calibrate := fs.Bool("calibrate", false, "compare the models of TCP with the kernel's")
+	fs.BoolVar(&options.Calibrate, "calibrate", false, "compare Ebb's Reno, CUBIC and BBR with the kernel's")
+	fs.BoolVar(&options.Report, "report", false, "measure nothing, print what --results has")
+	fs.BoolVar(&options.Markdown, "markdown", false, "print the table in Markdown")
+	list := fs.Bool("list", false, "print the scenarios and how long each takes, and run nothing")
 	verbose := fs.BoolP("verbose", "v", false, "show what the processes say")
 	if err := fs.parse(args, 0, -1); err != nil {
 		return err
 	}
 	options.Scenarios = fs.Args()
 	if *quick {
-		options.Scale = 0.1
-	}
-	if options.Rounds < 1 || !(options.Scale > 0 && options.Scale <= 10) {
-		return usageErrorf("--rounds is at least 1 and --scale above 0 and at most 10")
-	}
-	for _, name := range options.Scenarios {
-		if !*calibrate && !slices.Contains(kernel.Names(), name) {
-			return usageErrorf("there is no scenario %q: choose from %s", name, strings.Join(kernel.Names(), ", "))
-		}
-	}
-	if *mode != "" {
-		options.Arguments = []string{"--congestion-control", *mode}
+		options.Scale = 0.2
 	}
 	if *verbose {
 		options.Log = c.stderr
 	}
-	return runKernel(ctx, c, options, *calibrate)
+	if *mode != "" {
+		options.Arguments = []string{"--congestion-control", *mode}
+	}
+	listings, err := checkKernel(options, *mode)
+	if err != nil {
+		return err
+	}
+	if *list {
+		return listKernel(c.stdout, listings)
+	}
+	return runKernel(ctx, c, options)
+}
+
+// checkKernel says what is wrong with a command line, or what it would measure.
+func checkKernel(o kernel.Options, mode string) ([]kernel.Listing, error) {
+	switch {
+	case o.Rounds < 1 || o.Rounds > 1000 || o.Again < 0 || o.Again > 1000:
+		return nil, usageErrorf("--rounds is 1 to 1000, and --again at most that")
+	case !(o.Scale > 0 && o.Scale <= 10):
+		return nil, usageErrorf("--scale is above 0 and at most 10")
+	case o.Stall < 0:
+		return nil, usageErrorf("--stall is not negative")
+	case o.Report && o.Results == "":
+		return nil, usageErrorf("--report needs --results")
+	}
+	if mode != "" {
+		if _, err := settings.ParseControl(mode); err != nil {
+			return nil, usageErrorf("--congestion-control %q: %w", mode, err)
+		}
+	}
+	listings, err := kernel.List(o)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return listings, nil
+}
+
+// listKernel prints the scenarios with the time that one round of each takes.
+func listKernel(w io.Writer, all []kernel.Listing) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var sum time.Duration
+	for _, l := range all {
+		takes := l.Takes + time.Duration(l.Runs)*kernel.SetUp
+		sum += takes
+		fmt.Fprintf(table, "%s\t%.0f s\t%s\n", l.Name, takes.Seconds(), l.About)
+	}
+	fmt.Fprintf(table, "\t%.0f s\ta round of all\n", sum.Seconds())
+	return table.Flush()
 }
 
 // runKernel measures, and turns a missing laboratory into the status that says so.
-func runKernel(ctx context.Context, c console, options kernel.Options, calibrate bool) (err error) {
+func runKernel(ctx context.Context, c console, options kernel.Options) (err error) {
 	if options.Ebb, err = os.Executable(); err != nil {
 		return fmt.Errorf("the ebb command cannot find itself: %w", err)
 	}
-	measure := kernel.Run
-	if calibrate {
-		measure = kernel.Calibrate
-	}
-	met, err := measure(ctx, options, c.stdout)
+	met, err := kernel.Run(ctx, options, c.stdout)
 	switch {
 	case errors.Is(err, kernel.ErrUnavailable):
 		return &skippedError{fmt.Errorf("skipped: %w", err)}

@@ -19,7 +19,8 @@ func TestKernelWithoutALaboratory(t *testing.T) {
 }
 
 func TestKernelRefusesNonsense(t *testing.T) {
-	for _, args := range [][]string{{"--rounds", "0"}, {"--scale", "0"}, {"--scale", "NaN"}, {"99"}} {
+	for _, args := range [][]string{{"--rounds", "0"}, {"--scale", "0"}, {"--scale", "NaN"}, {"99"}, {"--stall", "-1s"}, {"--report"},
+		{"--congestion-control", "vegas"}, {"--calibrate", "vegas"}} {
 		status, _, stderr := execute(t, "ebb", append([]string{"kernel", "--netlab", t.TempDir()}, args...)...)
 		if status != 2 {
 			t.Errorf("%v: status %d, want 2", args, status)

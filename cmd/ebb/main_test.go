@@ -17,7 +17,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/ebb/cmd/ebb/internal/settings"
-	"example.com/ebb/ledbat"
 )
 
 // asCommand is the variable that makes the test binary be the command, over the
@@ -214,7 +213,7 @@ func TestSettingErrors(t *testing.T) {
 		{"pipe --min-ssthresh -2 localhost:1", "--min-ssthresh"},
 		{"pipe --min-ssthresh 1000000001 localhost:1", "to 1GB"},
 		{"pipe --min-ssthresh lots localhost:1", "--min-ssthresh"},
-		{"pipe --congestion-control cubic localhost:1", "ledbat++"},
+		{"pipe --congestion-control vegas localhost:1", "cubic"},
 	})
 }
 
@@ -272,7 +271,7 @@ func TestSettingsReachTheTransport(t *testing.T) {
 		want  settings.Settings
 	}{
 		{"--bandwidth-limit 5MB/s", settings.Settings{BandwidthLimit: 5_000_000}},
-		{"--bandwidth-limit -1 --congestion-control ledbat++", settings.Settings{BandwidthLimit: -1, CongestionControl: ledbat.PlusPlus}},
+		{"--bandwidth-limit -1 --congestion-control ledbat++", settings.Settings{BandwidthLimit: -1, CongestionControl: settings.PlusPlus}},
 		{"--bandwidth-limit=unlimited --min-ssthresh 100KiB", settings.Settings{BandwidthLimit: -1, MinSSThresh: 102400}},
 		{"--config " + config, pooled},
 		{"--preset gateway --config " + config + " --network-type satellite",

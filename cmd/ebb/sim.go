@@ -11,9 +11,9 @@ import (
 
 	"golang.org/x/term"
 
+	"example.com/ebb/cmd/ebb/internal/settings"
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/lab/matrix"
-	"example.com/ebb/ledbat"
 )
 
 // simFlags is the command line of sim.
@@ -81,7 +81,7 @@ give equal figures on every machine. The status is 1 if a bar is missed.`,
 `)
 	fs.IntVar(&f.seeds, "seeds", 20, "how many runs of each case")
 	fs.Uint64Var(&f.first, "seed", 1, "the first seed")
-	fs.StringVar(&f.mode, "congestion-control", "default", "the controller: a mode of LEDBAT, or "+strings.Join(matrix.Competitors(), ", "))
+	fs.StringVar(&f.mode, "congestion-control", settings.Adaptive.String(), "the controller, as for \"ebb pipe\"")
 	fs.IntVar(&f.floor, "min-ssthresh", 0, "floor under LEDBAT's slow-start threshold, in `bytes`; 0 lets Ebb find one, -1 is none")
 	fs.StringVar(&f.only, "case", "", "only the case of this name")
 	fs.BoolVar(&f.quick, "quick", false, "shorter runs, for every day")
@@ -107,14 +107,11 @@ give equal figures on every machine. The status is 1 if a bar is missed.`,
 
 // controllerOf makes the controllers of a name; floor is LEDBAT's MinSSThresh.
 func controllerOf(name string, floor int) (congestion.Factory, error) {
-	if factory, ok := matrix.Competitor(name); ok {
-		return factory, nil
-	}
-	mode, err := ledbat.ParseMode(name)
+	control, err := settings.ParseControl(name)
 	if err != nil {
-		return nil, usageErrorf("--congestion-control is a mode of LEDBAT or one of %s, not %q", strings.Join(matrix.Competitors(), ", "), name)
+		return nil, usageErrorf("--congestion-control %q: %w", name, err)
 	}
-	factory := ledbat.Factory(ledbat.Config{Mode: mode, MinSSThresh: floor})
+	factory := control.Factory(floor)
 	if err := congestion.Check(factory); err != nil {
 		return nil, &usageError{err}
 	}

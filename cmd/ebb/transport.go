@@ -7,7 +7,6 @@ import (
 	"example.com/ebb"
 	"example.com/ebb/cmd/ebb/internal/settings"
 	"example.com/ebb/congestion"
-	"example.com/ebb/ledbat"
 	"example.com/ebb/pool"
 )
 
@@ -16,7 +15,7 @@ import (
 func openEbb(s settings.Settings) (transport, error) {
 	config := &ebb.Config{
 		BandwidthLimit: s.BandwidthLimit,
-		Congestion:     ledbat.Factory(ledbat.Config{Mode: s.CongestionControl, MinSSThresh: s.MinSSThresh}),
+		Congestion:     s.CongestionControl.Factory(s.MinSSThresh),
 	}
 	if s.TotalBandwidthLimit > 0 {
 		shared, err := pool.New(s.TotalBandwidthLimit, s.MinBandwidthPerConnection)

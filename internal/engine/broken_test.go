@@ -6,8 +6,9 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
+	"example.com/ebb/congestion/bbr"
+	"example.com/ebb/congestion/cubic"
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/lab/competitor"
 	"example.com/ebb/internal/lab/simnet"
 )
 
@@ -65,7 +66,7 @@ func overBroken(t *testing.T, factory congestion.Factory, rate int64, size int, 
 }
 
 // controllers is one that yields, one that fills queues and one that asks for a rate.
-var controllers = map[string]congestion.Factory{"ledbat": ledbatFactory, "cubic": competitor.CUBIC, "bbr": competitor.BBR}
+var controllers = map[string]congestion.Factory{"ledbat": ledbatFactory, "cubic": cubic.Unpaced(), "bbr": bbr.Factory()}
 
 // largerTrains is a router that drops what is larger than an IP packet of limit bytes before it is cut up.
 func largerTrains(limit int) simnet.Rule {

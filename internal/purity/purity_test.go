@@ -25,19 +25,22 @@ const root = "../.."
 
 // pure are the packages that the rule is for; the value says whether sync/atomic is allowed.
 var pure = map[string]bool{
-	"wire":                    false,
-	"congestion":              false,
-	"ledbat":                  false,
-	"pacing":                  false,
-	"pool":                    true,
-	"internal/endpoint":       false,
-	"internal/engine":         false,
-	"internal/router":         false,
-	"internal/lab/competitor": false,
-	"internal/shaper":         false,
-	"internal/stream":         false,
-	"internal/untrusted":      false,
-	"internal/protect":        false,
+	"wire":                          false,
+	"congestion":                    false,
+	"congestion/bbr":                false,
+	"congestion/cubic":              false,
+	"congestion/reno":               false,
+	"congestion/internal/lossbased": false,
+	"ledbat":                        false,
+	"pacing":                        false,
+	"pool":                          true,
+	"internal/endpoint":             false,
+	"internal/engine":               false,
+	"internal/router":               false,
+	"internal/shaper":               false,
+	"internal/stream":               false,
+	"internal/untrusted":            false,
+	"internal/protect":              false,
 }
 
 // goList runs go list in the module and returns the lines of its answer.

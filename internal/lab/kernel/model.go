@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/lab/competitor"
+	"example.com/ebb/congestion/bbr"
+	"example.com/ebb/congestion/cubic"
+	"example.com/ebb/congestion/reno"
 	"example.com/ebb/internal/lab/simnet"
 )
 
@@ -14,11 +16,11 @@ import (
 func models(kind string) congestion.Factory {
 	switch kind {
 	case "reno":
-		return competitor.Reno
+		return reno.Unpaced()
 	case "cubic":
-		return competitor.CUBIC
+		return cubic.Unpaced()
 	case "bbr":
-		return competitor.BBR
+		return bbr.Factory()
 	}
 	panic("BUG: no model of " + kind)
 }

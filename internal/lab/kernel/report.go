@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -12,32 +13,61 @@ type line struct {
 	scenario string
 	figure
 	median, extreme float64
-	rounds          int
+	rounds          int // that count
+	stalled         int // that do not, because the laboratory stalled in them
+	repeated        int // runs that were measured anew because of that
 }
 
-// gather puts the rounds of a scenario together: the median of each figure, and its worst.
-func gather(name string, rounds [][]figure) []line {
-	var lines []line
-	if len(rounds) == 0 {
+// gather puts the rounds of a scenario together: the median of each figure, and its worst. Rounds in which the
+// laboratory stalled count only where there are no others.
+func gather(name string, rounds []round) []line {
+	good := steady(rounds)
+	stalled := len(rounds) - len(good)
+	if len(good) == 0 {
+		good = rounds
+	}
+	if len(good) == 0 {
 		return nil
 	}
-	for i, f := range rounds[0] {
+	repeated := 0
+	for _, r := range rounds {
+		repeated += r.late.repeated
+	}
+	var lines []line
+	for i, f := range good[0].figures {
 		var values []float64
-		for _, r := range rounds {
-			values = append(values, r[i].value)
-			if r[i].details != "" {
-				f.details = r[i].details
+		for _, r := range good {
+			if i >= len(r.figures) || r.figures[i].name != f.name {
+				continue
+			}
+			values = append(values, r.figures[i].value)
+			if r.figures[i].details != "" {
+				f.details = r.figures[i].details
 			}
 		}
 		slices.Sort(values)
-		l := line{scenario: name, figure: f, median: median(values), rounds: len(values)}
-		l.extreme = values[len(values)-1]
-		if f.least {
-			l.extreme = values[0]
+		l := line{
+			scenario: name, figure: f, median: median(values), extreme: values[0],
+			rounds: len(good), stalled: stalled, repeated: repeated,
+		}
+		for _, v := range values {
+			if f.worse(v, l.extreme) {
+				l.extreme = v
+			}
 		}
 		lines = append(lines, l)
 	}
 	return lines
+}
+
+// steady are the rounds in which the laboratory did not stall.
+func steady(rounds []round) (good []round) {
+	for _, r := range rounds {
+		if !r.late.stalled {
+			good = append(good, r)
+		}
+	}
+	return good
 }
 
 // median of sorted values: the middle one, or the mean of the two in the middle.
@@ -47,20 +77,17 @@ func median(sorted []float64) float64 {
 }
 
 // met reports whether the median and the worst are within their bars.
-func (l line) met() bool {
-	switch {
-	case l.noBar:
-		return true
-	case l.least:
-		return l.median >= l.bar && l.extreme >= l.worst
-	}
-	return l.median <= l.bar && l.extreme <= l.worst
+func (l line) met() bool { return l.figure.met(l.median, l.extreme) }
+
+// allMet reports whether all bars are met.
+func allMet(lines []line) bool {
+	return !slices.ContainsFunc(lines, func(l line) bool { return !l.met() })
 }
 
 // verdict is a word for the table.
 func (l line) verdict() string {
 	switch {
-	case l.noBar:
+	case l.kind == noBar:
 		return ""
 	case l.met():
 		return "met"
@@ -68,20 +95,17 @@ func (l line) verdict() string {
 	return "missed"
 }
 
-// bars is what is asked, "≥ 95; ≥ 90 %".
-func (l line) bars() string {
-	if l.noBar {
-		return ""
+// count is how many rounds there were, and what was left out.
+func (l line) count() string {
+	text := fmt.Sprint(l.rounds)
+	if l.stalled > 0 {
+		text += fmt.Sprintf(", %d dropped", l.stalled)
 	}
-	sign := "≤"
-	if l.least {
-		sign = "≥"
+	if l.repeated > 0 {
+		text += fmt.Sprintf(", %d runs repeated", l.repeated)
 	}
-	return fmt.Sprintf("%s %s; %s %s", sign, number(l.bar), sign, number(l.worst))
+	return text
 }
-
-// number is three digits of a value.
-func number(v float64) string { return fmt.Sprintf("%.3g", v) }
 
 // unit is what stands behind the values of a figure.
 func (l line) unitText() string {
@@ -94,30 +118,41 @@ func (l line) unitText() string {
 // writeTable prints the lines for people.
 func writeTable(w io.Writer, lines []line) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "scenario\tmetric\tbar: median; worst\tmedian\tworst\t")
+	fmt.Fprintln(t, "scenario\tmetric\tbar: median; worst\tmedian\tworst\trounds\t")
 	for _, l := range lines {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s%s\t%s%s\t%s %s\n", l.scenario, l.name, l.bars(),
-			number(l.median), l.unitText(), number(l.extreme), l.unitText(), l.verdict(), l.details)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s%s\t%s%s\t%s\t%s %s\n", l.scenario, l.name, l.bars(),
+			number(l.median), l.unitText(), number(l.extreme), l.unitText(), l.count(), l.verdict(), l.details)
 	}
 	return t.Flush()
 }
 
+// writeMarkdown prints the lines as a table of a page. What misses its bar is bold.
+func writeMarkdown(w io.Writer, lines []line) error {
+	var b strings.Builder
+	b.WriteString("| scenario | figure | bar: median; worst | median | worst | rounds |\n|---|---|---|---|---|---|\n")
+	for _, l := range lines {
+		value := number(l.median)
+		if !l.met() {
+			value = "**" + value + "**"
+		}
+		name := l.name
+		if l.unit != "" {
+			name += ", " + l.unit
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", l.scenario, name, l.bars(), value, number(l.extreme), l.count())
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
 // writeTSV writes the lines for programs, one a line with tabs and a heading.
 func writeTSV(w io.Writer, lines []line) error {
-	if _, err := fmt.Fprintln(w, "scenario\tmetric\tunit\tbar_median\tbar_worst\tmedian\tworst\trounds\tverdict"); err != nil {
+	if _, err := fmt.Fprintln(w, "scenario\tmetric\tunit\tbar\tmedian\tworst\trounds\tstalled\trepeated\tverdict"); err != nil {
 		return err
 	}
 	for _, l := range lines {
-		sign := "<="
-		if l.least {
-			sign = ">="
-		}
-		bar, worst := sign+number(l.bar), sign+number(l.worst)
-		if l.noBar {
-			bar, worst = "", ""
-		}
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%.4g\t%.4g\t%d\t%s\n", l.scenario, l.name, l.unit, bar, worst,
-			l.median, l.extreme, l.rounds, l.verdict()); err != nil {
+		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.4g\t%.4g\t%d\t%d\t%d\t%s\n", l.scenario, l.name, l.unit, l.barText(),
+			l.median, l.extreme, l.rounds, l.stalled, l.repeated, l.verdict()); err != nil {
 			return err
 		}
 	}

@@ -19,7 +19,7 @@ func (b bench) oursAlone(ctx context.Context, p path, d time.Duration) (series, 
 // alone is scenario 1.
 func alone(ctx context.Context, b bench) ([]figure, error) {
 	p := path{mbit: 100, rtt: 40 * time.Millisecond, queue: 1_000_000}
-	d := b.last(120 * time.Second)
+	d := b.last(24 * time.Second)
 	s, in, err := b.oursAlone(ctx, p, d)
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func alone(ctx context.Context, b bench) ([]figure, error) {
 // allow for.
 func ramp(ctx context.Context, b bench) ([]figure, error) {
 	p := path{mbit: 10, rtt: 40 * time.Millisecond, queue: 256_000}
-	d := 10 * time.Second
+	d := 5 * time.Second
 	t, err := b.run(ctx, p, []flow{{kind: ebb, port: ours, runs: d}})
 	if err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func lossy(ctx context.Context, b bench) ([]figure, error) {
 	var all []figure
 	for _, c := range []struct{ loss, bar float64 }{{0.001, 95}, {0.01, 90}, {0.03, 75}} {
 		p := path{mbit: 50, rtt: 50 * time.Millisecond, queue: 312_000, loss: c.loss}
-		d := b.last(60 * time.Second)
+		d := b.last(24 * time.Second)
 		t, err := b.run(ctx, p, []flow{{kind: ebb, port: ours, runs: d}})
 		if err != nil {
 			return nil, err
@@ -77,7 +77,7 @@ func lossy(ctx context.Context, b bench) ([]figure, error) {
 
 // detour is scenario 14.
 func detour(ctx context.Context, b bench) ([]figure, error) {
-	third := b.last(60 * time.Second)
+	third := b.last(15 * time.Second)
 	p := path{mbit: 50, rtt: 40 * time.Millisecond, queue: 500_000,
 		at: fmt.Sprintf("%s:rtt=100ms,%s:rtt=40ms", third, 2*third)}
 	t, err := b.run(ctx, p, []flow{{kind: ebb, port: ours, runs: 3 * third}})

@@ -42,7 +42,7 @@ func kept(name string, t trace, in span, p path, port int, alone, bar, worst flo
 // besideReno is scenario 4.
 func besideReno(ctx context.Context, b bench) ([]figure, error) {
 	p := path{mbit: 10, rtt: 40 * time.Millisecond, queue: 256_000}
-	d := b.last(60 * time.Second)
+	d := b.last(40 * time.Second) // Reno's window goes up and down once in some 15 s
 	base, err := b.aloneRate(ctx, p, "reno", d)
 	if err != nil {
 		return nil, err
@@ -85,13 +85,12 @@ func regain(name string, t trace, p path, leaves flow) figure {
 // besideCUBIC is scenario 5.
 func besideCUBIC(ctx context.Context, b bench) ([]figure, error) {
 	p := path{mbit: 50, rtt: 30 * time.Millisecond, queue: 375_000}
-	d := b.last(120 * time.Second)
-	base, err := b.aloneRate(ctx, p, "cubic", d)
+	leaves := b.last(32 * time.Second)
+	base, err := b.aloneRate(ctx, p, "cubic", leaves)
 	if err != nil {
 		return nil, err
 	}
 	const apart = 1500 * time.Millisecond
-	leaves := d * 3 / 4
 	var all []figure
 	for _, order := range []struct {
 		name         string
@@ -118,8 +117,8 @@ func besideBBR(ctx context.Context, b bench) ([]figure, error) {
 		for _, queue := range []int{1, 4} {
 			p := path{mbit: 50, rtt: rtt * time.Millisecond}
 			p.queue = queue * p.bdp()
-			// Several visits to ProbeRTT, which come every ten seconds, are enough.
-			d := b.last(60 * time.Second)
+			// Two visits to ProbeRTT, which come every ten seconds, are enough.
+			d := b.last(26 * time.Second)
 			base, err := b.aloneRate(ctx, p, "bbr", d)
 			if err != nil {
 				return nil, err
@@ -143,7 +142,7 @@ func besideBBR(ctx context.Context, b bench) ([]figure, error) {
 // shallow is scenario 7.
 func shallow(ctx context.Context, b bench) ([]figure, error) {
 	p := path{mbit: 10, rtt: 40 * time.Millisecond, queue: 16_000}
-	d := b.last(60 * time.Second)
+	d := b.last(24 * time.Second)
 	s, in, err := b.oursAlone(ctx, p, d)
 	if err != nil {
 		return nil, err
@@ -171,7 +170,7 @@ func shallow(ctx context.Context, b bench) ([]figure, error) {
 // latecomer is scenario 9.
 func latecomer(ctx context.Context, b bench) ([]figure, error) {
 	p := path{mbit: 10, rtt: 40 * time.Millisecond, queue: 256_000}
-	d := b.last(120 * time.Second)
+	d := b.last(50 * time.Second)
 	var all []figure
 	for _, apart := range []time.Duration{300 * time.Millisecond, 1500 * time.Millisecond, min(10*time.Second, d/4)} {
 		flows := []flow{
@@ -183,7 +182,7 @@ func latecomer(ctx context.Context, b bench) ([]figure, error) {
 			return nil, err
 		}
 		late := t[ours+1].start()
-		in := span{late + min(20*time.Second, d/3), t[ours].start() + d}
+		in := span{late + min(20*time.Second, d/5), t[ours].start() + d}
 		worst := 50.0
 		for w := in.from; w+10*time.Second <= in.to; w += 10 * time.Second {
 			one := span{w, w + 10*time.Second}
@@ -204,7 +203,7 @@ func latecomer(ctx context.Context, b bench) ([]figure, error) {
 // many is scenario 11.
 func many(ctx context.Context, b bench) ([]figure, error) {
 	p := path{mbit: 50, rtt: 40 * time.Millisecond, queue: 500_000}
-	d := b.last(60 * time.Second)
+	d := b.last(32 * time.Second)
 	base, err := b.aloneRate(ctx, p, "cubic", d)
 	if err != nil {
 		return nil, err

@@ -14,6 +14,11 @@ type path struct {
 	queue int     // bytes
 	loss  float64 // fraction, from A to B
 	at    string  // changes, as netlab's -at takes them
+
+	aggregate time.Duration // from A to B packets leave at multiples of it; 0: as they come
+	jitter    time.Duration // uniform extra delay, order kept
+	reorder   float64       // fraction that skips half of the delay
+	trace     string        // a file that the rate from A to B is played from; "": none
 }
 
 // bytesPerSecond is the rate of the bottleneck.
@@ -34,18 +39,32 @@ func (p path) arguments() []string {
 	if p.at != "" {
 		args = append(args, "-at", p.at)
 	}
+	if p.aggregate > 0 {
+		args = append(args, "-aggregate", p.aggregate.String())
+	}
+	if p.jitter > 0 {
+		args = append(args, "-jitter", p.jitter.String())
+	}
+	if p.reorder > 0 {
+		args = append(args, "-reorder", strconv.FormatFloat(p.reorder, 'f', -1, 64))
+	}
+	if p.trace != "" {
+		args = append(args, "-trace", p.trace)
+	}
 	return args
 }
 
-// ebb is the kind of a flow that is Ebb's; the others are the kernel's congestion controls.
-const ebb = "ebb"
+// The kinds of a flow that are Ebb's; the others are the kernel's congestion controls. A probe sends ten small
+// packets a second, to see what the path does to them.
+const ebb, probe = "ebb", "probe"
 
 // flow is one sender at A for a time, and its receiver at B.
 type flow struct {
-	kind  string // ebb, or reno, cubic, bbr
-	port  int    // of the receiver: the flow's name in the trace
-	after time.Duration
-	runs  time.Duration
+	kind    string // ebb, probe, or reno, cubic, bbr
+	control string // Ebb's --congestion-control; "": what the command was told, or the default
+	port    int    // of the receiver: the flow's name in the trace
+	after   time.Duration
+	runs    time.Duration
 }
 
 // length is when the last of the flows ends.
@@ -61,11 +80,10 @@ func length(flows []flow) time.Duration {
 // stays in the script's process group, which netlab ends, and has a limit of its own on top.
 func script(flows []flow, command string, extra []string) string {
 	var b strings.Builder
-	b.WriteString("unset GOMAXPROCS\nif command -v chrt >/dev/null; then chrt -o -p 0 $$; fi\n")
 	limit := seconds(length(flows) + setupTime)
 	for _, f := range flows {
 		in := "timeout --foreground " + limit + " ip netns exec $NETLAB_B "
-		if f.kind == ebb {
+		if f.kind == ebb || f.kind == probe {
 			fmt.Fprintf(&b, "%s%s pipe -l --bandwidth-limit unlimited $NETLAB_B_IP:%d </dev/null >/dev/null &\n", in, quote(command), f.port)
 		} else {
 			fmt.Fprintf(&b, "%s$NETLAB tcp-sink -listen :%d &\n", in, f.port)
@@ -83,15 +101,22 @@ func script(flows []flow, command string, extra []string) string {
 // sender is the command line of a flow's sending side.
 func sender(f flow, command string, extra []string) string {
 	in := "ip netns exec $NETLAB_A "
-	if f.kind != ebb {
+	if f.kind != ebb && f.kind != probe {
 		return fmt.Sprintf("%s$NETLAB tcp-source -to $NETLAB_B_IP:%d -cc %s -for %s", in, f.port, f.kind, f.runs)
 	}
 	words := []string{quote(command), "pipe", "--bandwidth-limit", "unlimited"}
+	if f.control != "" {
+		extra = []string{"--congestion-control", f.control}
+	}
 	for _, e := range extra {
 		words = append(words, quote(e))
 	}
-	return fmt.Sprintf("timeout --foreground %s %s%s $NETLAB_B_IP:%d </dev/zero >/dev/null",
-		seconds(f.runs), in, strings.Join(words, " "), f.port)
+	send := fmt.Sprintf("timeout --foreground %s %s%s $NETLAB_B_IP:%d", seconds(f.runs), in, strings.Join(words, " "), f.port)
+	if f.kind == probe {
+		return fmt.Sprintf("sh -c %s >/dev/null", quote(fmt.Sprintf(
+			"for i in $(seq %d); do echo; sleep 0.1; done | %s", int(10*f.runs.Seconds()), send)))
+	}
+	return send + " </dev/zero >/dev/null"
 }
 
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }

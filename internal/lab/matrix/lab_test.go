@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/lab/competitor"
+	"example.com/ebb/congestion/bbr"
+	"example.com/ebb/congestion/cubic"
+	"example.com/ebb/congestion/reno"
 	"example.com/ebb/internal/lab/simnet"
 )
 
@@ -75,8 +77,8 @@ func TestConservation(t *testing.T) {
 	e := &Env{Seed: 3}
 	l := e.lab("", path{rate: 10 * mbit, rtt: 40 * ms, buffer: 64 * kb, out: func(c *simnet.LinkConfig) { c.Loss = 0.002 }})
 	flows := []*flow{
-		l.bulk("", competitor.Reno, 0), l.bulk("", competitor.CUBIC, second),
-		l.bulk("", competitor.BBR, 2*second), l.bulk("", packets(20), 3*second),
+		l.bulk("", reno.Unpaced(), 0), l.bulk("", cubic.Unpaced(), second),
+		l.bulk("", bbr.Factory(), 2*second), l.bulk("", packets(20), 3*second),
 	}
 	l.until(20 * second)
 	for at := 4 * second; at < 20*second; at += second {

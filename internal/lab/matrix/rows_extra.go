@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"example.com/ebb/congestion/cubic"
 	"example.com/ebb/internal/engine"
-	"example.com/ebb/internal/lab/competitor"
 	"example.com/ebb/internal/lab/simnet"
 )
 
@@ -40,7 +40,7 @@ func aqmCases() []Case {
 				return e.alone(p, e.lasting(60*second, 15*second))
 			}},
 			duel{
-				path: p, rival: competitor.CUBIC, ours: 1, oursAt: 5 * second,
+				path: p, rival: cubic.Unpaced(), ours: 1, oursAt: 5 * second,
 				leave: 60 * second, length: 60 * second, quick: 25 * second,
 			}.against(q.name+", CUBIC first", nil))
 	}
@@ -59,7 +59,7 @@ func appCases() []Case {
 		}},
 		{Name: "video beside CUBIC", Measure: func(e *Env) []Figure {
 			l, length := e.lab("video beside CUBIC", p), e.lasting(60*second, 15*second)
-			l.bulk("CUBIC", competitor.CUBIC, 0)
+			l.bulk("CUBIC", cubic.Unpaced(), 0)
 			c := l.chunked("video", e.Subject)
 			c.every(40*ms, second, length-second, 10*kb)
 			l.until(length)
@@ -111,11 +111,11 @@ func edgeCases() []Case {
 		alone("30 ms jitter, 50 Mbit/s, 40 ms", path{rate: 50 * mbit, rtt: 40 * ms, buffer: 500 * kb, out: func(c *simnet.LinkConfig) { c.Jitter = 30 * ms }}, 60*second, 20*second),
 		alone("wireless, departures every 4 ms", path{rate: 50 * mbit, rtt: 20 * ms, buffer: 500 * kb, out: func(c *simnet.LinkConfig) { c.Aggregate = 4 * ms }}, 60*second, 20*second),
 		duel{
-			path: path{rate: 1000 * mbit, rtt: 20 * ms, buffer: 2500 * kb}, rival: competitor.CUBIC, ours: 1, oursAt: 2 * second,
+			path: path{rate: 1000 * mbit, rtt: 20 * ms, buffer: 2500 * kb}, rival: cubic.Unpaced(), ours: 1, oursAt: 2 * second,
 			leave: 40 * second, length: 40 * second, quick: 14 * second,
 		}.against("1 Gbit/s, 20 ms, 1 BDP, CUBIC first", nil),
 		duel{
-			path: path{rate: 50 * mbit, rtt: 40 * ms, buffer: 15 * kb}, rival: competitor.CUBIC, ours: 1, oursAt: 5 * second,
+			path: path{rate: 50 * mbit, rtt: 40 * ms, buffer: 15 * kb}, rival: cubic.Unpaced(), ours: 1, oursAt: 5 * second,
 			leave: 60 * second, length: 60 * second, quick: 25 * second,
 		}.against("10 packets of buffer, 50 Mbit/s, CUBIC first", nil),
 		{Name: "32 flows, 50 Mbit/s, 40 ms", Measure: func(e *Env) []Figure {

@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
-	"example.com/ebb/internal/lab/competitor"
+	"example.com/ebb/congestion/bbr"
+	"example.com/ebb/congestion/cubic"
+	"example.com/ebb/congestion/reno"
 	"example.com/ebb/internal/lab/simnet"
 )
 
@@ -15,7 +17,7 @@ func yieldRows() []Scenario {
 		{Row: "4", Title: "10 Mbit/s, 40 ms, 256 KB, 60 s: one Reno, 1.5 s earlier; it leaves at 45 s", Cases: []Case{
 			duel{
 				path:  path{rate: 10 * mbit, rtt: 40 * ms, buffer: 256 * kb},
-				rival: competitor.Reno, ours: 1, oursAt: 1500 * ms,
+				rival: reno.Unpaced(), ours: 1, oursAt: 1500 * ms,
 				leave: 45 * second, length: 60 * second, quick: 25 * second, full: true,
 			}.against("", keeps(95, 90)),
 		}},
@@ -28,7 +30,7 @@ func yieldRows() []Scenario {
 		{Row: "11", Title: "50 Mbit/s, 40 ms, 500 KB, 120 s: ten of ours within 5 s, then one CUBIC; it leaves at 90 s", Cases: []Case{
 			duel{
 				path:  path{rate: 50 * mbit, rtt: 40 * ms, buffer: 500 * kb},
-				rival: competitor.CUBIC, ours: 10, apart: 500 * ms, rivalAt: 5 * second,
+				rival: cubic.Unpaced(), ours: 10, apart: 500 * ms, rivalAt: 5 * second,
 				leave: 90 * second, length: 120 * second, quick: 30 * second, full: true,
 			}.against("", keeps(80, 70)),
 		}},
@@ -129,7 +131,7 @@ func (l *lab) regained(flows []*flow, at time.Duration, share float64) time.Dura
 func cubicDuel(oursAt, rivalAt time.Duration) duel {
 	return duel{
 		path:  path{rate: 50 * mbit, rtt: 30 * ms, buffer: 375 * kb},
-		rival: competitor.CUBIC, ours: 1, oursAt: oursAt, rivalAt: rivalAt,
+		rival: cubic.Unpaced(), ours: 1, oursAt: oursAt, rivalAt: rivalAt,
 		leave: 90 * second, length: 120 * second, quick: 25 * second, full: true,
 	}
 }
@@ -151,7 +153,7 @@ func bbrDuels() []Case {
 					bars = keeps(90, 88)
 				}
 				cases = append(cases, duel{
-					path: p, rival: competitor.BBR, ours: 1, oursAt: 5 * second,
+					path: p, rival: bbr.Factory(), ours: 1, oursAt: 5 * second,
 					leave: 90 * second, length: 120 * second, quick: 25 * second, full: true,
 				}.against(name, bars))
 			}
@@ -162,7 +164,7 @@ func bbrDuels() []Case {
 
 func shallowCases() []Case {
 	p := path{rate: 10 * mbit, rtt: 40 * ms, buffer: 16 * kb}
-	d := duel{path: p, rival: competitor.CUBIC, ours: 1, leave: 60 * second, length: 60 * second, quick: 30 * second}
+	d := duel{path: p, rival: cubic.Unpaced(), ours: 1, leave: 60 * second, length: 60 * second, quick: 30 * second}
 	first, later := d, d
 	first.oursAt, later.rivalAt = 5*second, 5*second
 	return []Case{
@@ -182,7 +184,7 @@ func busyReturn(e *Env) []Figure {
 	}}
 	l := e.lab("busy return path", p)
 	length := e.lasting(60*second, 30*second)
-	upload := l.bulkWith("upload", competitor.CUBIC, 0, flowOptions{against: true})
+	upload := l.bulkWith("upload", cubic.Unpaced(), 0, flowOptions{against: true})
 	f := l.bulk("ours", e.Subject, 5*second)
 	l.until(length)
 	from := 15 * second
@@ -198,7 +200,7 @@ func shortRivals(e *Env) []Figure {
 		l = e.lab(name, p)
 		var shorts []*flow
 		for at := settling; at+10*second <= length; at += 2 * second {
-			shorts = append(shorts, l.transfer("short", competitor.CUBIC, at, 100*kb))
+			shorts = append(shorts, l.transfer("short", cubic.Unpaced(), at, 100*kb))
 		}
 		if ours {
 			f = l.bulk("ours", e.Subject, 0)

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/ebb/internal/lab/competitor"
+	"example.com/ebb/congestion/reno"
 )
 
 func mustSelect(t *testing.T, rows ...string) []Case {
@@ -34,7 +34,7 @@ func mustRun(t *testing.T, plan Plan, cases []Case) []Result {
 // Seeds and cases run in any order on any number of goroutines, with the same result.
 func TestRunsAreRepeatable(t *testing.T) {
 	cases := mustSelect(t, "7", "13")
-	plan := Plan{Subject: competitor.Reno, Seeds: 2, First: 5, Quick: true, Workers: 1}
+	plan := Plan{Subject: reno.Unpaced(), Seeds: 2, First: 5, Quick: true, Workers: 1}
 	one := mustRun(t, plan, cases)
 	plan.Workers = 3
 	three := mustRun(t, plan, cases)

@@ -125,8 +125,8 @@ func TestFileValuesThatAreWrong(t *testing.T) {
 		{head + "preset = 1", "f:2: preset = 1: there is none of this name; want gateway, regular, testing or testing-total"},
 		{head + "network-type = 'moon'",
 			`f:2: network-type = "moon": there is none of this name; want lan, regional, continental, intercontinental or satellite`},
-		{head + "congestion-control = 'cubic'",
-			`f:2: congestion-control = "cubic": there is none of this name; want ` + list(controlNames(), "or")},
+		{head + "congestion-control = 'vegas'",
+			`f:2: congestion-control = "vegas": there is none of this name; want ` + list(controlNames(), "or")},
 		// The first of several is told.
 		{head + "min-ssthresh = -7\nbandwidth-limit = -7\n", "f:2: min-ssthresh = -7: it is negative; " +
 			`want bytes from 1200 to 1GB, such as 102400, 500kB or 1MiB, or "auto" (0) or "none" (-1)`},

@@ -58,8 +58,8 @@ func Keys() []Key {
 			rateForm + `, or "none"`, rateOr(noTotal, "none")},
 		{minimumKey, "RATE", "least that a connection gets of the total, however many there are",
 			rateForm + `, or "none" (0)`, rateOr(noMinimum, "none", "0")},
-		{controlKey, "NAME", list(controlNames(), "or"),
-			list(controlNames(), "or"), parseControl},
+		{controlKey, "NAME", "yielding: adaptive, ledbat++ or rfc6817; competing: reno, cubic or bbr",
+			ControlNames(), parseControl},
 		{networkTypeKey, "NAME", "the path, for its --min-ssthresh: " + list(networkTypeNames(), "or"),
 			list(networkTypeNames(), "or"), parseNetworkType},
 		{floorKey, "SIZE", `floor under the slow-start threshold, for long lossy paths; "auto" (0) finds one, "none" (-1) does without`,
@@ -125,19 +125,11 @@ func parseNetworkType(text string) (int64, error) {
 }
 
 func parseControl(text string) (int64, error) {
-	if !slices.Contains(controlNames(), text) {
+	i := slices.Index(controlNames(), text)
+	if i < 0 {
 		return 0, errUnknownName
 	}
-	mode, err := ledbat.ParseMode(text)
-	return int64(mode), err
-}
-
-// controlNames are the congestion controllers that are offered.
-func controlNames() (names []string) {
-	for _, mode := range []ledbat.Mode{ledbat.Adaptive, ledbat.PlusPlus, ledbat.RFC6817} {
-		names = append(names, mode.String())
-	}
-	return names
+	return int64(i), nil
 }
 
 // networkTypeNames are the kinds of path. The gateway of package ledbat is none:

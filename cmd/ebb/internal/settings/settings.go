@@ -57,8 +57,8 @@ type Settings struct {
 	MinBandwidthPerConnection int64
 	// MinSSThresh is the floor of ledbat.Config: 0 derives one, a negative one is none.
 	MinSSThresh int
-	// CongestionControl is the mode of the controller.
-	CongestionControl ledbat.Mode
+	// CongestionControl is the controller.
+	CongestionControl Control
 	// Notes are lines to tell the user: settings that have no effect, and why.
 	Notes []string
 }
@@ -73,13 +73,17 @@ func Resolve(defaultLimit int64, layers ...*Layer) (Settings, error) {
 	}
 	s := Settings{BandwidthLimit: defaultLimit}
 	if mode, ok := sources.find(controlKey); ok {
-		s.CongestionControl = ledbat.Mode(mode.value)
+		s.CongestionControl = Control(mode.value)
 	}
 	floor, err := sources.floor()
 	if err != nil {
 		return Settings{}, err
 	}
 	s.MinSSThresh = floor
+	if control := controls()[s.CongestionControl]; floor != 0 && !control.floored {
+		s.MinSSThresh = 0
+		s.note("the floor under the slow-start threshold has no effect with %s", control.name)
+	}
 	if err := s.setRates(sources); err != nil {
 		return Settings{}, err
 	}

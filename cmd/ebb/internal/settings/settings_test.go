@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"example.com/ebb/ledbat"
 )
 
 // layer makes one of "key=value" words.
@@ -59,7 +57,8 @@ func TestPrecedence(t *testing.T) {
 			Settings{BandwidthLimit: 7 * m, MinSSThresh: 50_000}},
 		{"a derived floor over a file's", "min-ssthresh=auto", "min-ssthresh=50kB", Settings{BandwidthLimit: 7 * m}},
 		{"no floor", "min-ssthresh=-1", "", Settings{BandwidthLimit: 7 * m, MinSSThresh: -1}},
-		{"control", "", "congestion-control=ledbat++", Settings{BandwidthLimit: 7 * m, CongestionControl: ledbat.PlusPlus}},
+		{"control", "", "congestion-control=ledbat++", Settings{BandwidthLimit: 7 * m, CongestionControl: PlusPlus}},
+		{"control that competes", "congestion-control=bbr", "congestion-control=ledbat++", Settings{BandwidthLimit: 7 * m, CongestionControl: BBR}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -87,6 +86,9 @@ func TestNotes(t *testing.T) {
 			[]string{"min-bandwidth-per-connection 2MB/s (command line) has no effect without total-bandwidth-limit"}},
 		{"min-bandwidth-per-connection=2MB/s", "preset=regular", nil},
 		{"total-bandwidth-limit=none", "preset=regular", nil},
+		{"congestion-control=cubic network-type=satellite", "",
+			[]string{"the floor under the slow-start threshold has no effect with cubic"}},
+		{"congestion-control=cubic min-ssthresh=auto", "", nil},
 		{"bandwidth-limit=2MB/s", "bandwidth-limit=8MB/s", nil},
 	}
 	for _, test := range tests {

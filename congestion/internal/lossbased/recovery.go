@@ -1,4 +1,4 @@
-package competitor
+package lossbased
 
 import "example.com/ebb/congestion"
 
@@ -13,46 +13,64 @@ type recovery struct {
 	lost      int    // packets whose loss it answers, for the undo
 	threshold int64  // ssthresh before it
 	fresh     bool   // losses were reported since the last ACK
+	marked    bool   // it answers a mark too, which nothing takes back
+}
+
+// answer reduces the window for losses, or for a mark in their place, if they begin an episode.
+func (c *Controller) answer(e congestion.LossEvent) {
+	if c.enter(e) {
+		c.ssthresh = max(c.law.Reduce(c.cwnd), MinWindow)
+		c.admit(e)
+	}
+}
+
+// mark answers a mark of Congestion Experienced as the loss of a packet (RFC 3168 section 6.1.2,
+// RFC 9002 section 7.1).
+func (c *Controller) mark(e *congestion.AckEvent) {
+	c.answer(congestion.LossEvent{
+		Largest: e.LargestAcked, LargestSent: e.LargestSent, InFlight: e.InFlight,
+	})
+	c.recovery.marked = true
 }
 
 // enter begins a reduction, unless the losses belong to the one before (RFC 6675 section 5), and
 // reports whether it did. The caller sets ssthresh.
-func (l *lossBased) enter(e congestion.LossEvent) bool {
-	r := &l.recovery
-	l.next = max(l.next, e.LargestSent+1)
+func (c *Controller) enter(e congestion.LossEvent) bool {
+	r := &c.recovery
+	c.next = max(c.next, e.LargestSent+1)
 	r.fresh = true
 	if r.active || e.Largest < r.end {
 		r.lost += e.Packets
 		return false
 	}
 	*r = recovery{
-		active: true, end: l.next, prior: l.cwnd, threshold: l.ssthresh, lost: e.Packets, fresh: true,
+		active: true, end: c.next, prior: c.cwnd, threshold: c.ssthresh, lost: e.Packets, fresh: true,
 	}
-	l.count = 0
+	c.count = 0
 	return true
 }
 
 // admit lets one retransmission out when a reduction begins, whatever the flight is (fast
 // retransmit). It follows enter and the setting of ssthresh.
-func (l *lossBased) admit(e congestion.LossEvent) { l.cwnd = l.packets(e.InFlight) + 1 }
+func (c *Controller) admit(e congestion.LossEvent) { c.cwnd = c.packets(e.InFlight) + 1 }
 
 // reduce moves the window of a reduction that is going on by one ACK, and reports whether one is.
-func (l *lossBased) reduce(e *congestion.AckEvent, acked int64) bool {
-	r := &l.recovery
+func (c *Controller) reduce(e *congestion.AckEvent, acked int64) bool {
+	r := &c.recovery
 	if !r.active {
 		return false
 	}
 	if e.LargestAcked >= r.end {
 		// RFC 6937 section 3: the reduction has reached what it was to reach.
 		r.active = false
-		l.cwnd = l.ssthresh
+		c.cwnd = c.ssthresh
 		return false
 	}
-	inFlight := l.packets(e.InFlight)
+	inFlight := c.packets(e.InFlight)
 	r.delivered += acked
 	var send int64
-	if room := l.ssthresh - inFlight; room < 0 {
-		send = (l.ssthresh*r.delivered+r.prior-1)/r.prior - r.out
+	if room := c.ssthresh - inFlight; room < 0 {
+		send = (c.ssthresh*r.delivered+r.prior-1)/r.prior - r.out
 	} else {
 		// The slow start reduction bound: only while ACKs show no more losses is a packet
 		// added to what was delivered.
@@ -66,22 +84,22 @@ func (l *lossBased) reduce(e *congestion.AckEvent, acked int64) bool {
 	if r.out == 0 {
 		send = max(send, 1) // the fast retransmit
 	}
-	l.cwnd = inFlight + max(send, 0)
+	c.cwnd = inFlight + max(send, 0)
 	return true
 }
 
 // undo takes the last reduction back when all the packets it answered have arrived after all, and
 // reports whether it did (RFC 9438 section 4.9.2, tcp_undo_cwnd_reduction).
-func (l *lossBased) undo(e congestion.LossEvent) bool {
-	r := &l.recovery
-	if r.prior == 0 || e.Largest >= r.end {
+func (c *Controller) undo(e congestion.LossEvent) bool {
+	r := &c.recovery
+	if r.prior == 0 || r.marked || e.Largest >= r.end {
 		return false
 	}
 	if r.lost -= e.Packets; r.lost > 0 {
 		return false
 	}
-	l.cwnd = max(l.cwnd, r.prior)
-	l.ssthresh = max(l.ssthresh, r.threshold)
+	c.cwnd = max(c.cwnd, r.prior)
+	c.ssthresh = max(c.ssthresh, r.threshold)
 	r.active, r.prior = false, 0
 	return true
 }

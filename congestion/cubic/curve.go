@@ -1,6 +1,10 @@
-package competitor
+package cubic
 
-import "time"
+import (
+	"time"
+
+	"example.com/ebb/congestion/internal/lossbased"
+)
 
 // curve is the growth of CUBIC in congestion avoidance, in packets and milliseconds.
 type curve struct {
@@ -31,6 +35,13 @@ func (v *curve) restore() {
 	v.max = v.savedMax
 }
 
+// pause moves the epoch by a time in which the window was not used.
+func (v *curve) pause(now, idle time.Duration) {
+	if v.begun && idle > 0 {
+		v.start = min(v.start+idle, now)
+	}
+}
+
 // reduce ends the epoch at a window and returns the new ssthresh (RFC 9438 sections 4.6 and 4.7).
 func (v *curve) reduce(cwnd int64) int64 {
 	v.begun = false
@@ -40,7 +51,7 @@ func (v *curve) reduce(cwnd int64) int64 {
 	} else {
 		v.max = cwnd
 	}
-	return max(cwnd*betaNumerator/betaDenominator, minWindow)
+	return max(cwnd*betaNumerator/betaDenominator, lossbased.MinWindow)
 }
 
 // every is how many packets must be acknowledged for the window to grow by one, given that so many
@@ -85,7 +96,7 @@ func (v *curve) begin(now time.Duration, cwnd, acked int64) {
 // at is W_cubic(t) of RFC 9438 figure 1, with C = 0.4.
 func (v *curve) at(t time.Duration) int64 {
 	d := min(max(t.Milliseconds()-v.k, -maxEpoch), maxEpoch)
-	return min(v.origin+2*(d*d*d/5)/1e9, 2*maxWindow)
+	return min(v.origin+2*(d*d*d/5)/1e9, 2*lossbased.MaxWindow)
 }
 
 // cubeRoot is the integer part of the cube root of n ≥ 0.

@@ -1,11 +1,17 @@
-package competitor
+package bbr
 
 import (
 	"testing"
 	"time"
 
 	"example.com/ebb/congestion"
+	"example.com/ebb/congestion/internal/controllertest"
 	"example.com/ebb/internal/lab/simnet"
+)
+
+const (
+	ms  = time.Millisecond
+	mss = controllertest.MSS
 )
 
 // The path of the timeline: 10 Mbit/s, 40 ms.
@@ -19,7 +25,7 @@ const (
 // watched is a BBR flow over a simulated path.
 type watched struct {
 	*simnet.Sim
-	*bbr
+	*controller
 	link *simnet.Link
 	flow *simnet.Flow
 }
@@ -27,13 +33,13 @@ type watched struct {
 func watch(queue int, loss float64) *watched {
 	w := &watched{Sim: simnet.NewSim(1)}
 	factory := func(p congestion.Params) congestion.Controller {
-		c := BBR(p)
-		if w.bbr == nil {
-			w.bbr = c.(*bbr)
+		c := makeController(p)
+		if w.controller == nil {
+			w.controller = c.(*controller)
 		}
 		return c
 	}
-	from, to := w.NewStation("10.0.0.1:1", factory), w.NewStation("10.0.0.2:1", BBR)
+	from, to := w.NewStation("10.0.0.1:1", factory), w.NewStation("10.0.0.2:1", makeController)
 	w.link, _ = w.Join(from, to,
 		simnet.LinkConfig{Rate: pathRate, Delay: pathRTT / 2, Queue: queue, Loss: loss},
 		simnet.LinkConfig{Rate: pathRate, Delay: pathRTT / 2})
@@ -57,7 +63,7 @@ func watch(queue int, loss float64) *watched {
 }
 
 // until lets time pass in steps of a millisecond until the state is reached.
-func (w *watched) until(t *testing.T, mode bbrMode) time.Duration {
+func (w *watched) until(t *testing.T, mode mode) time.Duration {
 	t.Helper()
 	for w.mode != mode {
 		if w.Now() > time.Minute {
@@ -73,7 +79,7 @@ func near(got, want, part int64) bool { return max(got-want, want-got) <= want/p
 // TestTimeline: Startup, Drain, ProbeBW, and ProbeRTT ten seconds behind the least round trip.
 func TestTimeline(t *testing.T) {
 	w := watch(256<<10, 0)
-	drain := w.until(t, bbrDrain)
+	drain := w.until(t, drain)
 	// Ten packets of 1200 bytes become 2·BDP in four doublings, and three rounds without growth
 	// are believed: eight or nine round trips, the last of which hold a queue.
 	if drain < 300*ms || drain > 800*ms {
@@ -82,7 +88,7 @@ func TestTimeline(t *testing.T) {
 	if got := w.path.bandwidth.best(); !near(got, goodRate, 50) {
 		t.Errorf("bandwidth %d, want %d", got, goodRate)
 	}
-	probe := w.until(t, bbrProbeBW)
+	probe := w.until(t, probeBW)
 	if probe-drain > 6*pathRTT {
 		t.Errorf("Drain took %v", probe-drain)
 	}
@@ -96,14 +102,14 @@ func TestTimeline(t *testing.T) {
 		t.Errorf("window of %d packets, want 76 or 78 and what ACKs run ahead", got)
 	}
 	least := w.path.minRTTAt
-	at := w.until(t, bbrProbeRTT)
+	at := w.until(t, probeRTT)
 	if late := at - least; late < 10*time.Second || late > 10*time.Second+2*pathRTT {
 		t.Errorf("ProbeRTT %v behind the least round trip, want 10 s", late)
 	}
 	if got := w.Window(); got > 4*w.flow.Conn.Info().PacketSize {
 		t.Errorf("window of %d in ProbeRTT, want four packets", got)
 	}
-	back := w.until(t, bbrProbeBW)
+	back := w.until(t, probeBW)
 	if took := back - at; took < 200*ms || took > 200*ms+4*pathRTT {
 		t.Errorf("ProbeRTT took %v, want 200 ms and the flight's way down", took)
 	}
@@ -115,17 +121,17 @@ func TestTimeline(t *testing.T) {
 // TestCycle: the gains follow each other, each for a round trip at least; draining may be shorter.
 func TestCycle(t *testing.T) {
 	w := watch(256<<10, 0)
-	w.until(t, bbrProbeBW)
+	w.until(t, probeBW)
 	var gains []int64
 	var since time.Duration
 	last := w.pacingGain
 	for range 3000 {
 		w.Run(ms)
-		if w.mode != bbrProbeBW {
+		if w.mode != probeBW {
 			break
 		}
 		if w.pacingGain != last {
-			if len(gains) > 0 && last != bbrYieldGain && w.Now()-since < pathRTT {
+			if len(gains) > 0 && last != yieldGain && w.Now()-since < pathRTT {
 				t.Errorf("gain %d for %v", last, w.Now()-since)
 			}
 			gains, last, since = append(gains, w.pacingGain), w.pacingGain, w.Now()
@@ -134,7 +140,7 @@ func TestCycle(t *testing.T) {
 	if len(gains) < 20 {
 		t.Fatalf("%d changes of gain in 3 s, want three for every eight or nine round trips", len(gains))
 	}
-	after := map[int64]int64{bbrUnit: bbrProbeGain, bbrProbeGain: bbrYieldGain, bbrYieldGain: bbrUnit}
+	after := map[int64]int64{unit: probeGain, probeGain: yieldGain, yieldGain: unit}
 	for i := 1; i < len(gains); i++ {
 		if gains[i] != after[gains[i-1]] {
 			t.Errorf("gain %d follows %d", gains[i], gains[i-1])
@@ -172,8 +178,8 @@ func TestMaxFilterForgets(t *testing.T) {
 
 // TestPolicerIsFound: two intervals with a fifth lost at one rate set the long-term rate.
 func TestPolicerIsFound(t *testing.T) {
-	c := BBR(params).(*bbr)
-	c.mode = bbrProbeBW
+	c := makeController(controllertest.Params()).(*controller)
+	c.mode = probeBW
 	var delivered int64
 	for i := range uint64(200) {
 		now := time.Duration(i) * 10 * ms

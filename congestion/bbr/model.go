@@ -1,9 +1,9 @@
-package competitor
+package bbr
 
 import "time"
 
-// bbrPath is the model of the path.
-type bbrPath struct {
+// path is the model of the path.
+type path struct {
 	bandwidth  maxFilter     // bytes/s over ten round trips
 	minRTT     time.Duration // 0: no sample yet
 	minRTTAt   time.Duration // when it was taken
@@ -19,18 +19,18 @@ type bbrPath struct {
 }
 
 // sample is the delivery rate of an ACK in bytes/s, whether it is one, and whether it says only
-// what the sender offered.
-func (p *bbrPath) sample(a *bbrAck) (rate int64, limited, ok bool) {
+// what the sender offered, for lack of data or because of a bandwidth limit of its own.
+func (p *path) sample(a *ack) (rate int64, limited, ok bool) {
 	d := &a.Delivery
 	if d.Interval <= 0 || d.Delivered < d.PriorDelivered {
 		return 0, false, false
 	}
-	limited = d.AppLimited || d.PriorDelivered >= p.limitedFrom && d.PriorDelivered < p.limitedUntil
+	limited = d.AppLimited || a.Throttled || d.PriorDelivered >= p.limitedFrom && d.PriorDelivered < p.limitedUntil
 	return mulDiv(d.Delivered-d.PriorDelivered, int64(time.Second), int64(d.Interval)), limited, true
 }
 
 // bandwidth is the estimate in force, in bytes/s.
-func (b *bbr) bandwidth() int64 {
+func (b *controller) bandwidth() int64 {
 	if b.policer.inForce {
 		return b.policer.bandwidth
 	}
@@ -38,7 +38,7 @@ func (b *bbr) bandwidth() int64 {
 }
 
 // updateBandwidth counts rounds and takes the rate sample (bbr_update_bw).
-func (b *bbr) updateBandwidth(a *bbrAck) {
+func (b *controller) updateBandwidth(a *ack) {
 	p := &b.path
 	p.roundStart = false
 	p.delivered = max(p.delivered, a.Delivery.Delivered)
@@ -58,8 +58,8 @@ func (b *bbr) updateBandwidth(a *bbrAck) {
 	}
 }
 
-// bbrFull is the search for the end of Startup.
-type bbrFull struct {
+// fullPipe is the search for the end of Startup.
+type fullPipe struct {
 	bandwidth int64 // the largest that grew enough
 	rounds    int   // since it grew enough
 	reached   bool
@@ -67,23 +67,23 @@ type bbrFull struct {
 
 // checkFull finds the pipe full when three rounds have brought less than a quarter more
 // (bbr_check_full_bw_reached).
-func (b *bbr) checkFull(a *bbrAck) {
+func (b *controller) checkFull(a *ack) {
 	f := &b.full
 	_, limited, _ := b.path.sample(a)
 	if f.reached || !b.path.roundStart || limited {
 		return
 	}
-	if best := b.path.bandwidth.best(); best >= f.bandwidth*bbrFullGrowth/bbrUnit {
+	if best := b.path.bandwidth.best(); best >= f.bandwidth*fullGrowth/unit {
 		f.bandwidth, f.rounds = best, 0
 		return
 	}
 	f.rounds++
-	f.reached = f.rounds >= bbrFullRounds
+	f.reached = f.rounds >= fullRounds
 }
 
-// bbrAggregation measures how far ACKs run ahead of the bandwidth, in bytes: receivers and links
+// aggregation measures how far ACKs run ahead of the bandwidth, in bytes: receivers and links
 // that acknowledge in clumps need a larger window (bbr_update_ack_aggregation).
-type bbrAggregation struct {
+type aggregation struct {
 	start  time.Duration // of the epoch
 	acked  int64         // in it
 	extra  [2]int64      // the largest of this window of rounds and the last
@@ -92,18 +92,18 @@ type bbrAggregation struct {
 }
 
 const (
-	bbrExtraRounds = 5
-	bbrExtraReset  = 1 << 20 // packets after which an epoch ends
-	bbrExtraTime   = 100 * time.Millisecond
+	extraRounds = 5
+	extraReset  = 1 << 20 // packets after which an epoch ends
+	extraTime   = 100 * time.Millisecond
 )
 
-func (b *bbr) updateAggregation(a *bbrAck) {
+func (b *controller) updateAggregation(a *ack) {
 	g := &b.aggregate
 	if _, _, ok := b.path.sample(a); !ok || a.Bytes <= 0 {
 		return
 	}
 	if b.path.roundStart {
-		if g.rounds++; g.rounds >= bbrExtraRounds {
+		if g.rounds++; g.rounds >= extraRounds {
 			g.rounds = 0
 			g.index = 1 - g.index
 			g.extra[g.index] = 0
@@ -111,14 +111,14 @@ func (b *bbr) updateAggregation(a *bbrAck) {
 	}
 	acked := int64(a.Bytes)
 	expected := mulDiv(b.bandwidth(), int64(b.now-g.start), int64(time.Second))
-	if g.acked <= expected || g.acked+acked >= bbrExtraReset*b.size {
+	if g.acked <= expected || g.acked+acked >= extraReset*b.size {
 		g.acked, g.start, expected = 0, b.now, 0
 	}
 	g.acked += acked
 	g.extra[g.index] = max(g.extra[g.index], min(g.acked-expected, b.cwnd))
 }
 
-// maxFilter is the running maximum over bbrBandwidthWin rounds by the best three samples
+// maxFilter is the running maximum over bandwidthRounds rounds by the best three samples
 // (Nichols' algorithm, win_minmax).
 type maxFilter [3]struct {
 	at    uint32
@@ -128,7 +128,7 @@ type maxFilter [3]struct {
 func (f *maxFilter) best() int64 { return f[0].value }
 
 func (f *maxFilter) update(at uint32, value int64) {
-	const window = bbrBandwidthWin
+	const window = bandwidthRounds
 	s := maxFilter{{at, value}, {at, value}, {at, value}}
 	if value >= f[0].value || at-f[2].at > window {
 		*f = s

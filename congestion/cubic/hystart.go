@@ -1,4 +1,4 @@
-package competitor
+package cubic
 
 import "time"
 
@@ -16,8 +16,9 @@ const (
 
 // hystart ends slow start before the queue overflows: when the smallest of a round's first samples
 // is an eighth above the least round trip ever, or when ACKs come in a train that is half of it
-// long (Ha and Rhee, "Taming the elephants"; HYSTART_DELAY and HYSTART_ACK_TRAIN of tcp_cubic).
+// long, or as long as it where packets are paced (Ha and Rhee, "Taming the elephants"; HYSTART_DELAY and HYSTART_ACK_TRAIN of tcp_cubic).
 type hystart struct {
+	paced      bool          // packets leave over half of the round trip, and so do their ACKs
 	least      time.Duration // the least round trip; 0: none
 	current    time.Duration // the least of this round
 	samples    int           // of this round
@@ -48,7 +49,11 @@ func (h *hystart) full(now time.Duration) bool {
 	}
 	if now-h.lastAck <= hystartAckSpacing {
 		h.lastAck = now
-		if now-h.roundStart > (h.least+hystartAckAllowance)/2 {
+		train := h.least + hystartAckAllowance
+		if !h.paced {
+			train /= 2
+		}
+		if now-h.roundStart > train {
 			h.found = true
 		}
 	}

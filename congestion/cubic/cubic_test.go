@@ -1,10 +1,16 @@
-package competitor
+package cubic
 
 import (
 	"math"
 	"testing"
 	"time"
+
+	"example.com/ebb/congestion"
+	"example.com/ebb/congestion/internal/controllertest"
+	"example.com/ebb/congestion/internal/lossbased"
 )
+
+const ms = time.Millisecond
 
 // RFC 9438 figures 1 and 2 by hand: W_max 100, β 0.7: K = ∛(30/0.4) = 4.217 s.
 func TestCubicCurve(t *testing.T) {
@@ -41,22 +47,25 @@ func TestCubicConvergesFast(t *testing.T) {
 // TestCubicFollowsItsCurve: the window that ACKs make is the formula's, on a path of 100 ms where
 // that is above what Reno would have.
 func TestCubicFollowsItsCurve(t *testing.T) {
-	s := newScript(t, CUBIC)
-	for s.packets() < 1000 {
-		s.round()
+	var l *law
+	s := controllertest.NewScript(t, func(p congestion.Params) congestion.Controller {
+		l = &law{}
+		return lossbased.New("cubic", p, false, l)
+	})
+	for s.Packets() < 1000 {
+		s.Round()
 	}
-	s.recover()
-	c := s.Controller.(*cubic)
-	top := float64(c.curve.max)
-	start, low := s.now, float64(s.packets())
+	s.Recover()
+	top := float64(l.curve.max)
+	start, low := s.Now, float64(s.Packets())
 	k := math.Cbrt((top - low) / 0.4)
-	for s.now-start < 12*time.Second {
-		s.round()
-		at := (s.now - start).Seconds()
+	for s.Now-start < 12*time.Second {
+		s.Round()
+		at := (s.Now - start).Seconds()
 		// ACKs aim at the curve a round trip ahead, and are up to a round trip behind their aim.
 		behind := top + 0.4*math.Pow(at-0.1-k, 3)
 		ahead := top + 0.4*math.Pow(at+0.1-k, 3)
-		if got := float64(s.packets()); got < behind-1 || got > ahead+1 {
+		if got := float64(s.Packets()); got < behind-1 || got > ahead+1 {
 			t.Fatalf("window %v after %v s, want %.1f to %.1f", got, at, behind, ahead)
 		}
 	}
@@ -65,18 +74,18 @@ func TestCubicFollowsItsCurve(t *testing.T) {
 // TestCubicIsNoSlowerThanReno: on a short path the window grows by α = 0.53 packets a round trip,
 // since the cube grows by less (RFC 9438 section 4.3).
 func TestCubicIsNoSlowerThanReno(t *testing.T) {
-	s := newScript(t, CUBIC)
-	s.rtt = 10 * ms
-	for s.packets() < 40 {
-		s.round()
+	s := controllertest.NewScript(t, Unpaced())
+	s.RTT = 10 * ms
+	for s.Packets() < 40 {
+		s.Round()
 	}
-	s.recover()
-	low := s.packets()
+	s.Recover()
+	low := s.Packets()
 	for range 60 { // 0.6 s of a K of 3.1 s
-		s.round()
+		s.Round()
 	}
 	// W_est is up to a packet behind the 32 that α makes, and the window a round trip behind it.
-	if got, want := s.packets()-low, 60*8/15; got < want-2 || got > want {
+	if got, want := s.Packets()-low, 60*8/15; got < want-2 || got > want {
 		t.Errorf("%d packets in 60 round trips, want %d", got, want)
 	}
 }
