@@ -35,12 +35,12 @@ func (pathResponseFrame) handle(c *Conn, _ time.Duration, _ wire.Frame) (bool, e
 }
 
 // append answers the newest challenge first.
-func (pathResponseFrame) append(c *Conn, _ time.Duration, b []byte, room int) ([]byte, bool) {
+func (pathResponseFrame) append(c *Conn, _ time.Duration, b []byte, room int) ([]byte, uint64, bool) {
 	n := len(c.responses)
 	if room < responseRoom {
-		return b, true
+		return b, 0, true
 	}
 	b = wire.AppendPathResponse(b, c.responses[n-1])
 	c.responses = c.responses[:n-1]
-	return b, n > 1
+	return b, 0, n > 1
 }

@@ -20,16 +20,16 @@ func (resetFrame) handle(c *Conn, _ time.Duration, f wire.Frame) (bool, error) {
 	return true, nil
 }
 
-func (resetFrame) append(c *Conn, _ time.Duration, b []byte, room int) ([]byte, bool) {
+func (resetFrame) append(c *Conn, _ time.Duration, b []byte, room int) ([]byte, uint64, bool) {
 	if room < resetRoom {
-		return b, true
+		return b, 0, true
 	}
-	return wire.Must(wire.AppendReset(b, c.reset.code, c.send.End())), false
+	return wire.Must(wire.AppendReset(b, c.reset.code, c.send.End())), 0, false
 }
 
-func (resetFrame) acked(c *Conn) { c.reset.acked, c.waitsSince = true, Never }
+func (resetFrame) acked(c *Conn, _ uint64) { c.reset.acked, c.waitsSince = true, Never }
 
-func (resetFrame) lost(c *Conn) {
+func (resetFrame) lost(c *Conn, _ uint64) {
 	if !c.reset.acked {
 		c.due.add(wire.FrameReset)
 	}

@@ -22,16 +22,16 @@ func (stopFrame) handle(c *Conn, _ time.Duration, f wire.Frame) (bool, error) {
 	return false, nil
 }
 
-func (stopFrame) append(c *Conn, _ time.Duration, b []byte, room int) ([]byte, bool) {
+func (stopFrame) append(c *Conn, _ time.Duration, b []byte, room int) ([]byte, uint64, bool) {
 	if room < stopRoom {
-		return b, true
+		return b, 0, true
 	}
-	return wire.AppendStop(b, c.stop.code), false
+	return wire.AppendStop(b, c.stop.code), 0, false
 }
 
-func (stopFrame) acked(c *Conn) { c.stop.acked, c.waitsSince = true, Never }
+func (stopFrame) acked(c *Conn, _ uint64) { c.stop.acked, c.waitsSince = true, Never }
 
-func (stopFrame) lost(c *Conn) {
+func (stopFrame) lost(c *Conn, _ uint64) {
 	if !c.stop.acked {
 		c.due.add(wire.FrameStop)
 	}

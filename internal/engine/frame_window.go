@@ -31,9 +31,9 @@ func (c *Conn) admit(now time.Duration, limit uint64) {
 	c.send.Admit(limit)
 }
 
-func (windowFrame) append(c *Conn, now time.Duration, b []byte, room int) ([]byte, bool) {
+func (windowFrame) append(c *Conn, now time.Duration, b []byte, room int) ([]byte, uint64, bool) {
 	if room < windowRoom {
-		return b, true
+		return b, 0, true
 	}
 	if c.opening == nil && c.recv.Renewable() {
 		c.recv.Renew(now, c.path.rtt.smoothed)
@@ -42,13 +42,13 @@ func (windowFrame) append(c *Conn, now time.Duration, b []byte, room int) ([]byt
 		c.window.wanted, c.window.since = limit, now
 	}
 	c.window.acks = 0
-	return wire.AppendWindow(b, c.recv.Limit()), false
+	return wire.AppendWindow(b, c.recv.Limit()), c.recv.Limit(), false
 }
 
-// acked has nothing to do: which limit the peer knows is windowAcked's.
-func (windowFrame) acked(*Conn) {}
+// acked learns which limit the peer knows.
+func (windowFrame) acked(c *Conn, limit uint64) { c.window.known = max(c.window.known, limit) }
 
-func (windowFrame) lost(c *Conn) {
+func (windowFrame) lost(c *Conn, _ uint64) {
 	c.window.eager = true
 	if c.windowUnknown() {
 		c.due.add(wire.FrameWindow)
@@ -70,9 +70,6 @@ type windowState struct {
 
 // windowUnknown reports whether the peer may not know how far it may send.
 func (c *Conn) windowUnknown() bool { return c.window.known < c.window.wanted && c.recv.Bounded() }
-
-// windowAcked learns that the peer has a WINDOW.
-func (c *Conn) windowAcked(limit uint64) { c.window.known = max(c.window.known, limit) }
 
 // repeatWindow has the ACK that is about to leave repeat the limit, once the answer to the first WINDOW is late, or at once
 // where one was lost before: every fourth ACK, and each if the peer is about to be held back by the limit that it knows.

@@ -16,13 +16,13 @@ type controlFrame interface {
 	// handle does what a frame of the peer's asks for. urgent has it acknowledged at once.
 	handle(c *Conn, now time.Duration, f wire.Frame) (urgent bool, err error)
 	// append appends the frame, which is due, to b if it fits into room bytes, and reports if more of its
-	// kind are due. The same b back: it did not fit.
-	append(c *Conn, now time.Duration, b []byte, room int) (_ []byte, more bool)
+	// kind are due. The same b back: it did not fit. value is what acked or lost will be told of this copy.
+	append(c *Conn, now time.Duration, b []byte, room int) (_ []byte, value uint64, more bool)
 	// acked learns that the peer has a packet that carried the frame.
-	acked(c *Conn)
+	acked(c *Conn, value uint64)
 	// lost learns that a packet that carried the frame was declared lost: a reliable one is due again,
 	// unless another copy was acknowledged.
-	lost(c *Conn)
+	lost(c *Conn, value uint64)
 }
 
 // controlFrames is all of them, by their type on the wire. They are sent in this order.
@@ -48,13 +48,15 @@ func controlFrameOf(t wire.FrameType) controlFrame {
 // received is embedded by frames that are only received: they are never due.
 type received struct{}
 
-func (received) append(_ *Conn, _ time.Duration, b []byte, _ int) ([]byte, bool) { return b, false }
+func (received) append(_ *Conn, _ time.Duration, b []byte, _ int) ([]byte, uint64, bool) {
+	return b, 0, false
+}
 
 // unreliable is embedded by frames that are sent once: it does not matter what became of them.
 type unreliable struct{}
 
-func (unreliable) acked(*Conn) {}
-func (unreliable) lost(*Conn)  {}
+func (unreliable) acked(*Conn, uint64) {}
+func (unreliable) lost(*Conn, uint64)  {}
 
 // frameSet is a set of control frames, by their type on the wire.
 type frameSet uint32
@@ -87,14 +89,11 @@ func (c *Conn) appendControl(now time.Duration, p *packet, allowed bool) {
 		t := wire.FrameType(bits.TrailingZeros32(uint32(due)))
 		for more := true; more; {
 			before := len(p.b)
-			if p.b, more = controlFrames[t].append(c, now, p.b, p.room()); len(p.b) == before {
+			var value uint64
+			if p.b, value, more = controlFrames[t].append(c, now, p.b, p.room()); len(p.b) == before {
 				break
 			}
-			f := sentFrame{kind: t}
-			if t == wire.FrameWindow {
-				f.offset = c.recv.Limit()
-			}
-			c.sent.carry(p.record, f)
+			c.sent.carry(p.record, sentFrame{kind: t, offset: value})
 			p.record.flags |= eliciting
 			if !more {
 				c.due.remove(t)
@@ -105,7 +104,7 @@ func (c *Conn) appendControl(now time.Duration, p *packet, allowed bool) {
 
 // sentFrame is a frame in a packet that was sent, as far as it matters what became of it.
 type sentFrame struct {
-	offset uint64 // DATA: of its first byte. ACK: the largest number that it named. WINDOW: the limit
+	offset uint64 // DATA: of its first byte. ACK: the largest number that it named. Others: the value of this copy
 	length uint32 // DATA: its bytes
 	kind   wire.FrameType
 	fin    bool // DATA: the end of the stream is behind it

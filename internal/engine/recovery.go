@@ -180,10 +180,8 @@ func (c *Conn) ackPacket(now time.Duration, p *sentPacket, r *ackResult) {
 			c.ackData(f, r)
 		case wire.FrameAck:
 			c.acks.forget(f.offset)
-		case wire.FrameWindow:
-			c.windowAcked(f.offset)
 		default:
-			controlFrames[f.kind].acked(c)
+			controlFrames[f.kind].acked(c, f.offset)
 		}
 	}
 	if p.size > basePacket {
@@ -318,7 +316,7 @@ func (c *Conn) losePacket(p *sentPacket, lost *congestion.LossEvent) {
 			c.loseData(f)
 		case wire.FrameAck: // the next says it all again
 		default:
-			controlFrames[f.kind].lost(c)
+			controlFrames[f.kind].lost(c, f.offset)
 		}
 	}
 	if p.has(isMarked) {
