@@ -142,6 +142,7 @@ func (c *Conn) finish(err error) {
 	c.hs = nil
 	c.send.Stop()
 	c.sent.release()
+	c.acks.ranges, c.responses = nil, nil
 	if c.readClosed {
 		c.recv.Drop()
 	}

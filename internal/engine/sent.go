@@ -174,10 +174,11 @@ func (s *sentState) shrink() {
 	}
 }
 
-// release lets go of all records.
+// release lets go of all records, and of the spans of their numbers.
 func (s *sentState) release() {
 	s.records.slots, s.records.base = nil, s.records.next
 	s.frames.slots, s.frames.base = nil, s.frames.next
+	s.acked, s.resolved = nil, nil
 }
 
 // ring is a queue of values, each at a position that counts up and wraps: those in [base, next).

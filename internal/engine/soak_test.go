@@ -196,6 +196,7 @@ func (s *soak) quiet() {
 	}
 	s.Run(5 * time.Minute)
 	s.check()
+	s.served = make(map[*simnet.Flow]*soakEnd) // a map stays as large as it has ever been
 	stations := []*simnet.Station{s.server}
 	for _, p := range s.peers {
 		stations = append(stations, p.station)

@@ -1,6 +1,8 @@
 package router
 
 import (
+	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -94,4 +96,40 @@ func (s *scene) unknown(id wire.ID) {
 	if h, _ := s.parsed(v.Reply, wire.Seed(wire.Version, 0, id)); h.Type != wire.Unknown {
 		s.Errorf("%v is answered by %v", id, h)
 	}
+}
+
+// TestSweepLetsGoOfTables: a router that has had many connections, and has none, holds what a new one does once it was swept.
+func TestSweepLetsGoOfTables(t *testing.T) {
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	s := newScene(t, Config{Listening: true, RetryAfter: -1, Backlog: 10_000})
+	before := heap()
+	var ids []wire.ID
+	for i := range 5000 {
+		id := s.NewID()
+		s.Dial(id, netip.AddrPortFrom(alice.Addr(), uint16(20_000+i)), &client{})
+		ids = append(ids, id)
+	}
+	for range 5000 {
+		id := s.NewID()
+		s.Accept(id, bob, s.NewID(), false, &client{})
+		ids = append(ids, id)
+	}
+	grown := heap() - before
+	for _, id := range ids {
+		s.Remove(s.now, id, FinalState{Hold: time.Second})
+	}
+	ids = nil
+	s.now += time.Minute
+	if _, more := s.Sweep(s.now); more {
+		t.Fatal("not all was swept")
+	}
+	if kept := heap() - before; kept > 8<<10 || grown < 1<<20 {
+		t.Errorf("%d bytes are kept of %d", kept, grown)
+	}
+	runtime.KeepAlive(s)
 }

@@ -427,9 +427,23 @@ const sweepGap = time.Second
 func (r *Router[C]) Sweep(now time.Duration) (next time.Duration, more bool) {
 	r.closed.sweep(now)
 	if r.closed.len() == 0 {
+		r.shrink()
 		return 0, false
 	}
 	return max(r.closed.due(now), now+sweepGap), true
+}
+
+// shrink lets go of tables that hold nothing: a map stays as large as it has ever been.
+func (r *Router[C]) shrink() {
+	if len(r.conns) == 0 {
+		r.conns = make(map[wire.ID]*entry[C])
+	}
+	if len(r.pairs) == 0 {
+		r.pairs = make(map[pair]*entry[C])
+	}
+	if len(r.dials) == 0 {
+		r.dials, r.hosts = make(map[netip.AddrPort][]*entry[C]), make(map[netip.Addr]int)
+	}
 }
 
 // Counters returns what the router has done so far.
