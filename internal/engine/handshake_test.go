@@ -268,3 +268,21 @@ func TestCrossingDials(t *testing.T) {
 		}
 	}
 }
+
+// TestALateAckOfAnInitialIsNoSample: the first ACCEPT is lost, and what comes a second later repeats its ACK before that of the second
+// INITIAL. The round trip is not a second, and so a lost first flight is noticed after a few.
+func TestALateAckOfAnInitialIsNoSample(t *testing.T) {
+	first := true
+	down := path(0, rtt)
+	down.Drop = func(_ int, b []byte) bool {
+		lost := first && wire.IsLong(b)
+		first = first && !lost
+		return lost
+	}
+	w := newWorld(t, 1, path(0, rtt), down)
+	c, _ := w.connect()
+	w.Run(5 * rtt)
+	if got := c.Conn.Info().SmoothedRTT; first || got != rtt {
+		t.Errorf("a round trip of %v", got)
+	}
+}

@@ -24,8 +24,9 @@ func (c *Conn) handleHandshakeAck(now time.Duration, s *cryptoSpace, f *wire.Ack
 		if p.has(isAcked) || !names(f, p.number) {
 			continue
 		}
-		if p.number == f.Largest && !p.has(isLost) {
-			c.path.rtt.update(now-p.sentAt, 0) // no ACK of a handshake is held back
+		// No ACK of a handshake is held back: one that is late repeats another, which was lost.
+		if p.number == f.Largest && !p.has(isLost) && f.Delay <= c.peerAckDelay {
+			c.path.rtt.update(now-p.sentAt, 0)
 		}
 		news = true
 		s.sent.removeFromFlight(p)
