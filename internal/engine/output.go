@@ -141,12 +141,16 @@ func (p *packet) pad(n int) {
 }
 
 func (c *Conn) beginPacket(now time.Duration, dst []byte, size int) packet {
-	c.sent.skipNumber(now)
+	c.sent.skipNumber(now, c.hastens())
 	p := packet{start: len(dst), limit: len(dst) + size - wire.TrailerSize, record: c.sent.reserve(now)}
 	p.b = wire.Must(wire.AppendShort(dst, c.peerID, c.sent.next, wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked)))
 	p.body = len(p.b)
 	return p
 }
+
+// hastens reports whether the next packet is one of the two that follow a second timeout in a row. Each is to be acknowledged by itself
+// and at once (RFC 9002 section 6.2.4): where ACKs are lost, one for both would be half as likely to arrive.
+func (c *Conn) hastens() bool { return c.loss.ptoCount > 1 && c.loss.probes > 0 }
 
 // endPacket closes the packet and notes it, or drops it if it stayed empty.
 func (c *Conn) endPacket(now time.Duration, p *packet) []byte {

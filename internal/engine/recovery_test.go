@@ -343,3 +343,38 @@ func TestPacing(t *testing.T) {
 		t.Errorf("limited by %v", l)
 	}
 }
+
+// TestEachOfTwoProbesIsAcknowledged: from the second timeout in a row on two packets follow each, with a number left out before
+// either, so that the receiver acknowledges both at once and apart: where half of the ACKs are lost, silence lasts half as many
+// timeouts.
+// Of docs/wire.md: [W177].
+func TestEachOfTwoProbesIsAcknowledged(t *testing.T) {
+	w, c, s, _ := watched(t, path(0, rtt), path(0, rtt), 1<<20)
+	var at, acked []time.Duration
+	w.up.SetConfig(w.Now(), simnet.LinkConfig{Rate: 1_000_000, Delay: rtt / 2, Drop: func(int, []byte) bool {
+		at = append(at, w.Now())
+		return false
+	}})
+	w.down.SetConfig(w.Now(), simnet.LinkConfig{Delay: rtt / 2, Drop: func(int, []byte) bool {
+		acked = append(acked, w.Now())
+		return true
+	}})
+	send(c, 1000)
+	w.Run(2 * time.Second)
+	if in := c.Conn.Info().Stats; in.Probes < 4 || len(at) != 2*int(in.Probes) {
+		t.Fatalf("%d timeouts, %d packets", in.Probes, len(at))
+	}
+	if len(acked) != len(at) {
+		t.Fatalf("%d packets, %d ACKs", len(at), len(acked))
+	}
+	for i := 2; i < len(at); i++ {
+		if late := acked[i] - at[i]; late > rtt/2+5*time.Millisecond {
+			t.Errorf("packet %d is acknowledged after %v", i, late)
+		}
+	}
+	w.down.SetConfig(w.Now(), path(0, rtt))
+	w.Run(5 * time.Second)
+	if in := c.Conn.Info(); in.Stats.BadAcks != 0 || in.InFlight != 0 || s.Removed {
+		t.Errorf("afterwards: %+v", in)
+	}
+}

@@ -34,16 +34,18 @@ func (s *skipState) next(number uint64) {
 	s.mean = min(2*s.mean, lastSkip)
 }
 
-// skipNumber leaves the next number out if it is one of those. Its record counts as lost from
-// the beginning: it is not waited for.
-func (s *sentState) skipNumber(now time.Duration) {
-	if s.next < s.skip.at {
+// skipNumber leaves the next number out if it is one of those, or if the packet that follows must be acknowledged at once,
+// as a peer does with one that comes out of order. Its record counts as lost from the beginning: it is not waited for.
+func (s *sentState) skipNumber(now time.Duration, hasten bool) {
+	number := s.next
+	if number < s.skip.at && !hasten {
 		return
 	}
-	number := s.next
 	p := s.reserve(now)
 	p.flags = neverSent | isLost
 	s.push(p)
 	s.resolved.Add(number, number+1)
-	s.skip.next(number)
+	if number >= s.skip.at {
+		s.skip.next(number)
+	}
 }
