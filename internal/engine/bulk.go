@@ -46,7 +46,7 @@ func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 		}
 		dst = dst[:start+size]
 		c.sent.carry(r, sentFrame{kind: wire.FrameData, offset: offset, length: uint32(length)})
-		r.flags = eliciting
+		r.flags = eliciting | carriesData
 		c.stats.StreamBytesSent += uint64(length)
 		c.noteSent(now, r, size)
 		if c.windowRoom() < size {

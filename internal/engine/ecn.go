@@ -75,10 +75,10 @@ func (e *ecnState) begin(now time.Duration, next uint64, vital bool) {
 	e.marking = !vital && (e.phase == ecnCapable || e.phase == ecnTesting)
 }
 
-// mark notes a packet of the train being built. One that elicits nothing, which is the first then, is not marked: its
-// loss would never show (RFC 3168 section 6.1.4).
+// mark notes a packet of the train being built. One without data, which is the first then, is not marked (RFC 3168 section
+// 6.1.4): it is not what congestion is about, and where marks are dropped its ACK and window must not be lost with it.
 func (e *ecnState) mark(p *sentPacket) {
-	if !e.begun && !p.has(eliciting) {
+	if !e.begun && !p.has(carriesData) {
 		e.marking = false
 	}
 	e.begun = true

@@ -60,7 +60,7 @@ func (c *Conn) appendData(p *packet) {
 	}
 	c.send.MarkSent(offset, n, fin)
 	c.sent.carry(p.record, sentFrame{kind: wire.FrameData, offset: offset, length: uint32(n), fin: fin})
-	p.record.flags |= eliciting
+	p.record.flags |= eliciting | carriesData
 	c.stats.StreamBytesSent += uint64(n)
 }
 

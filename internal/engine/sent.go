@@ -15,6 +15,7 @@ const (
 	isAcked
 	isLost
 	neverSent    // a number left out: whoever acknowledges it makes things up
+	carriesData  // bytes of the stream, or its end
 	isMarked     // left with ECT(0) in its IP header
 	whileLimited // sent while the application had no more: a poor rate sample
 )
