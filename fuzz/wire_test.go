@@ -150,7 +150,7 @@ func checkFrame(t *testing.T, f *wire.Frame) {
 			t.Fatalf("%v", f)
 		}
 		checkRanges(t, &f.Ack)
-	case wire.FrameWindow, wire.FrameReset, wire.FrameStop:
+	case wire.FrameWindow, wire.FrameBlocked, wire.FrameReset, wire.FrameStop:
 		if f.Limit > wire.MaxOffset || uint64(f.Code) > wire.MaxOffset || f.Final > wire.MaxOffset {
 			t.Fatalf("%v", f)
 		}

@@ -120,8 +120,8 @@ func (f Frame) String() string {
 		return fmt.Sprintf("PADDING length=%d", max(1, len(f.Data)))
 	case FrameAck, FrameAckECN:
 		return f.Type.String() + " " + f.Ack.String()
-	case FrameWindow:
-		return fmt.Sprintf("WINDOW limit=%d", f.Limit)
+	case FrameWindow, FrameBlocked:
+		return fmt.Sprintf("%v limit=%d", f.Type, f.Limit)
 	case FrameReset:
 		return fmt.Sprintf("RESET code=%v final=%d", f.Code, f.Final)
 	case FrameStop:

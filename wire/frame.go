@@ -26,6 +26,7 @@ const (
 	FrameCrypto          FrameType = 0x0c
 	FrameNewToken        FrameType = 0x0d // reserved
 	FrameNewConnectionID FrameType = 0x0e // reserved
+	FrameBlocked         FrameType = 0x0f
 	FrameData            FrameType = 0x10 // stands for 0x10 to 0x13
 
 	// Reserved. The first five are what DATA, RESET, STOP, WINDOW and BLOCKED are for a connection of several streams.
@@ -51,7 +52,7 @@ var frameTypeNames = [...]string{
 	FrameWindow: "WINDOW", FrameReset: "RESET", FrameStop: "STOP", FrameClose: "CLOSE",
 	FramePathChallenge: "PATH_CHALLENGE", FramePathResponse: "PATH_RESPONSE",
 	FrameCookie: "COOKIE", FrameCrypto: "CRYPTO",
-	FrameNewToken: "NEW_TOKEN", FrameNewConnectionID: "NEW_CONNECTION_ID",
+	FrameNewToken: "NEW_TOKEN", FrameNewConnectionID: "NEW_CONNECTION_ID", FrameBlocked: "BLOCKED",
 	FrameStreamReset: "STREAM_RESET", FrameStreamStop: "STREAM_STOP",
 	FrameStreamWindow: "STREAM_WINDOW", FrameStreamBlocked: "STREAM_BLOCKED",
 	FrameRetireConnectionID: "RETIRE_CONNECTION_ID", FrameObservedAddress: "OBSERVED_ADDRESS",
@@ -76,7 +77,7 @@ func (t FrameType) String() string {
 // 9002 section 2).
 func (t FrameType) AckEliciting() bool {
 	switch t {
-	case FramePing, FrameWindow, FrameReset, FrameStop, FramePathChallenge, FramePathResponse, FrameCrypto:
+	case FramePing, FrameWindow, FrameReset, FrameStop, FramePathChallenge, FramePathResponse, FrameCrypto, FrameBlocked:
 		return true
 	}
 	return t.isData()
@@ -87,7 +88,7 @@ func (t FrameType) AckEliciting() bool {
 func (t FrameType) AllowedIn(p PacketType) bool {
 	switch p {
 	case Short:
-		return t <= FramePathResponse || t.isData()
+		return t <= FramePathResponse || t == FrameBlocked || t.isData()
 	case Initial, Accept:
 		switch t {
 		case FramePadding, FramePing, FrameAck, FrameAckECN, FrameCrypto, FrameClose:
@@ -126,7 +127,7 @@ type Frame struct {
 	// Ack, in ACK and ACK_ECN.
 	Ack Ack
 
-	// Limit, in WINDOW: the offset up to which the peer may send.
+	// Limit, in WINDOW: the offset up to which the peer may send. In BLOCKED: the one at which the sender is held.
 	Limit uint64
 	// Code, in RESET, STOP and CLOSE.
 	Code Code
@@ -153,7 +154,7 @@ func (f *Frame) Parse(b []byte) (n int, err error) {
 	case FramePing:
 	case FrameAck, FrameAckECN:
 		f.Ack.parse(&c, f.Type == FrameAckECN)
-	case FrameWindow:
+	case FrameWindow, FrameBlocked:
 		f.Limit = c.varint()
 	case FrameReset:
 		f.Code = Code(c.varint())
@@ -211,6 +212,8 @@ func (f *Frame) Append(dst []byte) ([]byte, error) {
 		return f.Ack.appendTo(dst, f.Type == FrameAckECN)
 	case FrameWindow:
 		return AppendWindow(dst, f.Limit), nil
+	case FrameBlocked:
+		return AppendBlocked(dst, f.Limit), nil
 	case FrameReset:
 		return AppendReset(dst, f.Code, f.Final)
 	case FrameStop:
@@ -257,6 +260,12 @@ func AppendPing(dst []byte) []byte { return append(dst, byte(FramePing)) }
 // largest offset that there is, admits no more than MaxOffset, and is sent as that.
 func AppendWindow(dst []byte, limit uint64) []byte {
 	return appendVarint(append(dst, byte(FrameWindow)), min(limit, MaxOffset))
+}
+
+// AppendBlocked appends a BLOCKED frame: the peer's window holds the sender back at offset limit, at most
+// MaxOffset as in AppendWindow.
+func AppendBlocked(dst []byte, limit uint64) []byte {
+	return appendVarint(append(dst, byte(FrameBlocked)), min(limit, MaxOffset))
 }
 
 // AppendReset appends a RESET frame: the sender's bytes end at offset final, at

@@ -251,7 +251,7 @@ func TestNames(t *testing.T) {
 		{CodeParameter.String(), "PARAMETER"},
 		{Code(10).String(), "Code(10)"},
 		{FrameNewConnectionID.String(), "NEW_CONNECTION_ID"},
-		{FrameType(0x0f).String(), "FrameType(0x0f)"},
+		{FrameType(0x0a).String(), "FrameType(0x0a)"},
 		{FrameType(0x13).String(), "DATA"},
 		{FrameType(0x14).String(), "STREAM_DATA"},
 		{FrameType(0x17).String(), "STREAM_DATA"},

@@ -33,6 +33,11 @@ var hostileCalls = map[string]func(keep func([]byte, error)){
 	"AppendPing":          func(keep func([]byte, error)) { keep(AppendPing(nil), nil) },
 	"AppendPathChallenge": func(keep func([]byte, error)) { keep(AppendPathChallenge(nil, testToken), nil) },
 	"AppendPathResponse":  func(keep func([]byte, error)) { keep(AppendPathResponse(nil, testToken), nil) },
+	"AppendBlocked": func(keep func([]byte, error)) {
+		for _, v := range hostileUints {
+			keep(AppendBlocked(nil, v), nil)
+		}
+	},
 	"AppendWindow": func(keep func([]byte, error)) {
 		for _, v := range hostileUints {
 			keep(AppendWindow(nil, v), nil)

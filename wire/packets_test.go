@@ -147,6 +147,8 @@ func (p *packets) validFrames() {
 		Must(AppendAck(nil, &Ack{Received: 77, HasECN: true, ECT0: 1000, ECT1: 0, CE: 3}, []Range{{3, 9}}, 100)))
 	p.frame("window", "WINDOW", AppendWindow(nil, 65536))
 	p.frame("window-max", "the largest WINDOW", AppendWindow(nil, MaxOffset))
+	p.frame("blocked", "BLOCKED", AppendBlocked(nil, 65536))
+	p.frame("blocked-max", "the largest BLOCKED", AppendBlocked(nil, MaxOffset))
 	p.frame("reset", "RESET", Must(AppendReset(nil, CodeReset, 123456)))
 	p.frame("stop", "STOP", AppendStop(nil, CodeNone))
 	p.frame("stop-own-code", "STOP with a code that the specification does not name", AppendStop(nil, 4000)) // [W34]
@@ -257,7 +259,6 @@ func (p *packets) badFrames() {
 	bad("reserved-retire-connection-id", "RETIRE_CONNECTION_ID is reserved", ErrReserved, "1c 00")
 	bad("reserved-observed-address", "OBSERVED_ADDRESS is reserved", ErrReserved, "1d 00")
 	bad("type-0a", "no frame has this type", ErrUnknownFrame, "0a 00")
-	bad("type-0f", "no frame has this type", ErrUnknownFrame, "0f")
 	bad("type-1e", "no frame has this type", ErrUnknownFrame, "1e 00")
 	bad("type-32", "no frame has this type", ErrUnknownFrame, "32")
 	bad("type-two-bytes", "a type has one byte", ErrUnknownFrame, "4001")
@@ -265,6 +266,7 @@ func (p *packets) badFrames() {
 	bad("varint-4", "16383 in four bytes", ErrVarint, "04 80003fff")
 	bad("varint-8", "2^30 − 1 in eight bytes", ErrVarint, "04 c00000003fffffff")
 	bad("window-cut", "WINDOW ends in its limit", ErrTruncated, "04 40")
+	bad("blocked-cut", "BLOCKED ends in its limit", ErrTruncated, "0f 40")
 	bad("reset-cut", "RESET has no final offset", ErrTruncated, "05 01")
 	bad("stop-cut", "STOP has no code", ErrTruncated, "06")
 	bad("close-cut", "the reason is shorter than its length", ErrTruncated, "07 00 05 61626364")
@@ -340,6 +342,7 @@ func (p *packets) misplacedFrames() {
 	initial("crypto-beyond", "the bytes end at 2^62", ErrRange, "0c ffffffffffffffff 01 61") // [W28]
 	accept("cookie", "ACCEPT carries no COOKIE", ErrFrameNotAllowed, "0b 01 61")
 	accept("window", "ACCEPT carries no WINDOW", ErrFrameNotAllowed, "04 00")
+	accept("blocked", "ACCEPT carries no BLOCKED", ErrFrameNotAllowed, "0f 00")
 	accept("reset", "ACCEPT carries no RESET", ErrFrameNotAllowed, "05 00 00")
 	accept("stop", "ACCEPT carries no STOP", ErrFrameNotAllowed, "06 00")
 	accept("path-challenge", "ACCEPT carries no PATH_CHALLENGE", ErrFrameNotAllowed, "08 0000000000000000")

@@ -189,6 +189,7 @@ func (c *Conn) maySend(now time.Duration) bool {
 		c.limit = LimitApplication
 		if c.send.Blocked() {
 			c.limit = LimitReceiver
+			c.sayBlocked()
 		}
 		c.appLimited = c.sent.inFlight < c.path.cc.Window()
 		// The peer's window, unlike a lack of data, lets rate samples stand (BBR draft, section

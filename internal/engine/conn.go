@@ -125,9 +125,10 @@ type Conn struct {
 	pacedUntil time.Duration // data waits for the pacer; Never: it does not
 	appLimited bool          // nothing to send although the window would admit it
 	limit      Limit         // what held the last flush back
+	due        frameSet      // control frames to be sent
 
 	window    windowState
-	due       frameSet  // control frames to be sent
+	blockedAt uint64    // one more than the limit at which the peer was told that its window holds us back; 0: it was not
 	responses [][8]byte // to PATH_CHALLENGE, the newest first
 
 	ecnSeen [4]uint64 // codepoints of packets received

@@ -35,6 +35,7 @@ var controlFrames = [...]controlFrame{
 	wire.FrameClose:         closeFrame{},
 	wire.FramePathChallenge: pathChallengeFrame{},
 	wire.FramePathResponse:  pathResponseFrame{},
+	wire.FrameBlocked:       blockedFrame{},
 }
 
 // controlFrameOf is the kind of a frame that arrived, or nil.
