@@ -1,5 +1,4 @@
-// Package pacing spreads bytes over time: a token bucket in bytes, and the
-// schedule on which rates are looked at again.
+// Package pacing spreads bytes over time: a token bucket in bytes.
 //
 // The package is pure: time comes in as an argument, counted from any origin
 // that does not change, and a Bucket is used by one goroutine at a time.
@@ -11,9 +10,12 @@ import (
 	"time"
 )
 
-// Unlimited is the rate of a bucket that limits nothing. Any lower rate means the
+// unlimited is the rate of a bucket that limits nothing. Any lower rate means the
 // same.
-const Unlimited int64 = 0
+const unlimited int64 = 0
+
+// minCapacity is the least capacity that follows a rate, in bytes: the burst of a slow connection.
+const minCapacity = 10_000
 
 // unit is the denominator of the fraction of a byte that a bucket has earned: rates
 // are bytes per second and time is in nanoseconds.
@@ -37,13 +39,13 @@ type Bucket struct {
 	accruedAt time.Duration // when credit and earned were true
 }
 
-// NewBucket returns a full bucket. The rate is in bytes per second, Unlimited
-// or less for none. The capacity is in bytes; 0 or less stands for
-// Capacity(rate), and then follows the rate.
+// NewBucket returns a full bucket. The rate is in bytes per second, 0 or less for none. The capacity is
+// in bytes; 0 or less stands for one that follows the rate: two milliseconds of it, which covers a timer that fires a
+// millisecond late, at least 10 KB and at most math.MaxInt32.
 func NewBucket(capacity int, rate int64) Bucket {
-	b := Bucket{rate: max(rate, Unlimited), capacity: int64(capacity), fixed: capacity > 0}
+	b := Bucket{rate: max(rate, unlimited), capacity: int64(capacity), fixed: capacity > 0}
 	if !b.fixed {
-		b.capacity = int64(Capacity(b.rate))
+		b.capacity = capacityOf(b.rate)
 	}
 	b.credit = b.capacity
 	return b
@@ -55,27 +57,30 @@ func NewBucket(capacity int, rate int64) Bucket {
 // filled. An unlimited bucket has no debts: its successor starts full.
 func (b *Bucket) SetRate(now time.Duration, rate int64) {
 	b.accrue(now)
-	if rate = max(rate, Unlimited); rate == b.rate {
+	if rate = max(rate, unlimited); rate == b.rate {
 		return
 	}
-	wasUnlimited := b.rate == Unlimited
+	wasUnlimited := b.rate == unlimited
 	b.rate = rate
 	if !b.fixed {
-		b.capacity = int64(Capacity(rate))
+		b.capacity = capacityOf(rate)
 	}
 	if wasUnlimited || b.credit >= b.capacity {
 		b.fill()
 	}
 }
 
-// Rate is the rate in bytes per second, Unlimited for none.
+// Rate is the rate in bytes per second, 0 for none.
 func (b *Bucket) Rate() int64 { return b.rate }
+
+// Capacity is what the bucket holds when it is full, in bytes.
+func (b *Bucket) Capacity() int { return int(b.capacity) }
 
 // Available is the credit at now in bytes, negative in debt. It lies between
 // -math.MaxInt32 and math.MaxInt32, which is what an unlimited bucket has.
 func (b *Bucket) Available(now time.Duration) int {
 	b.accrue(now)
-	if b.rate == Unlimited {
+	if b.rate == unlimited {
 		return math.MaxInt32
 	}
 	return int(min(max(b.credit, -math.MaxInt32), math.MaxInt32))
@@ -85,7 +90,7 @@ func (b *Bucket) Available(now time.Duration) int {
 // is not positive or the bucket is unlimited.
 func (b *Bucket) Spend(now time.Duration, n int) {
 	b.accrue(now)
-	if n <= 0 || b.rate == Unlimited {
+	if n <= 0 || b.rate == unlimited {
 		return
 	}
 	// The bound is beyond any debt that could be repaid, and keeps sums of
@@ -115,7 +120,7 @@ func (b *Bucket) accrue(now time.Duration) {
 	}
 	elapsed := uint64(now) - uint64(b.accruedAt) // exact even if accruedAt is negative
 	b.accruedAt = now
-	if b.rate == Unlimited || b.credit >= b.capacity {
+	if b.rate == unlimited || b.credit >= b.capacity {
 		return
 	}
 	hi, lo := bits.Mul64(uint64(b.rate), elapsed)
@@ -134,6 +139,9 @@ func (b *Bucket) accrue(now time.Duration) {
 	b.earned = earned
 }
 
+// capacityOf is the capacity that follows a rate: see NewBucket.
+func capacityOf(rate int64) int64 { return min(max(minCapacity, rate/500), math.MaxInt32) }
+
 func (b *Bucket) fill() {
 	b.credit = b.capacity
 	b.earned = 0
@@ -142,7 +150,7 @@ func (b *Bucket) fill() {
 // wait is the shortest time after which there is so much credit. accrue was called
 // before.
 func (b *Bucket) wait(credit int64) time.Duration {
-	if b.rate == Unlimited || b.credit >= credit {
+	if b.rate == unlimited || b.credit >= credit {
 		return 0
 	}
 	hi, lo := bits.Mul64(uint64(credit-b.credit), unit)

@@ -34,7 +34,7 @@ func TestReserveSaysWhenTheDebtIsRepaid(t *testing.T) {
 func TestBucketStartsFull(t *testing.T) {
 	for _, rate := range []int64{1, 1_000_000, 10_000_000_000} {
 		b := NewBucket(0, rate)
-		if got, want := b.Available(0), Capacity(rate); got != want {
+		if got, want := b.Available(0), int(capacityOf(rate)); got != want {
 			t.Errorf("rate %d: Available = %d, want %d", rate, got, want)
 		}
 	}
@@ -123,7 +123,7 @@ func TestWindowBound(t *testing.T) {
 			var sum int64
 			for _, s := range log[i:] {
 				sum += s.bytes
-				bound := earned(rate, s.at-log[i].at) + int64(Capacity(rate)) + packet
+				bound := earned(rate, s.at-log[i].at) + capacityOf(rate) + packet
 				if sum > bound {
 					t.Fatalf("seed %d: %d bytes in %v, bound %d", seed, sum, s.at-log[i].at, bound)
 				}
@@ -234,7 +234,7 @@ func TestDebtSurvivesARateChange(t *testing.T) {
 func TestUnlimited(t *testing.T) {
 	var zero Bucket
 	for name, b := range map[string]Bucket{
-		"zero value": zero, "unlimited": NewBucket(1, Unlimited), "negative": NewBucket(0, -1),
+		"zero value": zero, "unlimited": NewBucket(1, unlimited), "negative": NewBucket(0, -1),
 	} {
 		b.Spend(0, math.MaxInt32)
 		if got := b.Available(0); got != math.MaxInt32 {
@@ -246,7 +246,7 @@ func TestUnlimited(t *testing.T) {
 	}
 	b := NewBucket(0, 1_000_000)
 	b.Spend(0, 50_000)
-	b.SetRate(0, Unlimited)
+	b.SetRate(0, unlimited)
 	b.SetRate(ms, 1_000_000)
 	if got := b.Available(ms); got != 10_000 {
 		t.Errorf("limited again: %d, want a full 10,000", got)
@@ -258,10 +258,10 @@ func TestNoOverflow(t *testing.T) {
 		b := NewBucket(0, rate)
 		b.Spend(0, 1)
 		const idle = 1000 * time.Hour
-		if got, want := b.Available(idle), Capacity(rate); got != want {
+		if got, want := b.Available(idle), int(capacityOf(rate)); got != want {
 			t.Errorf("rate %d: %d after 1000 h idle, want %d", rate, got, want)
 		}
-		if got, want := b.Available(math.MaxInt64), Capacity(rate); got != want {
+		if got, want := b.Available(math.MaxInt64), int(capacityOf(rate)); got != want {
 			t.Errorf("rate %d: %d at the end of time, want %d", rate, got, want)
 		}
 	}
@@ -307,40 +307,26 @@ func TestNegativeAmountsAreNothing(t *testing.T) {
 	}
 }
 
-func TestSizes(t *testing.T) {
+func TestCapacityOfARate(t *testing.T) {
 	for _, c := range []struct {
-		rate                      int64
-		packet, capacity, trainOf int
+		rate     int64
+		capacity int
 	}{
-		{Unlimited, 1452, 10_000, 65_536},
-		{-1, 1452, 10_000, 65_536},
-		{1, 1452, 10_000, 2904},
-		{1_000_000, 1452, 10_000, 2904},
-		{5_000_000, 1452, 10_000, 5000},
-		{10_000_000, 1452, 20_000, 10_000},
-		{100_000_000, 1452, 200_000, 65_536},
-		{10_000_000_000, 1452, 20_000_000, 65_536},
-		{1_000_000, 65_000, 10_000, 65_536},
-		{1, 0, 10_000, 2},
-		{math.MaxInt64, 1452, math.MaxInt32, 65_536},
+		{unlimited, 10_000},
+		{-1, 10_000},
+		{1, 10_000},
+		{5_000_000, 10_000},
+		{10_000_000, 20_000},
+		{100_000_000, 200_000},
+		{10_000_000_000, 20_000_000},
+		{math.MaxInt64, math.MaxInt32},
 	} {
-		if got := Capacity(c.rate); got != c.capacity {
-			t.Errorf("Capacity(%d) = %d, want %d", c.rate, got, c.capacity)
-		}
-		if got := TrainSize(c.rate, c.packet); got != c.trainOf {
-			t.Errorf("TrainSize(%d, %d) = %d, want %d", c.rate, c.packet, got, c.trainOf)
+		if b := NewBucket(0, c.rate); b.Capacity() != c.capacity {
+			t.Errorf("at rate %d: %d, want %d", c.rate, b.Capacity(), c.capacity)
 		}
 	}
-}
-
-func TestUpdateIntervalFollowsTheRoundTrip(t *testing.T) {
-	for _, c := range []struct{ rtt, want time.Duration }{
-		{0, 50 * ms}, {10*ms - 1, 50 * ms}, {10 * ms, 100 * ms}, {55 * ms, 150 * ms},
-		{100 * ms, 200 * ms}, {100*ms + 1, 500 * ms}, {time.Second, 500 * ms},
-	} {
-		if got := UpdateInterval(c.rtt); got != c.want {
-			t.Errorf("UpdateInterval(%v) = %v, want %v", c.rtt, got, c.want)
-		}
+	if b := NewBucket(77, 5_000_000); b.Capacity() != 77 {
+		t.Errorf("a fixed one is %d, want 77", b.Capacity())
 	}
 }
 

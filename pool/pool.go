@@ -38,7 +38,7 @@ func newPool() *Pool {
 }
 
 // SetLimits changes what New was given, under the same rules. Members follow when they next send, and
-// those that wait for credit within an update interval (pacing.UpdateInterval).
+// those that wait for credit within an update interval (at most half a second).
 func (p *Pool) SetLimits(total, minPerConn int64) error { return p.send.setLimits(total, minPerConn) }
 
 // SetReceiveLimits limits what all members receive, in bytes of the application's data per

@@ -27,7 +27,8 @@ type flow struct {
 
 func flowOf(rate int64) flow {
 	f := flow{rate: rate}
-	f.fill = f.timeFor(bursts * int64(pacing.Capacity(rate)))
+	burst := pacing.NewBucket(0, rate)
+	f.fill = f.timeFor(bursts * int64(burst.Capacity()))
 	return f
 }
 

@@ -1,10 +1,6 @@
 package engine
 
-import (
-	"time"
-
-	"example.com/ebb/pacing"
-)
+import "time"
 
 // Limit names what keeps a connection from sending more.
 type Limit uint8
@@ -90,7 +86,7 @@ func (c *Conn) Quiet() bool { return c.sent.inFlight == 0 && !c.hasWork() }
 func (c *Conn) Unsent() bool { return c.hasWork() }
 
 // UpdateInterval is how often rates are worked out again.
-func (c *Conn) UpdateInterval() time.Duration { return pacing.UpdateInterval(c.path.rtt.smoothed) }
+func (c *Conn) UpdateInterval() time.Duration { return updateInterval(c.path.rtt.smoothed) }
 
 // setRate computes the pacing rate: the least of the controller's, the share of the
 // budget and the own limit. The bucket is credited at the old rate first.
@@ -209,4 +205,4 @@ func (c *Conn) maySend(now time.Duration) bool {
 }
 
 // trainLimit is how many bytes of data may leave back to back.
-func (c *Conn) trainLimit() int { return pacing.TrainSize(c.path.rate, c.path.mtu.size) }
+func (c *Conn) trainLimit() int { return trainSize(c.path.rate, c.path.mtu.size) }

@@ -65,7 +65,7 @@ func (c *Conn) WindowWanted(now time.Duration) int {
 
 // step is how much the window opens at a time, at least.
 func (b *windowBudget) step(window uint64) int64 {
-	return min(int64(pacing.Capacity(b.bucket.Rate())/2), int64(window/2))
+	return min(int64(b.bucket.Capacity()/2), int64(window/2))
 }
 
 // GrantWindow opens the window by n bytes, at most WindowWanted's. With less than a step of them nothing is

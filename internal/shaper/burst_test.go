@@ -53,7 +53,7 @@ func TestNoWindowExceedsTheRate(t *testing.T) {
 			span := stretch(rate)
 			w.Run(span) // the peer's window opens
 			_, sum := w.rates(span, flows)
-			bound := float64(pacing.Capacity(rate) + packet)
+			bound := float64(capacity(rate) + packet)
 			t.Logf("rate %d: sent at %.0f; a burst of %.0f, bound %.0f", rate, sum, up.worst, bound)
 			if up.worst > bound {
 				t.Errorf("a burst of %.0f bytes over the rate, bound %.0f", up.worst, bound)
@@ -83,7 +83,7 @@ func TestNoWindowExceedsTheTotal(t *testing.T) {
 			start(flows...)
 			w.Run(stretch(total))
 			_, sum := w.rates(stretch(total), flows)
-			bound := float64(4*pacing.Capacity(total) + packet)
+			bound := float64(4*capacity(total) + packet)
 			t.Logf("total %d: sent at %.0f; a burst of %.0f, bound %.0f", total, sum, up.worst, bound)
 			if up.worst > bound {
 				t.Errorf("a burst of %.0f bytes over the total, bound %.0f", up.worst, bound)
@@ -136,4 +136,10 @@ func TestACrawlIsNotTrouble(t *testing.T) {
 	if slowest > rtt+11*ms {
 		t.Errorf("an acknowledgement took %v over a path of %v", slowest, rtt)
 	}
+}
+
+// capacity is what a bucket of the rate holds.
+func capacity(rate int64) int {
+	b := pacing.NewBucket(0, rate)
+	return b.Capacity()
 }

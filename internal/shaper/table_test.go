@@ -48,7 +48,7 @@ func TestBusyConnectionsHaveTheirShare(t *testing.T) {
 // intervals it has its share, and within three of its leaving the others have it back.
 func TestANewcomerHasItsShareSoon(t *testing.T) {
 	const total, n, rtt = 50 * mb, 10, 20 * ms
-	const interval = 111 * ms // pacing.UpdateInterval of 20 ms
+	const interval = 111 * ms // the update interval of 20 ms
 	w := newWorld(t, newPool(t, total, mb), defaultController, simnet.LinkConfig{Rate: 1000 * mb, Delay: rtt / 2})
 	flows := w.dial(w.server, n)
 	others, late := flows[:n-1], flows[n-1:]
@@ -185,7 +185,7 @@ func TestLimitsChangeUnderWay(t *testing.T) {
 // TestASlowWaitEndsSoon raises the total while a connection waits more than half a second for its credit: it need
 // not wait to the end.
 func TestASlowWaitEndsSoon(t *testing.T) {
-	const interval = 111 * ms // pacing.UpdateInterval of 20 ms
+	const interval = 111 * ms // the update interval of 20 ms
 	w := newWorld(t, newPool(t, 5*kb, 0), defaultController, simnet.LinkConfig{Rate: 100 * mb, Delay: 10 * ms})
 	f := w.dial(w.server, 1)[0]
 	start(f)
