@@ -55,15 +55,15 @@ func (a *Ack) Ranges() iter.Seq[Range] {
 // even the newest fits, or there is none, dst is returned as it is.
 //
 // Of a it takes Delay, held to the bounds of the field, Received and the counts;
-// Largest is the end of the newest range. Ranges in another order are ErrAckRanges; a
-// number or a count above MaxOffset is ErrRange.
+// Largest is the end of the newest range. Ranges in another order are an error, and so is a
+// number or a count above MaxOffset.
 func AppendAck(dst []byte, a *Ack, ranges []Range, room int) ([]byte, error) {
 	if len(ranges) == 0 {
 		return dst, nil
 	}
 	newest := ranges[len(ranges)-1]
 	if newest.Last > MaxOffset || a.HasECN && max(a.ECT0, a.ECT1, a.CE) > MaxOffset {
-		return dst, ErrRange
+		return dst, errRange
 	}
 	delay := delayMicros(a.Delay)
 	size := 1 + varintLen(newest.Last) + varintLen(delay) + receivedSize + varintLen(newest.Last-newest.First)
@@ -73,7 +73,7 @@ func AppendAck(dst []byte, a *Ack, ranges []Range, room int) ([]byte, error) {
 	pairs, ok := fitPairs(ranges, room-size)
 	switch {
 	case newest.First > newest.Last || !ok:
-		return dst, ErrAckRanges
+		return dst, errAckRanges
 	case size+1 > room:
 		return dst, nil
 	}
@@ -144,7 +144,7 @@ func (a *Ack) parse(c *cursor, hasECN bool) {
 	a.Received = c.uint32()
 	count := c.varint()
 	if delay > math.MaxUint32 || count > MaxAckRanges-1 {
-		c.fail(ErrRange)
+		c.fail(errRange)
 		return
 	}
 	a.Delay = time.Duration(delay) * time.Microsecond
@@ -158,7 +158,7 @@ func (a *Ack) parse(c *cursor, hasECN bool) {
 		}
 	}
 	if !ok {
-		c.fail(ErrAckRanges)
+		c.fail(errAckRanges)
 		return
 	}
 	n := len(a.raw) - len(c.b)
@@ -177,7 +177,7 @@ func below(number, n uint64) (uint64, bool) { return number - n, n <= number }
 // appendTo appends the frame again that was parsed.
 func (a *Ack) appendTo(dst []byte, hasECN bool) ([]byte, error) {
 	if max(a.Largest, a.ECT0, a.ECT1, a.CE) > MaxOffset {
-		return dst, ErrRange
+		return dst, errRange
 	}
 	dst = appendAckHead(dst, a.Largest, delayMicros(a.Delay), a.Received, hasECN)
 	dst = appendVarint(dst, uint64(a.pairs))

@@ -72,25 +72,25 @@ func TestAckErrors(t *testing.T) {
 		name, hex string
 		want      error
 	}{
-		{"first range below 0", head + "00 06", ErrAckRanges},
-		{"first range far below 0", head + "00 ffffffffffffffff", ErrAckRanges},
-		{"gap below 0", head + "01 00 04 00", ErrAckRanges},
-		{"gap of 2^62-1", head + "01 00 ffffffffffffffff 00", ErrAckRanges},
-		{"next range below 0", head + "01 00 00 04", ErrAckRanges},
-		{"next range far below 0", head + "01 00 00 ffffffffffffffff", ErrAckRanges},
-		{"257 ranges", "02 4400 " + zeros[3:] + "4100 00" + strings.Repeat("0000", 256), ErrRange},
-		{"2^62 ranges", head + "ffffffffffffffff 00", ErrRange},
-		{"delay of 2^32 µs", "02 05 c000000100000000 00000000 00 00", ErrRange},
-		{"long largest", "02 4005 00 00000000 00 00", ErrVarint},
-		{"long delay", "02 05 4000 00000000 00 00", ErrVarint},
-		{"long count", head + "4000 00", ErrVarint},
-		{"long first", head + "00 4000", ErrVarint},
-		{"long gap", head + "01 00 4000 00", ErrVarint},
-		{"long length", head + "01 00 00 4000", ErrVarint},
+		{"first range below 0", head + "00 06", errAckRanges},
+		{"first range far below 0", head + "00 ffffffffffffffff", errAckRanges},
+		{"gap below 0", head + "01 00 04 00", errAckRanges},
+		{"gap of 2^62-1", head + "01 00 ffffffffffffffff 00", errAckRanges},
+		{"next range below 0", head + "01 00 00 04", errAckRanges},
+		{"next range far below 0", head + "01 00 00 ffffffffffffffff", errAckRanges},
+		{"257 ranges", "02 4400 " + zeros[3:] + "4100 00" + strings.Repeat("0000", 256), errRange},
+		{"2^62 ranges", head + "ffffffffffffffff 00", errRange},
+		{"delay of 2^32 µs", "02 05 c000000100000000 00000000 00 00", errRange},
+		{"long largest", "02 4005 00 00000000 00 00", errVarint},
+		{"long delay", "02 05 4000 00000000 00 00", errVarint},
+		{"long count", head + "4000 00", errVarint},
+		{"long first", head + "00 4000", errVarint},
+		{"long gap", head + "01 00 4000 00", errVarint},
+		{"long length", head + "01 00 00 4000", errVarint},
 		{"a range less than counted", head + "02 00 00 00", ErrTruncated},
 		{"no counts", "03 05 00 00000000 00 00", ErrTruncated},
 		{"two counts", "03 05 00 00000000 00 00 01 01", ErrTruncated},
-		{"long count of CE", "03 05 00 00000000 00 00 01 01 4001", ErrVarint},
+		{"long count of CE", "03 05 00 00000000 00 00 01 01 4001", errVarint},
 	} {
 		var f Frame
 		if n, err := f.Parse(unhex(t, tt.hex)); n != 0 || err != tt.want {
@@ -195,7 +195,7 @@ func TestAppendAckNothing(t *testing.T) {
 		"too large":   {{MaxOffset + 1, MaxOffset + 1}},
 	} {
 		b, err := AppendAck([]byte{1}, &Ack{}, ranges, 1000)
-		if want := ErrAckRanges; len(b) != 1 || err != want && (name != "too large" || err != ErrRange) {
+		if want := errAckRanges; len(b) != 1 || err != want && (name != "too large" || err != errRange) {
 			t.Errorf("%s: %x, error %v; want %v", name, b, err, want)
 		}
 	}

@@ -38,7 +38,7 @@ func appendFullData(dst, data []byte, seed uint32) []byte {
 // data and packet numbers it told of.
 func receive(packet []byte, seed uint32) (n int, sum uint64, err error) {
 	if !IsEbb(packet) || IsLong(packet) || !Verify(packet, seed) {
-		return 0, 0, ErrForeign
+		return 0, 0, errForeign
 	}
 	h, payload, err := ParseHeader(packet)
 	if err != nil {

@@ -15,6 +15,10 @@
 // was; the others say what they make of such a value. Must is for callers that know
 // their values to be right.
 //
+// What is exported is for the tools and fuzz targets of this module, and for its packages. One function is
+// promised to others: Describe says what is in a packet, in words, whatever the packet is. Everything else
+// may change with the format, and without a word.
+//
 // A receiver goes through these steps:
 //
 //	IsEbb                   or the datagram is foreign
@@ -55,9 +59,9 @@ const (
 	MaxReason = 256
 	// MaxCookie is the longest cookie; the shortest has one byte.
 	MaxCookie = 255
-	// MaxParameters is the largest number of parameters in one list, those
+	// maxParameters is the largest number of parameters in one list, those
 	// with an unknown id included.
-	MaxParameters = 64
+	maxParameters = 64
 	// MaxMessage is the largest size of the message with which a side of a plain
 	// connection begins, its length included.
 	MaxMessage = 4096

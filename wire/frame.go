@@ -25,19 +25,19 @@ const (
 	FrameCookie          FrameType = 0x0b
 	FrameCrypto          FrameType = 0x0c
 	FrameNewToken        FrameType = 0x0d // reserved
-	FrameNewConnectionID FrameType = 0x0e // reserved
+	frameNewConnectionID FrameType = 0x0e // reserved
 	FrameBlocked         FrameType = 0x0f
 	FrameData            FrameType = 0x10 // stands for 0x10 to 0x13
 
 	// Reserved. The first five are what DATA, RESET, STOP, WINDOW and BLOCKED are for a connection of several streams.
-	FrameStreamData         FrameType = 0x14 // stands for 0x14 to 0x17
-	FrameStreamReset        FrameType = 0x18
-	FrameStreamStop         FrameType = 0x19
-	FrameStreamWindow       FrameType = 0x1a
-	FrameStreamBlocked      FrameType = 0x1b
-	FrameRetireConnectionID FrameType = 0x1c
-	FrameObservedAddress    FrameType = 0x1d
-	FrameDatagram           FrameType = 0x30 // with 0x31
+	frameStreamData         FrameType = 0x14 // stands for 0x14 to 0x17
+	frameStreamReset        FrameType = 0x18
+	frameStreamStop         FrameType = 0x19
+	frameStreamWindow       FrameType = 0x1a
+	frameStreamBlocked      FrameType = 0x1b
+	frameRetireConnectionID FrameType = 0x1c
+	frameObservedAddress    FrameType = 0x1d
+	frameDatagram           FrameType = 0x30 // with 0x31
 )
 
 // The bits in the type of a DATA frame.
@@ -52,10 +52,10 @@ var frameTypeNames = [...]string{
 	FrameWindow: "WINDOW", FrameReset: "RESET", FrameStop: "STOP", FrameClose: "CLOSE",
 	FramePathChallenge: "PATH_CHALLENGE", FramePathResponse: "PATH_RESPONSE",
 	FrameCookie: "COOKIE", FrameCrypto: "CRYPTO",
-	FrameNewToken: "NEW_TOKEN", FrameNewConnectionID: "NEW_CONNECTION_ID", FrameBlocked: "BLOCKED",
-	FrameStreamReset: "STREAM_RESET", FrameStreamStop: "STREAM_STOP",
-	FrameStreamWindow: "STREAM_WINDOW", FrameStreamBlocked: "STREAM_BLOCKED",
-	FrameRetireConnectionID: "RETIRE_CONNECTION_ID", FrameObservedAddress: "OBSERVED_ADDRESS",
+	FrameNewToken: "NEW_TOKEN", frameNewConnectionID: "NEW_CONNECTION_ID", FrameBlocked: "BLOCKED",
+	frameStreamReset: "STREAM_RESET", frameStreamStop: "STREAM_STOP",
+	frameStreamWindow: "STREAM_WINDOW", frameStreamBlocked: "STREAM_BLOCKED",
+	frameRetireConnectionID: "RETIRE_CONNECTION_ID", frameObservedAddress: "OBSERVED_ADDRESS",
 }
 
 // String returns the name in the specification, or FrameType(0xnn).
@@ -65,7 +65,7 @@ func (t FrameType) String() string {
 		return frameTypeNames[t]
 	case t.isData():
 		return "DATA"
-	case t&^dataBits == FrameStreamData:
+	case t&^dataBits == frameStreamData:
 		return "STREAM_DATA"
 	case t.isDatagram():
 		return "DATAGRAM"
@@ -103,9 +103,9 @@ func (t FrameType) AllowedIn(p PacketType) bool {
 }
 
 func (t FrameType) isData() bool     { return t&^dataBits == FrameData }
-func (t FrameType) isDatagram() bool { return t&^1 == FrameDatagram }
+func (t FrameType) isDatagram() bool { return t&^1 == frameDatagram }
 func (t FrameType) isReserved() bool {
-	return t == FrameNewToken || t == FrameNewConnectionID || t >= FrameStreamData && t <= FrameObservedAddress || t.isDatagram()
+	return t == FrameNewToken || t == frameNewConnectionID || t >= frameStreamData && t <= frameObservedAddress || t.isDatagram()
 }
 
 // Frame is one frame. Which fields mean something depends on Type; Parse leaves
@@ -173,9 +173,9 @@ func (f *Frame) Parse(b []byte) (n int, err error) {
 		f.parseData(&c)
 	default:
 		if f.Type.isReserved() {
-			return 0, ErrReserved
+			return 0, errReserved
 		}
-		return 0, ErrUnknownFrame
+		return 0, errUnknownFrame
 	}
 	if c.err != nil {
 		return 0, c.err
@@ -192,7 +192,7 @@ func (f *Frame) ParseIn(p PacketType, b []byte) (n int, err error) {
 	case err != nil:
 		return 0, err
 	case !f.Type.AllowedIn(p):
-		return 0, ErrFrameNotAllowed
+		return 0, errFrameNotAllowed
 	case (p == Retry || p == Refuse) && n != len(b):
 		return 0, ErrMalformed
 	}
@@ -201,7 +201,7 @@ func (f *Frame) ParseIn(p PacketType, b []byte) (n int, err error) {
 
 // Append appends the frame in its only encoding: what Parse has read, Append
 // writes byte for byte. Senders in a hurry have functions for each frame, whose errors it
-// returns. A frame of another type, such as a reserved one, is ErrReserved.
+// returns. A frame of another type, such as a reserved one, is an error.
 func (f *Frame) Append(dst []byte) ([]byte, error) {
 	switch f.Type {
 	case FramePadding:
@@ -235,7 +235,7 @@ func (f *Frame) Append(dst []byte) ([]byte, error) {
 		}
 		return append(b, f.Data...), nil
 	}
-	return dst, ErrReserved
+	return dst, errReserved
 }
 
 // maxDatagram is the largest size of a datagram, which no run of PADDING exceeds.
@@ -269,10 +269,10 @@ func AppendBlocked(dst []byte, limit uint64) []byte {
 }
 
 // AppendReset appends a RESET frame: the sender's bytes end at offset final, at
-// most MaxOffset (or ErrRange). A code above that is sent as CodeInternal.
+// most MaxOffset (or there is an error). A code above that is sent as CodeInternal.
 func AppendReset(dst []byte, code Code, final uint64) ([]byte, error) {
 	if final > MaxOffset {
-		return dst, ErrRange
+		return dst, errRange
 	}
 	return appendVarint(appendVarint(append(dst, byte(FrameReset)), code.sent()), final), nil
 }
@@ -302,23 +302,23 @@ func AppendPathResponse(dst []byte, token [8]byte) []byte {
 	return append(append(dst, byte(FramePathResponse)), token[:]...)
 }
 
-// AppendCookie appends a COOKIE frame. A cookie has 1 to MaxCookie bytes, or the error is ErrRange.
+// AppendCookie appends a COOKIE frame. A cookie has 1 to MaxCookie bytes, or there is an error.
 func AppendCookie(dst, cookie []byte) ([]byte, error) {
 	if len(cookie) < 1 || len(cookie) > MaxCookie {
-		return dst, ErrRange
+		return dst, errRange
 	}
 	dst = appendVarint(append(dst, byte(FrameCookie)), uint64(len(cookie)))
 	return append(dst, cookie...), nil
 }
 
 // AppendCrypto appends a CRYPTO frame with bytes of the handshake, at least one (or the error is ErrMalformed), of
-// which none lies beyond MaxOffset (or it is ErrRange).
+// which none lies beyond MaxOffset (or there is an error).
 func AppendCrypto(dst []byte, offset uint64, data []byte) ([]byte, error) {
 	switch n := uint64(len(data)); {
 	case n == 0:
 		return dst, ErrMalformed
 	case offset > MaxOffset-n:
-		return dst, ErrRange
+		return dst, errRange
 	}
 	dst = appendVarint(append(dst, byte(FrameCrypto)), offset)
 	dst = appendVarint(dst, uint64(len(data)))
@@ -333,13 +333,13 @@ func CryptoHeaderLen(offset uint64, length int) int {
 // AppendDataHeader appends a DATA frame up to its bytes, of which the caller
 // appends length. With toEnd the frame has no length of its own and must be the last
 // of its packet. Only a frame with fin may be empty (or the error is ErrMalformed), and none
-// reaches beyond MaxOffset (or it is ErrRange).
+// reaches beyond MaxOffset (or there is another).
 func AppendDataHeader(dst []byte, offset uint64, length int, fin, toEnd bool) ([]byte, error) {
 	switch {
 	case length == 0 && !fin:
 		return dst, ErrMalformed
 	case length < 0 || uint64(length) > MaxOffset || offset > MaxOffset-uint64(length):
-		return dst, ErrRange
+		return dst, errRange
 	}
 	t := byte(FrameData)
 	if fin {
@@ -388,7 +388,7 @@ func (f *Frame) parseClose(c *cursor) {
 	f.Code = Code(c.varint())
 	n := c.varint()
 	if n > MaxReason {
-		c.fail(ErrRange)
+		c.fail(errRange)
 		return
 	}
 	f.Data = c.bytes(n)
@@ -400,7 +400,7 @@ func (f *Frame) parseClose(c *cursor) {
 func (f *Frame) parseCookie(c *cursor) {
 	n := c.varint()
 	if c.err == nil && (n < 1 || n > MaxCookie) {
-		c.fail(ErrRange)
+		c.fail(errRange)
 		return
 	}
 	f.Data = c.bytes(n)
@@ -414,7 +414,7 @@ func (f *Frame) parseCrypto(c *cursor) {
 	case n == 0:
 		c.fail(ErrMalformed)
 	case f.Offset > MaxOffset-n:
-		c.fail(ErrRange)
+		c.fail(errRange)
 	}
 }
 
@@ -455,7 +455,7 @@ func parseData(t byte, b []byte) (offset uint64, data, rest []byte, err error) {
 	case n == 0 && t&dataFin == 0:
 		return 0, nil, nil, ErrMalformed
 	case offset > MaxOffset-n:
-		return 0, nil, nil, ErrRange
+		return 0, nil, nil, errRange
 	}
 	return offset, b[:n:n], b[n:], nil
 }

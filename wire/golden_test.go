@@ -174,7 +174,7 @@ func TestGoldenPackets(t *testing.T) {
 // again.
 func rewrite(g *golden) ([]byte, error) {
 	if !IsEbb(g.packet) {
-		return nil, ErrForeign
+		return nil, errForeign
 	}
 	if !Verify(g.packet, Seed(g.version, g.dst, g.src)) {
 		return nil, errTrailer

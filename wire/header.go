@@ -42,14 +42,14 @@ const (
 	Retry                       // the server wants a cookie first
 	Refuse                      // the server does not want the connection
 	Unknown                     // a short packet's ID names no connection
-	ZeroRTT                     // reserved
+	zeroRTT                     // reserved
 	Handshake                   // either side's, of the handshake level: protected connections only
 	Versions                    // the versions spoken here
 )
 
 var packetTypeNames = [...]string{
 	Short: "SHORT", Initial: "INITIAL", Accept: "ACCEPT", Retry: "RETRY", Refuse: "REFUSE",
-	Unknown: "UNKNOWN", ZeroRTT: "ZERO_RTT", Handshake: "HANDSHAKE", Versions: "VERSIONS",
+	Unknown: "UNKNOWN", zeroRTT: "ZERO_RTT", Handshake: "HANDSHAKE", Versions: "VERSIONS",
 }
 
 // String returns the type's name as in the specification, in capitals.
@@ -87,9 +87,9 @@ type Header struct {
 // numberLen bytes.
 func ShortHeaderLen(numberLen int) int { return idOffset + IDSize + numberLen }
 
-// LongHeaderLen is the size of a long header of the type, with a packet number of
+// longHeaderLen is the size of a long header of the type, with a packet number of
 // numberLen bytes if the type has one. INITIAL's has the bytes of its cookie besides.
-func LongHeaderLen(t PacketType, numberLen int) int {
+func longHeaderLen(t PacketType, numberLen int) int {
 	n := 1 + 4 + 1 + IDSize + 1 + IDSize
 	switch t {
 	case Unknown:
@@ -135,7 +135,7 @@ func Invariants(b []byte) (version uint32, dst, src []byte, ok bool) {
 
 // ParseHeader splits a packet into header and payload. It neither needs nor
 // verifies the trailer, which Verify should have done before. A long header of
-// another version is ErrVersion.
+// another version is an error.
 //
 // It checks the size of the payload where the type of the packet sets one: an
 // INITIAL is at least MinInitialSize bytes in all, UNKNOWN has no payload,
@@ -143,7 +143,7 @@ func Invariants(b []byte) (version uint32, dst, src []byte, ok bool) {
 // payload is borrowed from b.
 func ParseHeader(b []byte) (h Header, payload []byte, err error) {
 	if !IsEbb(b) {
-		return Header{}, nil, ErrForeign
+		return Header{}, nil, errForeign
 	}
 	if IsLong(b) {
 		h, payload, err = parseLong(b)
@@ -164,14 +164,14 @@ func ParseHeader(b []byte) (h Header, payload []byte, err error) {
 func ParsePrefix(b []byte) (h Header, err error) {
 	const longest = 1 + 4 + 1 + IDSize + 1 + IDSize + 1 + MaxCookie + 4
 	if !IsEbb(b) {
-		return Header{}, ErrForeign
+		return Header{}, errForeign
 	}
 	var whole [longest + 1 + TrailerSize]byte // a byte of payload, for the sake of the parsers
 	n := copy(whole[:longest], b)
 	size := 0
 	if IsLong(b) {
 		h, _, err = parseLong(whole[:])
-		size = LongHeaderLen(h.Type, h.NumberLen) + len(h.Cookie)
+		size = longHeaderLen(h.Type, h.NumberLen) + len(h.Cookie)
 	} else {
 		h, _, err = parseShort(whole[:])
 		size = ShortHeaderLen(h.NumberLen)
@@ -187,20 +187,19 @@ func ParsePrefix(b []byte) (h Header, err error) {
 
 // AppendHeader appends h. Of h.Number it sends the low h.NumberLen bytes, which is
 // ignored for a type without a packet number. A long header needs its version;
-// any but 0 will do, which tests of other versions rely on. The error is ErrID for an
-// ID that is missing or out of place, ErrRange for a number without 1 to 4 bytes or a
-// cookie of more than MaxCookie, and ErrMalformed for a type or a version that there is
-// not, and for a cookie that is not INITIAL's.
+// any but 0 will do, which tests of other versions rely on. Errors are an ID that is missing
+// or out of place, a number without 1 to 4 bytes, a cookie of more than MaxCookie, a type or a
+// version that there is not, and a cookie that is not INITIAL's.
 func AppendHeader(dst []byte, h Header) ([]byte, error) {
 	switch {
 	case h.Type > Versions:
 		return dst, ErrMalformed
 	case h.Type.numbered() && (h.NumberLen < 1 || h.NumberLen > 4), len(h.Cookie) > MaxCookie:
-		return dst, ErrRange
+		return dst, errRange
 	case len(h.Cookie) > 0 && h.Type != Initial:
 		return dst, ErrMalformed
 	case (h.Dst == 0) != (h.Type == Unknown), (h.Src == 0) != (h.Type == Short):
-		return dst, ErrID
+		return dst, errID
 	case h.Type == Short:
 		return AppendShort(dst, h.Dst, h.Number, h.NumberLen)
 	case (h.Version == 0) != (h.Type == Versions):
@@ -220,14 +219,14 @@ func AppendHeader(dst []byte, h Header) ([]byte, error) {
 	return appendNumber(dst, h), nil
 }
 
-// AppendShort is AppendHeader for a short packet, to a receiver that has an ID (or ErrID) and with a number of 1
-// to 4 bytes (or ErrRange): a connection sends little else.
+// AppendShort is AppendHeader for a short packet, to a receiver that has an ID and with a number of 1
+// to 4 bytes, or there is an error: a connection sends little else.
 func AppendShort(dst []byte, id ID, number uint64, numberLen int) ([]byte, error) {
 	switch {
 	case id == 0:
-		return dst, ErrID
+		return dst, errID
 	case numberLen < 1 || numberLen > 4:
-		return dst, ErrRange
+		return dst, errRange
 	}
 	dst = append(dst, mark|byte(numberLen-1))
 	dst = binary.BigEndian.AppendUint64(dst, uint64(id))
@@ -238,13 +237,13 @@ func AppendShort(dst []byte, id ID, number uint64, numberLen int) ([]byte, error
 
 // ParseShort is ParseHeader for a short packet, of which it returns the receiver's ID, the numberLen
 // low bytes of the packet number, and the payload, borrowed from b. A packet with a long header is
-// ErrForeign.
+// an error.
 func ParseShort(b []byte) (dst ID, number uint64, numberLen int, payload []byte, err error) {
 	if len(b) == 0 || b[0]&(markMask|longBit) != mark {
-		return 0, 0, 0, nil, ErrForeign
+		return 0, 0, 0, nil, errForeign
 	}
 	if b[0]&shortUnused != 0 {
-		return 0, 0, 0, nil, ErrReserved
+		return 0, 0, 0, nil, errReserved
 	}
 	numberLen = int(b[0]&numberMask) + 1
 	n, end := ShortHeaderLen(numberLen), len(b)-TrailerSize
@@ -256,9 +255,9 @@ func ParseShort(b []byte) (dst ID, number uint64, numberLen int, payload []byte,
 	number = uint64(binary.BigEndian.Uint32(b[idOffset+IDSize:]) >> (8 * (4 - numberLen)))
 	switch {
 	case dst == 0:
-		return 0, 0, 0, nil, ErrID
+		return 0, 0, 0, nil, errID
 	case end == n:
-		return 0, 0, 0, nil, ErrEmpty
+		return 0, 0, 0, nil, errEmpty
 	}
 	return dst, number, numberLen, b[n:end:end], nil
 }
@@ -266,10 +265,10 @@ func ParseShort(b []byte) (dst ID, number uint64, numberLen int, payload []byte,
 // AppendVersions appends a whole VERSIONS packet that answers one whose
 // Invariants are dst and src; the answer has them swapped. It may answer only
 // a packet of at least MinInitialSize bytes whose version is neither 0 nor
-// Version. IDs of more than MaxIDSize bytes are ErrID.
+// Version. IDs of more than MaxIDSize bytes are an error.
 func AppendVersions(b, dst, src []byte) ([]byte, error) {
 	if len(dst) > MaxIDSize || len(src) > MaxIDSize {
-		return b, ErrID
+		return b, errID
 	}
 	start := len(b)
 	b = append(b, mark|longBit|byte(Versions-Initial)<<typeShift, 0, 0, 0, 0)
@@ -306,18 +305,18 @@ func parseLong(b []byte) (h Header, payload []byte, err error) {
 	h.Type = Initial + PacketType(b[0]>>typeShift&typeMask)
 	switch {
 	case version != 0 && version != Version:
-		return h, nil, ErrVersion
+		return h, nil, errVersion
 	case (version == 0) != (h.Type == Versions):
 		return h, nil, ErrMalformed
-	case h.Type == ZeroRTT || h.Type == Handshake:
-		return h, nil, ErrReserved
+	case h.Type == zeroRTT || h.Type == Handshake:
+		return h, nil, errReserved
 	}
 	if h.Type != Unknown {
 		if h.Dst, err = parseID(dst); err != nil {
 			return h, nil, err
 		}
 	} else if len(dst) != 0 {
-		return h, nil, ErrID
+		return h, nil, errID
 	}
 	if h.Src, err = parseID(src); err != nil {
 		return h, nil, err
@@ -325,7 +324,7 @@ func parseLong(b []byte) (h Header, payload []byte, err error) {
 	if h.Type.numbered() {
 		h.NumberLen = int(b[0]&numberMask) + 1
 	} else if b[0]&numberMask != 0 {
-		return h, nil, ErrReserved
+		return h, nil, errReserved
 	}
 	if h.Type == Initial {
 		if h.Cookie, rest, err = parseCookie(rest); err != nil {
@@ -366,7 +365,7 @@ func (c *cursor) id() []byte {
 		return nil
 	}
 	if n[0] > MaxIDSize {
-		c.fail(ErrID)
+		c.fail(errID)
 		return nil
 	}
 	return c.bytes(uint64(n[0]))
@@ -376,11 +375,11 @@ func (c *cursor) id() []byte {
 // not be zero.
 func parseID(b []byte) (ID, error) {
 	if len(b) != IDSize {
-		return 0, ErrID
+		return 0, errID
 	}
 	id := ID(binary.BigEndian.Uint64(b))
 	if id == 0 {
-		return 0, ErrID
+		return 0, errID
 	}
 	return id, nil
 }
@@ -391,7 +390,7 @@ func checkPayload(t PacketType, payload []byte, size int) error {
 	case t == Unknown && len(payload) != 0:
 		return ErrMalformed
 	case t != Unknown && len(payload) == 0:
-		return ErrEmpty
+		return errEmpty
 	case t == Versions && len(payload)%4 != 0:
 		return ErrMalformed
 	case t == Initial && size < MinInitialSize:

@@ -58,7 +58,7 @@ func TestHeader(t *testing.T) {
 			if want := unhex(t, tt.hex); !bytes.Equal(b, want) {
 				t.Fatalf("written as %x, want %x", b, want)
 			}
-			size := LongHeaderLen(tt.header.Type, tt.header.NumberLen)
+			size := longHeaderLen(tt.header.Type, tt.header.NumberLen)
 			if tt.header.Type == Short {
 				size = ShortHeaderLen(tt.header.NumberLen)
 			}
@@ -81,7 +81,7 @@ func TestHeader(t *testing.T) {
 				t.Errorf("IsEbb %v, IsLong %v", IsEbb(packet), IsLong(packet))
 			}
 			for n := range len(b) + TrailerSize {
-				if _, _, err := ParseHeader(packet[:n:n]); err != ErrTruncated && (n > 0 || err != ErrForeign) {
+				if _, _, err := ParseHeader(packet[:n:n]); err != ErrTruncated && (n > 0 || err != errForeign) {
 					t.Errorf("%d bytes of header and trailer: error %v, want %v", n, err, ErrTruncated)
 				}
 			}
@@ -203,26 +203,26 @@ func TestAppendHeaderRefuses(t *testing.T) {
 		h    Header
 		want error
 	}{
-		"no number length":     {Header{Type: Short, Dst: 1}, ErrRange},
-		"number of 5 bytes":    {Header{Type: Short, Dst: 1, NumberLen: 5}, ErrRange},
-		"number of -1 bytes":   {Header{Type: Accept, Version: Version, Dst: 1, Src: 2, NumberLen: -1}, ErrRange},
+		"no number length":     {Header{Type: Short, Dst: 1}, errRange},
+		"number of 5 bytes":    {Header{Type: Short, Dst: 1, NumberLen: 5}, errRange},
+		"number of -1 bytes":   {Header{Type: Accept, Version: Version, Dst: 1, Src: 2, NumberLen: -1}, errRange},
 		"no version":           {Header{Type: Initial, Dst: 1, Src: 2, NumberLen: 1}, ErrMalformed},
 		"VERSIONS of one":      {Header{Type: Versions, Version: Version, Dst: 1, Src: 2}, ErrMalformed},
 		"no such type":         {Header{Type: Versions + 1, Version: Version, Dst: 1, Src: 2}, ErrMalformed},
-		"no dst":               {Header{Type: Accept, Version: Version, Src: 2, NumberLen: 1}, ErrID},
-		"no src":               {Header{Type: Accept, Version: Version, Dst: 2, NumberLen: 1}, ErrID},
-		"UNKNOWN with dst":     {Header{Type: Unknown, Version: Version, Dst: 1, Src: 2}, ErrID},
-		"short with src":       {Header{Type: Short, Dst: 1, Src: 2, NumberLen: 1}, ErrID},
-		"short without dst":    {Header{Type: Short, NumberLen: 1}, ErrID},
+		"no dst":               {Header{Type: Accept, Version: Version, Src: 2, NumberLen: 1}, errID},
+		"no src":               {Header{Type: Accept, Version: Version, Dst: 2, NumberLen: 1}, errID},
+		"UNKNOWN with dst":     {Header{Type: Unknown, Version: Version, Dst: 1, Src: 2}, errID},
+		"short with src":       {Header{Type: Short, Dst: 1, Src: 2, NumberLen: 1}, errID},
+		"short without dst":    {Header{Type: Short, NumberLen: 1}, errID},
 		"a type that is not 8": {Header{Type: 255, Version: Version, Dst: 1, Src: 2}, ErrMalformed},
 		"cookie in ACCEPT":     {Header{Type: Accept, Version: Version, Dst: 1, Src: 2, NumberLen: 1, Cookie: dst}, ErrMalformed},
-		"cookie of 256 bytes":  {Header{Type: Initial, Version: Version, Dst: 1, Src: 2, NumberLen: 1, Cookie: make([]byte, 256)}, ErrRange},
+		"cookie of 256 bytes":  {Header{Type: Initial, Version: Version, Dst: 1, Src: 2, NumberLen: 1, Cookie: make([]byte, 256)}, errRange},
 	} {
 		if b, err := AppendHeader(dst, tt.h); err != tt.want || !bytes.Equal(b, dst) {
 			t.Errorf("%s: %x, error %v; want %v", name, b, err, tt.want)
 		}
 	}
-	if b, err := AppendVersions(dst, make([]byte, 21), nil); err != ErrID || !bytes.Equal(b, dst) {
+	if b, err := AppendVersions(dst, make([]byte, 21), nil); err != errID || !bytes.Equal(b, dst) {
 		t.Errorf("long IDs: %x, error %v", b, err)
 	}
 }
@@ -237,7 +237,7 @@ func TestMust(t *testing.T) {
 			t.Errorf("panic %q, want one that begins with BUG", s)
 		}
 	}()
-	Must(nil, ErrRange)
+	Must(nil, errRange)
 }
 
 func TestNames(t *testing.T) {
@@ -250,7 +250,7 @@ func TestNames(t *testing.T) {
 		{CodeTimeout.String(), "TIMEOUT"},
 		{CodeParameter.String(), "PARAMETER"},
 		{Code(10).String(), "Code(10)"},
-		{FrameNewConnectionID.String(), "NEW_CONNECTION_ID"},
+		{frameNewConnectionID.String(), "NEW_CONNECTION_ID"},
 		{FrameType(0x0a).String(), "FrameType(0x0a)"},
 		{FrameType(0x13).String(), "DATA"},
 		{FrameType(0x14).String(), "STREAM_DATA"},
@@ -272,7 +272,7 @@ func TestShortForms(t *testing.T) {
 		h, payload, err := ParseHeader(g.packet)
 		dst, number, n, body, shortErr := ParseShort(g.packet)
 		if IsEbb(g.packet) && IsLong(g.packet) {
-			if shortErr != ErrForeign {
+			if shortErr != errForeign {
 				t.Errorf("%s: %v", g.name, shortErr)
 			}
 			continue

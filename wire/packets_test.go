@@ -88,7 +88,7 @@ func acceptHeader() Header {
 
 // padded fills the payload of an INITIAL without a cookie.
 func padded(payload []byte) []byte {
-	return AppendPadding(payload, MinInitialSize-LongHeaderLen(Initial, 1)-TrailerSize-len(payload))
+	return AppendPadding(payload, MinInitialSize-longHeaderLen(Initial, 1)-TrailerSize-len(payload))
 }
 
 func (p *packets) validPackets() {
@@ -195,39 +195,39 @@ func (p *packets) badHeaders() {
 	short := func(name, title string, err error, s string) {
 		p.raw("bad-"+name, title, err, Version, serverID, clientID, s)
 	}
-	short("foreign-00", "the first byte is STUN's", ErrForeign, "00 f1f2f3f4f5f6f7f8 00 01")
-	short("foreign-01", "the first byte is QUIC's", ErrForeign, "40 f1f2f3f4f5f6f7f8 00 01")
-	short("foreign-11", "the first byte is that of QUIC's long header", ErrForeign, "c0 f1f2f3f4f5f6f7f8 00 01")
-	short("short-key-phase", "the key phase is reserved", ErrReserved, "90 f1f2f3f4f5f6f7f8 00 01") // [W6]
-	short("short-bit-3", "protected bits are reserved", ErrReserved, "88 f1f2f3f4f5f6f7f8 00 01")   // [W6]
-	short("short-bit-2", "protected bits are reserved", ErrReserved, "84 f1f2f3f4f5f6f7f8 00 01")
+	short("foreign-00", "the first byte is STUN's", errForeign, "00 f1f2f3f4f5f6f7f8 00 01")
+	short("foreign-01", "the first byte is QUIC's", errForeign, "40 f1f2f3f4f5f6f7f8 00 01")
+	short("foreign-11", "the first byte is that of QUIC's long header", errForeign, "c0 f1f2f3f4f5f6f7f8 00 01")
+	short("short-key-phase", "the key phase is reserved", errReserved, "90 f1f2f3f4f5f6f7f8 00 01") // [W6]
+	short("short-bit-3", "protected bits are reserved", errReserved, "88 f1f2f3f4f5f6f7f8 00 01")   // [W6]
+	short("short-bit-2", "protected bits are reserved", errReserved, "84 f1f2f3f4f5f6f7f8 00 01")
 	short("short-no-number", "the packet ends in its number: the trailer begins after one byte of two", ErrTruncated, "81 f1f2f3f4f5f6f7f8 00")
-	short("short-empty", "a short packet has a frame", ErrEmpty, "80 f1f2f3f4f5f6f7f8 00")
-	p.raw("bad-short-zero-id", "an ID is not zero", ErrID, Version, 0, clientID, "80 0000000000000000 00 01") // [W7]
-	long("long-version", "a version that is not this one; VERSIONS is the answer if it has 1200 bytes", ErrVersion, "a4 45424201 "+ids+"00 01")
-	long("long-version-protected", "the version of protected connections is not spoken yet", ErrVersion, "a4 45424203 "+ids+"00 01") // [W11]
-	long("long-version-ids", "other versions may have longer IDs", ErrVersion, "a4 45424201 09 010203040506070809 14"+strings.Repeat("aa", 20)+"00 01")
-	long("long-zero-rtt", "ZeroRTT is reserved", ErrReserved, "b4 45424202 "+ids+"00 01") // [W13]
-	long("long-handshake", "plain connections have no HANDSHAKE", ErrReserved, "b8 45424202 "+ids+"00 01")
+	short("short-empty", "a short packet has a frame", errEmpty, "80 f1f2f3f4f5f6f7f8 00")
+	p.raw("bad-short-zero-id", "an ID is not zero", errID, Version, 0, clientID, "80 0000000000000000 00 01") // [W7]
+	long("long-version", "a version that is not this one; VERSIONS is the answer if it has 1200 bytes", errVersion, "a4 45424201 "+ids+"00 01")
+	long("long-version-protected", "the version of protected connections is not spoken yet", errVersion, "a4 45424203 "+ids+"00 01") // [W11]
+	long("long-version-ids", "other versions may have longer IDs", errVersion, "a4 45424201 09 010203040506070809 14"+strings.Repeat("aa", 20)+"00 01")
+	long("long-zero-rtt", "ZeroRTT is reserved", errReserved, "b4 45424202 "+ids+"00 01") // [W13]
+	long("long-handshake", "plain connections have no HANDSHAKE", errReserved, "b8 45424202 "+ids+"00 01")
 	long("long-versions-1", "VERSIONS has version field 0", ErrMalformed, "bc 45424202 "+ids+"45424202") // [W13]
 	p.raw("bad-long-accept-0", "only VERSIONS has version field 0", ErrMalformed, 0, clientID, serverID, "a4 00000000 "+ids+"00 01")
-	long("long-id-21", "an ID has at most 20 bytes in any version", ErrID, "a4 45424202 15"+strings.Repeat("aa", 21)+"08 f1f2f3f4f5f6f7f8 00 01") // [W8]
-	long("long-src-7", "an ID has 8 bytes in this version", ErrID, "a4 45424202 08 0102030405060708 07 f1f2f3f4f5f6f7 00 01")                     // [W9]
-	long("long-dst-9", "an ID has 8 bytes in this version", ErrID, "a4 45424202 09 010203040506070809 08 f1f2f3f4f5f6f7f8 00 01")
-	long("long-no-dst", "only UNKNOWN has no dst", ErrID, "a4 45424202 00 08 f1f2f3f4f5f6f7f8 00 01") // [W9]
-	long("long-zero-dst", "an ID is not zero", ErrID, "a4 45424202 08 0000000000000000 08 f1f2f3f4f5f6f7f8 00 01")
-	long("long-zero-src", "an ID is not zero", ErrID, "a4 45424202 08 0102030405060708 08 0000000000000000 00 01")
-	long("unknown-dst", "UNKNOWN has no dst", ErrID, "b0 45424202 "+ids)
+	long("long-id-21", "an ID has at most 20 bytes in any version", errID, "a4 45424202 15"+strings.Repeat("aa", 21)+"08 f1f2f3f4f5f6f7f8 00 01") // [W8]
+	long("long-src-7", "an ID has 8 bytes in this version", errID, "a4 45424202 08 0102030405060708 07 f1f2f3f4f5f6f7 00 01")                     // [W9]
+	long("long-dst-9", "an ID has 8 bytes in this version", errID, "a4 45424202 09 010203040506070809 08 f1f2f3f4f5f6f7f8 00 01")
+	long("long-no-dst", "only UNKNOWN has no dst", errID, "a4 45424202 00 08 f1f2f3f4f5f6f7f8 00 01") // [W9]
+	long("long-zero-dst", "an ID is not zero", errID, "a4 45424202 08 0000000000000000 08 f1f2f3f4f5f6f7f8 00 01")
+	long("long-zero-src", "an ID is not zero", errID, "a4 45424202 08 0102030405060708 08 0000000000000000 00 01")
+	long("unknown-dst", "UNKNOWN has no dst", errID, "b0 45424202 "+ids)
 	long("long-cut", "the packet ends in its src", ErrTruncated, "a4 45424202 08 0102030405060708 08")
 	long("long-no-number", "the packet ends in its number", ErrTruncated, "a7 45424202 "+ids+"000000")
 	long("initial-no-cookie", "the packet ends where the length of the cookie is", ErrTruncated, "a0 45424202 08 5152535455565758 08 0102030405060708")
 	long("initial-cookie-cut", "the packet ends in the cookie, or the trailer would", ErrTruncated, "a0 45424202 08 5152535455565758 08 0102030405060708 05 6162") // [W10]
-	long("retry-number", "RETRY has no number, not even the length of one", ErrReserved, "a9 45424202 "+ids+"0b 01 61")                                            // [W12]
-	long("accept-empty", "ACCEPT has a frame", ErrEmpty, "a4 45424202 "+ids+"00")                                                                                  // [W2]
-	long("retry-empty", "RETRY has a frame", ErrEmpty, "a8 45424202 "+ids)
-	long("refuse-empty", "REFUSE has a frame", ErrEmpty, "ac 45424202 "+ids)
+	long("retry-number", "RETRY has no number, not even the length of one", errReserved, "a9 45424202 "+ids+"0b 01 61")                                            // [W12]
+	long("accept-empty", "ACCEPT has a frame", errEmpty, "a4 45424202 "+ids+"00")                                                                                  // [W2]
+	long("retry-empty", "RETRY has a frame", errEmpty, "a8 45424202 "+ids)
+	long("refuse-empty", "REFUSE has a frame", errEmpty, "ac 45424202 "+ids)
 	p.raw("bad-unknown-payload", "UNKNOWN has no payload", ErrMalformed, Version, 0, serverID, "b0 45424202 00 08 f1f2f3f4f5f6f7f8 00") // [W2]
-	p.raw("bad-versions-empty", "VERSIONS has a version", ErrEmpty, 0, clientID, serverID, "bc 00000000 "+ids)
+	p.raw("bad-versions-empty", "VERSIONS has a version", errEmpty, 0, clientID, serverID, "bc 00000000 "+ids)
 	p.raw("bad-versions-five", "a version has 4 bytes", ErrMalformed, 0, clientID, serverID, "bc 00000000 "+ids+"4542420201")
 	p.header("bad-initial-1199", "an INITIAL has at least 1200 bytes", ErrInitialSize, initialHeader(), padded(AppendPing(nil))[1:]) // [W13]
 
@@ -245,32 +245,32 @@ func (p *packets) badHeaders() {
 
 func (p *packets) badFrames() {
 	bad := func(name, title string, err error, s string) { p.short("bad-"+name, title, err, s) }
-	bad("reserved-new-token", "NEW_TOKEN is reserved", ErrReserved, "0d 01 61")
-	bad("reserved-new-connection-id", "NEW_CONNECTION_ID is reserved", ErrReserved, "0e 00")
-	bad("reserved-datagram", "DATAGRAM is reserved", ErrReserved, "30 61")
-	bad("reserved-datagram-length", "DATAGRAM is reserved, with a length too", ErrReserved, "31 01 61")
+	bad("reserved-new-token", "NEW_TOKEN is reserved", errReserved, "0d 01 61")
+	bad("reserved-new-connection-id", "NEW_CONNECTION_ID is reserved", errReserved, "0e 00")
+	bad("reserved-datagram", "DATAGRAM is reserved", errReserved, "30 61")
+	bad("reserved-datagram-length", "DATAGRAM is reserved, with a length too", errReserved, "31 01 61")
 	for i := range byte(4) {
-		bad("reserved-stream-data-"+string(rune('4'+i)), "DATA with a stream ID is reserved", ErrReserved, "1"+string(rune('4'+i))+" 00 00 01 61")
+		bad("reserved-stream-data-"+string(rune('4'+i)), "DATA with a stream ID is reserved", errReserved, "1"+string(rune('4'+i))+" 00 00 01 61")
 	}
-	bad("reserved-stream-reset", "RESET with a stream ID is reserved", ErrReserved, "18 00 01 00")
-	bad("reserved-stream-stop", "STOP with a stream ID is reserved", ErrReserved, "19 00 01")
-	bad("reserved-stream-window", "WINDOW with a stream ID is reserved", ErrReserved, "1a 00 01")
-	bad("reserved-stream-blocked", "BLOCKED with a stream ID is reserved", ErrReserved, "1b 00 01")
-	bad("reserved-retire-connection-id", "RETIRE_CONNECTION_ID is reserved", ErrReserved, "1c 00")
-	bad("reserved-observed-address", "OBSERVED_ADDRESS is reserved", ErrReserved, "1d 00")
-	bad("type-0a", "no frame has this type", ErrUnknownFrame, "0a 00")
-	bad("type-1e", "no frame has this type", ErrUnknownFrame, "1e 00")
-	bad("type-32", "no frame has this type", ErrUnknownFrame, "32")
-	bad("type-two-bytes", "a type has one byte", ErrUnknownFrame, "4001")
-	bad("varint-2", "1 in two bytes", ErrVarint, "04 4001")
-	bad("varint-4", "16383 in four bytes", ErrVarint, "04 80003fff")
-	bad("varint-8", "2^30 − 1 in eight bytes", ErrVarint, "04 c00000003fffffff")
+	bad("reserved-stream-reset", "RESET with a stream ID is reserved", errReserved, "18 00 01 00")
+	bad("reserved-stream-stop", "STOP with a stream ID is reserved", errReserved, "19 00 01")
+	bad("reserved-stream-window", "WINDOW with a stream ID is reserved", errReserved, "1a 00 01")
+	bad("reserved-stream-blocked", "BLOCKED with a stream ID is reserved", errReserved, "1b 00 01")
+	bad("reserved-retire-connection-id", "RETIRE_CONNECTION_ID is reserved", errReserved, "1c 00")
+	bad("reserved-observed-address", "OBSERVED_ADDRESS is reserved", errReserved, "1d 00")
+	bad("type-0a", "no frame has this type", errUnknownFrame, "0a 00")
+	bad("type-1e", "no frame has this type", errUnknownFrame, "1e 00")
+	bad("type-32", "no frame has this type", errUnknownFrame, "32")
+	bad("type-two-bytes", "a type has one byte", errUnknownFrame, "4001")
+	bad("varint-2", "1 in two bytes", errVarint, "04 4001")
+	bad("varint-4", "16383 in four bytes", errVarint, "04 80003fff")
+	bad("varint-8", "2^30 − 1 in eight bytes", errVarint, "04 c00000003fffffff")
 	bad("window-cut", "WINDOW ends in its limit", ErrTruncated, "04 40")
 	bad("blocked-cut", "BLOCKED ends in its limit", ErrTruncated, "0f 40")
 	bad("reset-cut", "RESET has no final offset", ErrTruncated, "05 01")
 	bad("stop-cut", "STOP has no code", ErrTruncated, "06")
 	bad("close-cut", "the reason is shorter than its length", ErrTruncated, "07 00 05 61626364")
-	bad("close-257", "the reason is longer than 256 bytes", ErrRange, "07 00 4101"+strings.Repeat("61", 257))
+	bad("close-257", "the reason is longer than 256 bytes", errRange, "07 00 4101"+strings.Repeat("61", 257))
 	bad("close-not-utf8", "the reason is not UTF-8", ErrMalformed, "07 00 03 61ff62") // [W35]
 	bad("path-challenge-cut", "PATH_CHALLENGE has 8 bytes", ErrTruncated, "08 01020304050607")
 	bad("path-response-cut", "PATH_RESPONSE has 8 bytes", ErrTruncated, "09 01020304050607")
@@ -278,49 +278,49 @@ func (p *packets) badFrames() {
 	bad("data-empty-to-end", "DATA is not empty, but for the end", ErrMalformed, "10 00")
 	bad("data-cut", "there is less data than the length says", ErrTruncated, "12 00 05 61626364")
 	bad("data-length-max", "the length is far beyond the packet", ErrTruncated, "12 00 ffffffffffffffff 61")
-	bad("data-beyond", "the data ends at 2^62", ErrRange, "12 ffffffffffffffff 01 61") // [W28]
-	bad("data-beyond-to-end", "the data ends at 2^62", ErrRange, "10 fffffffffffffffe 6161")
+	bad("data-beyond", "the data ends at 2^62", errRange, "12 ffffffffffffffff 01 61") // [W28]
+	bad("data-beyond-to-end", "the data ends at 2^62", errRange, "10 fffffffffffffffe 6161")
 	bad("second-frame", "the second frame is the malformed one", ErrTruncated, "01 04")
 }
 
 func (p *packets) badAcks() {
 	bad := func(name, title string, err error, s string) { p.short("bad-ack-"+name, title, err, s) }
 	const head = "02 05 00 00000000 "
-	bad("first-below-zero", "the first range begins below 0", ErrAckRanges, head+"00 06")
-	bad("gap-below-zero", "the second range ends below 0", ErrAckRanges, head+"01 00 04 00")
-	bad("length-below-zero", "the second range begins below 0", ErrAckRanges, head+"01 00 00 04")
-	bad("gap-max", "the gap is 2^62 − 1", ErrAckRanges, head+"01 00 ffffffffffffffff 00")
-	bad("257-ranges", "an ACK has at most 256 ranges", ErrRange, "02 4400 00 00000000 4100 00"+strings.Repeat("0000", 256)) // [W32]
-	bad("delay", "a delay is at most 2^32 − 1 µs", ErrRange, "02 05 c000000100000000 00000000 00 00")                       // [W30]
+	bad("first-below-zero", "the first range begins below 0", errAckRanges, head+"00 06")
+	bad("gap-below-zero", "the second range ends below 0", errAckRanges, head+"01 00 04 00")
+	bad("length-below-zero", "the second range begins below 0", errAckRanges, head+"01 00 00 04")
+	bad("gap-max", "the gap is 2^62 − 1", errAckRanges, head+"01 00 ffffffffffffffff 00")
+	bad("257-ranges", "an ACK has at most 256 ranges", errRange, "02 4400 00 00000000 4100 00"+strings.Repeat("0000", 256)) // [W32]
+	bad("delay", "a delay is at most 2^32 − 1 µs", errRange, "02 05 c000000100000000 00000000 00 00")                       // [W30]
 	bad("fewer-than-counted", "there are fewer ranges than counted", ErrTruncated, head+"02 00 00 00")
 	bad("no-receive-time", "the receive time has 4 bytes", ErrTruncated, "02 05 00 000000")
 	bad("ecn-cut", "ACK_ECN has three counts", ErrTruncated, "03 05 00 00000000 00 00 01 01")
-	bad("varint", "a gap of 0 in two bytes", ErrVarint, head+"01 00 4000 00")
+	bad("varint", "a gap of 0 in two bytes", errVarint, head+"01 00 4000 00")
 }
 
 func (p *packets) badParameters() {
-	p.parameters("repeated", "a parameter comes twice", ErrParameter, "01 01 00 02 01 00 01 01 00")
-	p.parameters("repeated-unknown", "an unknown parameter comes twice", ErrParameter, "0a 00 0a 00")
-	p.parameters("no-value", "a value is missing", ErrParameter, "01 00")
-	p.parameters("value-short", "the value is shorter than its length", ErrParameter, "01 02 0000")
-	p.parameters("value-long", "the value is longer than its length", ErrParameter, "03 01 44b0")
-	p.parameters("value-varint", "the value is not in its shortest form", ErrVarint, "01 02 4001")
-	p.parameters("ack-delay", "an ACK delay of 2^24 + 1 µs", ErrRange, "02 04 81000001")
-	p.parameters("datagram-1199", "a datagram has room for 1200 bytes", ErrRange, "03 02 44af")
-	p.parameters("idle-timeout", "an idle timeout of 2^32 ms", ErrRange, "04 08 c000000100000000")
+	p.parameters("repeated", "a parameter comes twice", errParameter, "01 01 00 02 01 00 01 01 00")
+	p.parameters("repeated-unknown", "an unknown parameter comes twice", errParameter, "0a 00 0a 00")
+	p.parameters("no-value", "a value is missing", errParameter, "01 00")
+	p.parameters("value-short", "the value is shorter than its length", errParameter, "01 02 0000")
+	p.parameters("value-long", "the value is longer than its length", errParameter, "03 01 44b0")
+	p.parameters("value-varint", "the value is not in its shortest form", errVarint, "01 02 4001")
+	p.parameters("ack-delay", "an ACK delay of 2^24 + 1 µs", errRange, "02 04 81000001")
+	p.parameters("datagram-1199", "a datagram has room for 1200 bytes", errRange, "03 02 44af")
+	p.parameters("idle-timeout", "an idle timeout of 2^32 ms", errRange, "04 08 c000000100000000")
 	p.parameters("length-beyond", "a value reaches beyond the frame", ErrTruncated, "01 02 00")
 	var many []byte
-	for id := range uint64(MaxParameters + 1) {
+	for id := range uint64(maxParameters + 1) {
 		many = append(appendVarint(many, 1000+id), 0)
 	}
 	message := append(appendVarint(nil, uint64(len(many))), many...)
-	p.header("bad-parameters-65", "there are at most 64 parameters", ErrParameter, acceptHeader(), Must(AppendCrypto(nil, 0, message)))
-	p.header("bad-parameters-4097", "a message has at most 4096 bytes", ErrParameter, acceptHeader(), unhex(p.t, "0c 00 02 4fff"))
-	p.header("bad-parameters-more", "nothing follows the message", ErrParameter, acceptHeader(), unhex(p.t, "0c 00 02 00 00"))
-	p.parameters("version-0", "a version is not 0", ErrRange, "05 04 00000000")
-	p.parameters("id-7", "an ID has 8 bytes", ErrParameter, "06 07 01020304050607")
-	p.parameters("id-0", "an ID is not 0", ErrRange, "07 08 0000000000000000")
-	p.parameters("cookie-empty", "a cookie has a byte", ErrRange, "09 00")
+	p.header("bad-parameters-65", "there are at most 64 parameters", errParameter, acceptHeader(), Must(AppendCrypto(nil, 0, message)))
+	p.header("bad-parameters-4097", "a message has at most 4096 bytes", errParameter, acceptHeader(), unhex(p.t, "0c 00 02 4fff"))
+	p.header("bad-parameters-more", "nothing follows the message", errParameter, acceptHeader(), unhex(p.t, "0c 00 02 00 00"))
+	p.parameters("version-0", "a version is not 0", errRange, "05 04 00000000")
+	p.parameters("id-7", "an ID has 8 bytes", errParameter, "06 07 01020304050607")
+	p.parameters("id-0", "an ID is not 0", errRange, "07 08 0000000000000000")
+	p.parameters("cookie-empty", "a cookie has a byte", errRange, "09 00")
 }
 
 func (p *packets) misplacedFrames() {
@@ -333,25 +333,25 @@ func (p *packets) misplacedFrames() {
 	one := func(pt PacketType, name, title string, err error, s string) {
 		p.header("bad-"+name, title, err, Header{Type: pt, Version: Version, Dst: clientID, Src: firstDst}, unhex(p.t, s))
 	}
-	p.short("bad-short-crypto", "a short packet carries no CRYPTO", ErrFrameNotAllowed, "0c 00 01 61")
-	p.short("bad-short-cookie", "a short packet carries no COOKIE", ErrFrameNotAllowed, "0b 01 61")
-	initial("data", "INITIAL carries no DATA", ErrFrameNotAllowed, "12 00 01 61")
-	initial("cookie", "INITIAL carries no COOKIE: it is in its header", ErrFrameNotAllowed, "0b 01 61")
+	p.short("bad-short-crypto", "a short packet carries no CRYPTO", errFrameNotAllowed, "0c 00 01 61")
+	p.short("bad-short-cookie", "a short packet carries no COOKIE", errFrameNotAllowed, "0b 01 61")
+	initial("data", "INITIAL carries no DATA", errFrameNotAllowed, "12 00 01 61")
+	initial("cookie", "INITIAL carries no COOKIE: it is in its header", errFrameNotAllowed, "0b 01 61")
 	initial("crypto-empty", "CRYPTO has a byte", ErrMalformed, "0c 00 00")
 	initial("crypto-cut", "there are fewer bytes than the length says", ErrTruncated, "0c 00 4fff 61")
-	initial("crypto-beyond", "the bytes end at 2^62", ErrRange, "0c ffffffffffffffff 01 61") // [W28]
-	accept("cookie", "ACCEPT carries no COOKIE", ErrFrameNotAllowed, "0b 01 61")
-	accept("window", "ACCEPT carries no WINDOW", ErrFrameNotAllowed, "04 00")
-	accept("blocked", "ACCEPT carries no BLOCKED", ErrFrameNotAllowed, "0f 00")
-	accept("reset", "ACCEPT carries no RESET", ErrFrameNotAllowed, "05 00 00")
-	accept("stop", "ACCEPT carries no STOP", ErrFrameNotAllowed, "06 00")
-	accept("path-challenge", "ACCEPT carries no PATH_CHALLENGE", ErrFrameNotAllowed, "08 0000000000000000")
-	accept("path-response", "ACCEPT carries no PATH_RESPONSE", ErrFrameNotAllowed, "09 0000000000000000")
-	one(Retry, "retry-close", "RETRY carries a COOKIE", ErrFrameNotAllowed, "07 02 00")
-	one(Retry, "retry-cookie-empty", "a cookie has a byte", ErrRange, "0b 00")
-	one(Retry, "retry-cookie-256", "a cookie has at most 255 bytes", ErrRange, "0b 4100"+strings.Repeat("61", 256))
+	initial("crypto-beyond", "the bytes end at 2^62", errRange, "0c ffffffffffffffff 01 61") // [W28]
+	accept("cookie", "ACCEPT carries no COOKIE", errFrameNotAllowed, "0b 01 61")
+	accept("window", "ACCEPT carries no WINDOW", errFrameNotAllowed, "04 00")
+	accept("blocked", "ACCEPT carries no BLOCKED", errFrameNotAllowed, "0f 00")
+	accept("reset", "ACCEPT carries no RESET", errFrameNotAllowed, "05 00 00")
+	accept("stop", "ACCEPT carries no STOP", errFrameNotAllowed, "06 00")
+	accept("path-challenge", "ACCEPT carries no PATH_CHALLENGE", errFrameNotAllowed, "08 0000000000000000")
+	accept("path-response", "ACCEPT carries no PATH_RESPONSE", errFrameNotAllowed, "09 0000000000000000")
+	one(Retry, "retry-close", "RETRY carries a COOKIE", errFrameNotAllowed, "07 02 00")
+	one(Retry, "retry-cookie-empty", "a cookie has a byte", errRange, "0b 00")
+	one(Retry, "retry-cookie-256", "a cookie has at most 255 bytes", errRange, "0b 4100"+strings.Repeat("61", 256))
 	one(Retry, "retry-padded", "RETRY carries nothing else", ErrMalformed, "0b 01 61 00")
-	one(Refuse, "refuse-cookie", "REFUSE carries a CLOSE", ErrFrameNotAllowed, "0b 01 61")
+	one(Refuse, "refuse-cookie", "REFUSE carries a CLOSE", errFrameNotAllowed, "0b 01 61")
 	one(Refuse, "refuse-padded", "REFUSE carries nothing else", ErrMalformed, "07 02 00 00") // [W13]
 	one(Refuse, "refuse-cookie-cut", "the cookie is shorter than its length", ErrTruncated, "0b 02 61")
 }

@@ -71,11 +71,11 @@ func DefaultParameters() Parameters {
 
 // AppendParameters appends the message with which a side of a plain connection begins: the size of the
 // list and the list, of the first four parameters, those too that have their default value, and of the
-// others that are not absent. One that is out of its range is ErrRange.
+// others that are not absent. One that is out of its range is an error.
 func AppendParameters(dst []byte, p *Parameters) ([]byte, error) {
 	if p.InitialWindow > MaxOffset || p.MaxAckDelay < 0 || p.MaxAckDelay > MaxAckDelayLimit ||
 		p.MaxDatagramSize < MinInitialSize || p.MaxDatagramSize > MaxOffset || p.IdleTimeout < 0 || len(p.Cookie) > MaxCookie {
-		return dst, ErrRange
+		return dst, errRange
 	}
 	values := [...]uint64{
 		paramInitialWindow:   p.InitialWindow,
@@ -123,7 +123,7 @@ func (p *Parameters) listLen(values []uint64) (size int) {
 }
 
 // CutMessage returns the list in the message that b begins with, for ParseParameters. ok says that all of it is
-// there. One that would be longer than MaxMessage, or that something follows, is ErrParameter.
+// there. One that would be longer than MaxMessage, or that something follows, is an error.
 func CutMessage(b []byte) (list []byte, ok bool, err error) {
 	n, rest, err := splitVarint(b)
 	switch {
@@ -132,7 +132,7 @@ func CutMessage(b []byte) (list []byte, ok bool, err error) {
 	case err != nil:
 		return nil, false, err
 	case n > uint64(MaxMessage-(len(b)-len(rest))), uint64(len(rest)) > n:
-		return nil, false, ErrParameter
+		return nil, false, errParameter
 	case uint64(len(rest)) < n:
 		return nil, false, nil
 	}
@@ -143,7 +143,7 @@ func CutMessage(b []byte) (list []byte, ok bool, err error) {
 // there has its default value, or is absent; unknown ones are passed over.
 func ParseParameters(b []byte) (Parameters, error) {
 	p := DefaultParameters()
-	var seen [MaxParameters]uint64 // the ids so far
+	var seen [maxParameters]uint64 // the ids so far
 	c := cursor{b: b}
 	for n := 0; len(c.b) > 0; n++ {
 		id := c.varint()
@@ -152,7 +152,7 @@ func ParseParameters(b []byte) (Parameters, error) {
 			break
 		}
 		if n == len(seen) || slices.Contains(seen[:n], id) {
-			return Parameters{}, ErrParameter
+			return Parameters{}, errParameter
 		}
 		seen[n] = id
 		if err := p.set(id, value); err != nil {
@@ -172,23 +172,23 @@ func (p *Parameters) set(id uint64, value []byte) error {
 		return p.setNumber(id, value)
 	case paramVersion:
 		if len(value) != versionSize {
-			return ErrParameter
+			return errParameter
 		}
 		if p.Version = binary.BigEndian.Uint32(value); p.Version == 0 {
-			return ErrRange
+			return errRange
 		}
 	case paramFirstDst, paramSrc, paramDst:
 		if len(value) != IDSize {
-			return ErrParameter
+			return errParameter
 		}
 		v, err := parseID(value)
 		if err != nil {
-			return ErrRange
+			return errRange
 		}
 		*[...]*ID{&p.FirstDst, &p.Src, &p.Dst}[id-paramFirstDst] = v
 	case paramCookie:
 		if len(value) < 1 || len(value) > MaxCookie {
-			return ErrRange
+			return errRange
 		}
 		p.Cookie = value
 	}
@@ -201,7 +201,7 @@ func (p *Parameters) setNumber(id uint64, value []byte) error {
 	v := c.varint()
 	switch {
 	case c.err == ErrTruncated || len(c.b) != 0:
-		return ErrParameter
+		return errParameter
 	case c.err != nil:
 		return c.err
 	}
@@ -215,7 +215,7 @@ func (p *Parameters) setNumber(id uint64, value []byte) error {
 	case id == paramIdleTimeout && v <= math.MaxUint32:
 		p.IdleTimeout = time.Duration(v) * time.Millisecond
 	default:
-		return ErrRange
+		return errRange
 	}
 	return nil
 }

@@ -65,11 +65,11 @@ func TestCutMessage(t *testing.T) {
 		b    []byte
 		want error
 	}{
-		{"a byte too many", append(whole[:len(whole):len(whole)], 0), ErrParameter},
+		{"a byte too many", append(whole[:len(whole):len(whole)], 0), errParameter},
 		{"4096 bytes", []byte{0x4f, 0xfe}, nil},
-		{"4097 bytes", []byte{0x4f, 0xff}, ErrParameter},
-		{"2^62 bytes", unhex(t, "ffffffffffffffff"), ErrParameter},
-		{"not the shortest", []byte{0x40, 1}, ErrVarint},
+		{"4097 bytes", []byte{0x4f, 0xff}, errParameter},
+		{"2^62 bytes", unhex(t, "ffffffffffffffff"), errParameter},
+		{"not the shortest", []byte{0x40, 1}, errVarint},
 	} {
 		if _, ok, err := CutMessage(tt.b); ok || err != tt.want {
 			t.Errorf("%s: %v, error %v, want %v", tt.name, ok, err, tt.want)
@@ -101,29 +101,29 @@ func TestParseParameters(t *testing.T) {
 		{"in any order", "04 01 01 01 01 00", with(func(p *Parameters) { p.InitialWindow, p.IdleTimeout = 0, time.Millisecond }), nil},
 		{"unknown ids", "00 00 0a 03 ffffff 7fff 00 ffffffffffffffff 01 00", defaults, nil},
 		{"the most", unknown(64), defaults, nil},
-		{"one more", unknown(65), Parameters{}, ErrParameter},
+		{"one more", unknown(65), Parameters{}, errParameter},
 		{"smallest datagram", "03 02 44b0", with(func(p *Parameters) { p.MaxDatagramSize = 1200 }), nil},
-		{"too small a datagram", "03 02 44af", Parameters{}, ErrRange},
+		{"too small a datagram", "03 02 44af", Parameters{}, errRange},
 		{"longest ACK delay", "02 04 81000000", with(func(p *Parameters) { p.MaxAckDelay = MaxAckDelayLimit }), nil},
-		{"too long an ACK delay", "02 04 81000001", Parameters{}, ErrRange},
-		{"too long an idle timeout", "04 08 c000000100000000", Parameters{}, ErrRange},
-		{"repeated", "01 01 00 01 01 00", Parameters{}, ErrParameter},
-		{"repeated later", "01 01 00 02 01 00 01 01 01", Parameters{}, ErrParameter},
-		{"unknown and repeated", "0a 00 0b 00 0a 00", Parameters{}, ErrParameter},
+		{"too long an ACK delay", "02 04 81000001", Parameters{}, errRange},
+		{"too long an idle timeout", "04 08 c000000100000000", Parameters{}, errRange},
+		{"repeated", "01 01 00 01 01 00", Parameters{}, errParameter},
+		{"repeated later", "01 01 00 02 01 00 01 01 01", Parameters{}, errParameter},
+		{"unknown and repeated", "0a 00 0b 00 0a 00", Parameters{}, errParameter},
 		{"version", "05 04 45424203", with(func(p *Parameters) { p.Version = VersionProtected }), nil},
-		{"version of 3 bytes", "05 03 454242", Parameters{}, ErrParameter},
-		{"version 0", "05 04 00000000", Parameters{}, ErrRange},
-		{"an ID of 7 bytes", "06 07 01020304050607", Parameters{}, ErrParameter},
-		{"an ID of 9 bytes", "07 09 010203040506070809", Parameters{}, ErrParameter},
-		{"an ID that is 0", "08 08 0000000000000000", Parameters{}, ErrRange},
-		{"an empty cookie", "09 00", Parameters{}, ErrRange},
-		{"a cookie of 256 bytes", "09 4100" + strings.Repeat("61", 256), Parameters{}, ErrRange},
-		{"no value", "01 00", Parameters{}, ErrParameter},
-		{"value cut by its length", "01 01 40 ", Parameters{}, ErrParameter},
-		{"value shorter than its length", "01 02 0000", Parameters{}, ErrParameter},
-		{"value not in its shortest form", "01 02 4000", Parameters{}, ErrVarint},
-		{"id not in its shortest form", "4001 01 00", Parameters{}, ErrVarint},
-		{"length not in its shortest form", "01 4001 00", Parameters{}, ErrVarint},
+		{"version of 3 bytes", "05 03 454242", Parameters{}, errParameter},
+		{"version 0", "05 04 00000000", Parameters{}, errRange},
+		{"an ID of 7 bytes", "06 07 01020304050607", Parameters{}, errParameter},
+		{"an ID of 9 bytes", "07 09 010203040506070809", Parameters{}, errParameter},
+		{"an ID that is 0", "08 08 0000000000000000", Parameters{}, errRange},
+		{"an empty cookie", "09 00", Parameters{}, errRange},
+		{"a cookie of 256 bytes", "09 4100" + strings.Repeat("61", 256), Parameters{}, errRange},
+		{"no value", "01 00", Parameters{}, errParameter},
+		{"value cut by its length", "01 01 40 ", Parameters{}, errParameter},
+		{"value shorter than its length", "01 02 0000", Parameters{}, errParameter},
+		{"value not in its shortest form", "01 02 4000", Parameters{}, errVarint},
+		{"id not in its shortest form", "4001 01 00", Parameters{}, errVarint},
+		{"length not in its shortest form", "01 4001 00", Parameters{}, errVarint},
 		{"no length", "01", Parameters{}, ErrTruncated},
 		{"length beyond the end", "01 02 00", Parameters{}, ErrTruncated},
 		{"length of 2^62-1", "01 ffffffffffffffff 00", Parameters{}, ErrTruncated},
@@ -150,7 +150,7 @@ func TestAppendParametersBounds(t *testing.T) {
 	} {
 		p := DefaultParameters()
 		change(&p)
-		if b, err := AppendParameters([]byte{1}, &p); err != ErrRange || len(b) != 1 {
+		if b, err := AppendParameters([]byte{1}, &p); err != errRange || len(b) != 1 {
 			t.Errorf("%s: %x, error %v", name, b, err)
 		}
 	}

@@ -76,7 +76,7 @@ func splitVarint(b []byte) (v uint64, rest []byte, err error) {
 		v = binary.BigEndian.Uint64(b) & MaxOffset
 	}
 	if varintLen(v) != n {
-		return 0, nil, ErrVarint
+		return 0, nil, errVarint
 	}
 	return v, b[n:], nil
 }

@@ -63,8 +63,8 @@ func TestVarintMustBeShort(t *testing.T) {
 		"c000000000000000", "c00000003fffffff",
 	} {
 		c := cursor{b: unhex(t, s)}
-		if v := c.varint(); v != 0 || c.err != ErrVarint {
-			t.Errorf("%s is read as %d, error %v; want %v", s, v, c.err, ErrVarint)
+		if v := c.varint(); v != 0 || c.err != errVarint {
+			t.Errorf("%s is read as %d, error %v; want %v", s, v, c.err, errVarint)
 		}
 	}
 }
@@ -72,7 +72,7 @@ func TestVarintMustBeShort(t *testing.T) {
 func TestCursorKeepsTheFirstError(t *testing.T) {
 	c := cursor{b: unhex(t, "4000 01 02")}
 	c.varint()
-	if v := c.varint(); v != 0 || c.uint32() != 0 || c.bytes(1) != nil || c.err != ErrVarint {
-		t.Errorf("after an error: read %d, error %v; want zeros and %v", v, c.err, ErrVarint)
+	if v := c.varint(); v != 0 || c.uint32() != 0 || c.bytes(1) != nil || c.err != errVarint {
+		t.Errorf("after an error: read %d, error %v; want zeros and %v", v, c.err, errVarint)
 	}
 }
