@@ -86,6 +86,7 @@ func TestATransferSurvivesVanishingTrains(t *testing.T) {
 			}
 			for _, at := range []time.Duration{0, 4 * time.Second} {
 				t.Run(fmt.Sprint(test, " ", name, " ", at), func(t *testing.T) {
+					t.Parallel()
 					r := overBroken(t, factory, 2_500_000, test.size, at, largerTrains(test.limit))
 					if r.share < 0.9 || r.silence > time.Second {
 						t.Errorf("%.0f %% of the path, after %v of silence: %+v", 100*r.share, r.silence, r.c.Conn.Info())
@@ -102,6 +103,7 @@ func TestATransferSurvivesLostMarks(t *testing.T) {
 	for name, factory := range controllers {
 		for _, at := range []time.Duration{0, 4 * time.Second} {
 			t.Run(fmt.Sprint(name, " ", at), func(t *testing.T) {
+				t.Parallel()
 				r := overBroken(t, factory, 2_500_000, 1472, at, simnet.Rule{Match: simnet.Marked(engine.ECT0), Loss: 1})
 				if r.share < 0.9 || r.silence > 3*r.pto {
 					t.Errorf("%.0f %% of the path, after %v of silence, with a timeout of %v: %+v", 100*r.share, r.silence, r.pto, r.c.Conn.Info())
@@ -146,6 +148,7 @@ func TestOrdinaryLossIsBlamedOnNothing(t *testing.T) {
 	for name, link := range links {
 		for kind, factory := range controllers {
 			t.Run(name+" "+kind, func(t *testing.T) {
+				t.Parallel()
 				for seed := range uint64(2) {
 					w := newWorld(t, seed, link, path(0, brokenRTT))
 					w.client.Controller = factory

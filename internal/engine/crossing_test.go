@@ -176,6 +176,7 @@ func newCrossing(seed uint64) (x crossing) {
 // connection and the other an error, whatever the network does.
 // Of docs/wire.md: [W88] [W97] [W102].
 func TestCrossingSeeds(t *testing.T) {
+	t.Parallel()
 	lossy, failed := 0, 0
 	for i := range *seedCount {
 		seed := *firstSeed + uint64(i)

@@ -203,6 +203,7 @@ func TestAStopOnADeadPathEndsAll(t *testing.T) {
 // TestTheRateIsBackAfterAStop: what a round trip lasted in which one side was stopped says nothing of the path. Two
 // seconds after the next ACK the sender has at least 80 % of its rate again.
 func TestTheRateIsBackAfterAStop(t *testing.T) {
+	t.Parallel()
 	for name, first := range orders {
 		for _, length := range []time.Duration{time.Second, 20 * time.Second} {
 			for _, sender := range []bool{true, false} {

@@ -67,6 +67,7 @@ func TestAPausedReaderIsNoSilence(t *testing.T) {
 // TestSilenceIsNotCalledLackOfProgress: on a path that dies in mid-transfer both timeouts are over at about the same time,
 // and the error names the silence. A user timeout that is shorter counts all the same.
 func TestSilenceIsNotCalledLackOfProgress(t *testing.T) {
+	t.Parallel()
 	for _, user := range []time.Duration{0, 5 * time.Second, 30 * time.Second, time.Minute} {
 		want, limit := engine.KindIdleTimeout, 30*time.Second
 		if user > 0 && user < limit {

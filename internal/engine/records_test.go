@@ -10,7 +10,7 @@ import (
 	"example.com/ebb/wire"
 )
 
-var longIdle = flag.Bool("long", false, "idle for a year of virtual time, and more PINGs")
+var longIdle = flag.Bool("long", false, "idle for a year of virtual time, more PINGs, and more seeds of lost ACKs")
 
 // heapNow is the bytes of the heap that are in use.
 func heapNow() int64 {

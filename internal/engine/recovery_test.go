@@ -121,6 +121,7 @@ func TestTailLossIsRepairedByOneProbe(t *testing.T) {
 // was, and not one that is to come.
 // Of docs/wire.md: [W16].
 func TestLatePacketsKeepTheirNumbers(t *testing.T) {
+	t.Parallel()
 	lane := simnet.LinkConfig{Rate: 20e6, Delay: 60 * time.Millisecond, Reorder: 0.5, ReorderBy: 50 * time.Millisecond, Duplicate: 0.05, DuplicateBy: 45 * time.Millisecond}
 	w, c, s, _ := watched(t, lane, path(0, rtt), 4<<20)
 	const total = 16 << 20

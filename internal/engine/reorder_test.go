@@ -14,6 +14,7 @@ import (
 // (RFC 8985 section 6.2).
 // Of docs/wire.md: [W143].
 func TestReorderingIsLearnt(t *testing.T) {
+	t.Parallel()
 	const perPacket = 500 * time.Microsecond
 	for _, depth := range []int{1, 2, 3, 5, 10, 20, 50} {
 		t.Run(fmt.Sprint(depth), func(t *testing.T) {

@@ -86,6 +86,7 @@ func recent(f *simnet.Flow, r *rand.Rand) engine.Hint {
 // TestForgedHintsCostProbes: whoever says a thousand times a second that nobody listens, of recent packets, of guessed ones, or of
 // nothing in particular, ends no connection, idle or busy. He gets at most one small packet in a timeout.
 func TestForgedHintsCostProbes(t *testing.T) {
+	t.Parallel()
 	for _, doing := range []string{"busy", "idle"} {
 		for kind := range 3 {
 			w, c := killWorld(t, 20*time.Millisecond, doing)
@@ -143,6 +144,7 @@ func TestAnOutageWithReportsLosesNothing(t *testing.T) {
 // TestForgedHintsAmongLosses: no connection ends over a path that loses, delays and reorders, although recent packets are said to
 // have found nobody at random moments.
 func TestForgedHintsAmongLosses(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(300) {
 		r := newRand(seed)
 		link := func() simnet.LinkConfig {

@@ -37,12 +37,17 @@ func delivery(t *testing.T, seed uint64, factory congestion.Factory, up, down si
 }
 
 // TestLostAcksDoNotStall: where half of what the receiver sends is lost, and with it half of its windows, a transfer over 50 Mbit/s has
-// 40 of them, and is never silent for a second.
+// 40 of them, and is never silent for a second. With -long there are 24 seeds of each.
 // Of docs/wire.md: [W173].
 func TestLostAcksDoNotStall(t *testing.T) {
+	seeds := uint64(4)
+	if *longIdle {
+		seeds = 24
+	}
 	for name, factory := range controllers {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(4) {
+			t.Parallel()
+			for seed := range seeds {
 				up, down := path(6_250_000, brokenRTT), path(0, brokenRTT)
 				down.Loss = 0.5
 				rate, gap, _ := delivery(t, seed, factory, up, down, 20*time.Second)
@@ -56,6 +61,7 @@ func TestLostAcksDoNotStall(t *testing.T) {
 
 // TestTheWindowGrowsDespiteReordering: packets that come late by a round trip, one in every so many, do not keep the receive window small.
 func TestTheWindowGrowsDespiteReordering(t *testing.T) {
+	t.Parallel()
 	for _, every := range []int{2, 5, 10, 20, 30, 45, 100} {
 		for _, late := range []time.Duration{brokenRTT / 4, brokenRTT} {
 			up := path(6_250_000, brokenRTT)

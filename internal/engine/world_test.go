@@ -72,6 +72,7 @@ type feed struct {
 	err  error
 	done bool
 	buf  []byte
+	rest []byte // of buf, not written yet
 }
 
 func (p *feed) pump() {
@@ -83,17 +84,20 @@ func (p *feed) pump() {
 			}
 			return
 		}
-		if p.buf == nil {
-			p.buf = make([]byte, 32<<10)
+		if len(p.rest) == 0 {
+			if p.buf == nil {
+				p.buf = make([]byte, 32<<10)
+			}
+			p.rest = p.buf[:min(uint64(len(p.buf)), p.n-p.sent)]
+			for i := range p.rest {
+				p.rest[i] = pattern(p.salt, p.sent+uint64(i))
+			}
 		}
-		b := p.buf[:min(uint64(len(p.buf)), p.n-p.sent)]
-		for i := range b {
-			b[i] = pattern(p.salt, p.sent+uint64(i))
-		}
-		n, err := p.f.Conn.Write(b)
+		n, err := p.f.Conn.Write(p.rest)
 		p.sent += uint64(n)
+		p.rest = p.rest[n:]
 		p.err = err
-		if n < len(b) {
+		if len(p.rest) > 0 {
 			return
 		}
 	}
