@@ -24,6 +24,7 @@
 //	output.go     what goes into the next packet
 //	bulk.go       many full packets of data at once
 //	allowance.go  which data may leave now: window, pacer, budget
+//	schedule.go   how much leaves back to back, and how often rates are worked out again
 //	ack.go        numbers received, and when to acknowledge them
 //	sent.go       packets sent, until they are acknowledged or lost
 //	space.go      a packet-number space: the three of these
