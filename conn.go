@@ -233,24 +233,24 @@ func (c *conn) CloseRead() error {
 // Abort closes the connection at once. What was not delivered is discarded, and
 // the peer gets ECONNRESET. It may follow Close, to cut the delivery short.
 func (c *conn) Abort() error {
+	c.endpoint.report(c, c.discard())
+	return nil
+}
+
+// discard is Abort, but for the report, which is the caller's. Drain waits until the peer was told, which may be
+// another goroutine's part.
+func (c *conn) discard() core.Topic {
 	c.mu.Lock()
 	c.closed = true
 	c.read.wake()
 	c.write.wake()
-	c.abort()
-	return nil
-}
-
-// abort ends the connection at once. Drain waits until the peer was told, which may be
-// another goroutine's part. conn.mu is held, and unlocked.
-func (c *conn) abort() {
 	if c.closing == nil {
 		c.aborted = true
 	}
 	c.startClosing()
 	now := c.endpoint.now()
 	c.driver.Conn.Abort(now)
-	c.proceed(now)
+	return c.step(now)
 }
 
 // startClosing puts the connection on Drain's list, once. conn.mu is held, but not while the

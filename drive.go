@@ -18,8 +18,7 @@ import (
 // the endpoint has to know is collected under conn.mu and reported after. Only
 // the locks of a socket's leadership and timers are taken under either.
 
-// input feeds a run of datagrams to the engine. It returns what has become of the connection, to be reported when the socket is
-// not being read.
+// input feeds a run of datagrams to the engine. It returns what has become of the connection, to be reported.
 func (c *conn) input(run []arrival) core.Topic {
 	c.mu.Lock()
 	now := c.endpoint.now()
