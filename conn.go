@@ -33,18 +33,12 @@ type conn struct {
 	lease  stream.Lease // of the Read that waits
 	unsent *batch       // what the socket had no room for
 
-	linger     linger
-	closed     bool     // the application has closed it, or dropped it
-	dropped    bool     // the application has dropped it
-	closing    *closing // nil: neither closed nor aborted
-	aborted    bool     // nothing was to be delivered
-	overBefore bool     // it had ended when it was closed
-}
-
-// linger is what Close does with what was not delivered yet.
-type linger struct {
-	set  bool
-	wait time.Duration // 0: it is discarded
+	linger     time.Duration // what Close waits for what was not delivered yet; 0: not at all; negative: it is discarded
+	closing    *closing      // nil: neither closed nor aborted
+	closed     bool          // the application has closed it, or dropped it
+	dropped    bool          // the application has dropped it
+	aborted    bool          // nothing was to be delivered
+	overBefore bool          // it had ended when it was closed
 }
 
 // newConn makes a connection that is about to be entered in the endpoint's books. start completes it.
@@ -159,11 +153,11 @@ func (c *conn) Close() error {
 		c.mu.Unlock()
 		return c.opError("close", net.ErrClosed)
 	}
-	how := c.linger
+	wait := c.linger
 	closing := c.shut()
 	c.proceed(c.endpoint.now())
-	if how.set && how.wait > 0 {
-		limit := time.NewTimer(how.wait)
+	if wait > 0 {
+		limit := time.NewTimer(wait)
 		defer limit.Stop()
 		select {
 		case <-closing.done:
@@ -179,7 +173,7 @@ func (c *conn) shut() *closing {
 	c.closed = true
 	c.read.wake()
 	c.write.wake()
-	if c.linger.set && c.linger.wait <= 0 {
+	if c.linger < 0 {
 		c.aborted = true
 		closing := c.startClosing()
 		c.driver.Conn.Abort(c.endpoint.now())
@@ -277,7 +271,10 @@ func (c *conn) SetLinger(sec int) error {
 	if c.closed {
 		return c.opError("set", net.ErrClosed)
 	}
-	c.linger = linger{set: sec >= 0, wait: time.Duration(sec) * time.Second}
+	c.linger = time.Duration(max(sec, 0)) * time.Second
+	if sec == 0 {
+		c.linger = -1
+	}
 	return nil
 }
 

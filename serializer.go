@@ -13,13 +13,13 @@ type serializer struct {
 	lock     *sync.Mutex
 	next     chan struct{} // capacity 1: another caller may try to acquire it
 	wakeup   chan struct{} // capacity 1: look again
-	timer    *time.Timer   // nil: there was no deadline yet
+	timer    *time.Timer   // nil: there is none
 	fires    time.Duration // since started: when the timer does, not after the deadline; 0: it does not
-	deadline time.Time     // zero: none
+	deadline time.Duration // likewise; 0: none
+	leads    *socket       // which the caller reads meanwhile; nil: none
 	queued   int32         // callers that wait in acquire
 	taken    bool          // a caller has it
 	waiting  bool          // the caller waits
-	leads    *socket       // which it reads meanwhile; nil: none
 	expired  bool          // the deadline has passed, as the timer has found
 	ended    bool          // nobody waits any more, and there is no timer
 }
@@ -98,14 +98,19 @@ func signal(c chan<- struct{}) {
 	}
 }
 
+// maxWait bounds a deadline: later ones, of which there are none, would overflow.
+const maxWait = time.Duration(1 << 62)
+
 // setDeadline sets the time after which waits fail; the zero time is none. A
 // caller that waits already is bound by it too. Owner's lock held.
 func (t *serializer) setDeadline(at time.Time) {
-	t.deadline, t.expired = at, false
+	t.deadline, t.expired = 0, false
 	if at.IsZero() {
 		return
 	}
-	if left := time.Until(at); left > 0 {
+	left := min(time.Until(at), maxWait)
+	t.deadline = time.Since(started) + left
+	if left > 0 {
 		if !t.ended {
 			t.watch(left)
 		}
@@ -121,12 +126,12 @@ func (t *serializer) watch(left time.Duration) {
 	switch {
 	case t.timer == nil:
 		t.timer = time.AfterFunc(left, t.look)
-	case t.fires == 0 || t.deadline.Sub(started) < t.fires:
+	case t.fires == 0 || t.deadline < t.fires:
 		t.timer.Reset(left)
 	default:
 		return
 	}
-	t.fires = t.deadline.Sub(started)
+	t.fires = t.deadline
 }
 
 // end stops the timer, which holds on to the owner. Nobody will wait; from now on late looks at the clock. Owner's lock held.
@@ -140,18 +145,23 @@ func (t *serializer) end() {
 
 // late reports whether the deadline has passed. Owner's lock held.
 func (t *serializer) late() bool {
-	return t.expired || t.ended && !t.deadline.IsZero() && time.Until(t.deadline) <= 0
+	return t.expired || t.ended && t.deadline != 0 && t.left() <= 0
 }
 
-// look is the timer: it looks if the deadline has passed.
+// left is the time until the deadline, of which there is one.
+func (t *serializer) left() time.Duration { return t.deadline - time.Since(started) }
+
+// look is the timer: it looks if the deadline has passed. Without a deadline it goes: many connections have one at their
+// beginning only.
 func (t *serializer) look() {
 	t.lock.Lock()
 	defer t.lock.Unlock()
 	t.fires = 0
-	if t.deadline.IsZero() || t.expired {
+	if t.deadline == 0 || t.expired {
+		t.timer = nil
 		return
 	}
-	if left := time.Until(t.deadline); left > 0 {
+	if left := t.left(); left > 0 {
 		t.watch(left)
 		return
 	}
