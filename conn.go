@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	core "example.com/ebb/internal/endpoint"
@@ -20,7 +21,7 @@ type conn struct {
 	sock     *socket // on which it sends
 	network  networkName
 	local    *net.UDPAddr
-	remote   *net.UDPAddr
+	remote   atomic.Pointer[net.UDPAddr] // of RemoteAddr; nil: nobody has asked
 
 	dial dialling // guarded by endpoint.mu
 
@@ -50,7 +51,6 @@ func newConn(e *endpoint, s *socket, path core.Path) *conn {
 		sock:     s,
 		network:  nameOf(cfg.network),
 		local:    e.addr,
-		remote:   net.UDPAddrFromAddrPort(path.Remote),
 	}
 	if a := path.Local; a != e.local && a.Addr().IsValid() && !a.Addr().IsUnspecified() {
 		c.local = net.UDPAddrFromAddrPort(a)
@@ -296,7 +296,16 @@ func (c *conn) SetBandwidthLimit(limit int64) error {
 func (c *conn) LocalAddr() net.Addr { return c.local }
 
 // RemoteAddr returns the peer's address, a *net.UDPAddr.
-func (c *conn) RemoteAddr() net.Addr { return c.remote }
+func (c *conn) RemoteAddr() net.Addr {
+	a := c.remote.Load()
+	if a == nil {
+		a = net.UDPAddrFromAddrPort(c.driver.Conn.Path().Remote) // which is the same for a connection's life
+		if !c.remote.CompareAndSwap(nil, a) {
+			a = c.remote.Load()
+		}
+	}
+	return a
+}
 
 // SetDeadline sets the time after which reads and writes fail with
 // os.ErrDeadlineExceeded, those that wait already included. The zero time is no
@@ -317,18 +326,38 @@ func (c *conn) setDeadlines(t time.Time, directions ...*serializer) error {
 		return c.opError("set", net.ErrClosed)
 	}
 	for _, d := range directions {
-		d.setDeadline(t)
+		if left := d.setDeadline(t); left > 0 {
+			c.arm(c.endpoint.now() + left)
+		}
 	}
 	return nil
+}
+
+// deadline is when a caller's wait ends, in the engines' time. conn.mu is held.
+func (c *conn) deadline() time.Duration {
+	at := min(c.read.due(), c.write.due())
+	if at == core.Never {
+		return at
+	}
+	return at - c.endpoint.sinceStart
+}
+
+// look ends the waits of callers whose deadline has passed. conn.mu is held.
+func (c *conn) look(now time.Duration) {
+	c.read.look(now + c.endpoint.sinceStart)
+	c.write.look(now + c.endpoint.sinceStart)
 }
 
 // unusable is why a direction cannot be used whatever the engine says. conn.mu
 // is held.
 func (c *conn) unusable(t *serializer) error {
+	if c.driver.Ended() && t.due() != core.Never { // no timer looks after it any more
+		t.look(time.Since(started))
+	}
 	switch {
 	case c.closed:
 		return net.ErrClosed
-	case t.late():
+	case t.expired:
 		return os.ErrDeadlineExceeded
 	}
 	return nil
@@ -340,5 +369,5 @@ func (c *conn) opError(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return &net.OpError{Op: op, Net: networkNames[c.network], Source: c.local, Addr: c.remote, Err: err}
+	return &net.OpError{Op: op, Net: networkNames[c.network], Source: c.local, Addr: c.RemoteAddr(), Err: err}
 }

@@ -34,6 +34,7 @@ func (c *conn) expire() {
 	c.mu.Lock()
 	now := c.endpoint.now()
 	c.driver.Expire(now)
+	c.look(now)
 	c.proceed(now)
 }
 
@@ -95,10 +96,8 @@ func (c *conn) finishDrive() core.Topic {
 	t := c.driver.Changed()
 	if t.Has(core.Ended) {
 		c.sock.timers.remove(c)
-		c.read.end()
-		c.write.end()
 	}
-	c.arm(c.driver.NextTimeout())
+	c.arm(min(c.driver.NextTimeout(), c.deadline()))
 	recall := c.needsReader()
 	c.mu.Unlock()
 	if recall {
