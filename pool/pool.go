@@ -9,13 +9,13 @@ import (
 
 const (
 	// Unlimited is the total, and the rate, of a pool that limits nobody. Any negative value means the same.
-	Unlimited int64 = budget.Unlimited
+	Unlimited int64 = -1
 	// MaxTotal is the largest total, and the largest minimum, in bytes per second.
-	MaxTotal int64 = budget.MaxTotal
+	MaxTotal int64 = 1 << 40
 	// MaxWeight is the largest weight of a member, and of a peer.
-	MaxWeight = budget.MaxWeight
+	MaxWeight = 256
 	// MaxMembers is how many members a pool counts at most.
-	MaxMembers = budget.MaxMembers
+	MaxMembers = 1<<28 - 1
 )
 
 // Share is the documented formula: max(total/n, min), in bytes per second, of an integer division. n below

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"example.com/ebb/internal/budget"
 	"example.com/ebb/limits"
 )
 
@@ -33,6 +34,9 @@ func TestNamedPoolsAreTheProcesss(t *testing.T) {
 
 // TestAPoolIsWhatItIsMadeOf goes through the methods once: what they do is tested where it is done.
 func TestAPoolIsWhatItIsMadeOf(t *testing.T) {
+	if Unlimited != budget.Unlimited || MaxTotal != budget.MaxTotal || MaxWeight != budget.MaxWeight || MaxMembers != budget.MaxMembers {
+		t.Error("a constant differs")
+	}
 	if p, err := New(-2, 0); p != nil || err == nil {
 		t.Error("a total of -2 is accepted")
 	}
