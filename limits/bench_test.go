@@ -17,7 +17,7 @@ func benchConn(b *testing.B) *Conn {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c, err := e.Inbound(0, netip.MustParseAddr("192.0.2.7"))
+	c, err := e.Inbound(0, netip.MustParseAddr("192.0.2.7"), true)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -57,11 +57,11 @@ func BenchmarkOpenAndRelease(b *testing.B) {
 	from := netip.MustParseAddr("198.51.100.7")
 	b.ReportAllocs()
 	for now := time.Duration(0); b.Loop(); now += time.Second {
-		c, err := e.Inbound(now, from)
+		c, err := e.Inbound(now, from, false)
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := c.Establish(); err != nil {
+		if err := c.Establish(0); err != nil {
 			b.Fatal(err)
 		}
 		c.Release()
@@ -73,7 +73,7 @@ func BenchmarkRefuse(b *testing.B) {
 	from := netip.MustParseAddr("198.51.100.7")
 	b.ReportAllocs()
 	for b.Loop() {
-		c, err := e.Inbound(0, from)
+		c, err := e.Inbound(0, from, true)
 		if err == nil {
 			c.Release()
 		}

@@ -72,7 +72,7 @@ func randomConn(t *testing.T, r *rand.Rand, e *Endpoint, now time.Duration) *Con
 	if r.IntN(3) == 0 {
 		c, err = e.Outbound(remote)
 	} else {
-		c, err = e.Inbound(now, remote)
+		c, err = e.Inbound(now, remote, r.IntN(2) == 0)
 	}
 	if err != nil {
 		if !errors.Is(err, ErrLimit) {
@@ -84,7 +84,7 @@ func randomConn(t *testing.T, r *rand.Rand, e *Endpoint, now time.Duration) *Con
 		c.Identify([32]byte{byte(r.IntN(20))})
 	}
 	if r.IntN(4) > 0 {
-		c.Establish()
+		c.Establish(now)
 	}
 	for range r.IntN(5) {
 		if n := r.IntN(100_000); c.Reserve(n, Priority(r.IntN(129))) && r.IntN(2) == 0 {
@@ -141,7 +141,7 @@ func randomStep(t *testing.T, r *rand.Rand, m *Manager, ends []*Endpoint, conns 
 		if k == 0 {
 			c, err = e.Outbound(remote)
 		} else {
-			c, err = e.Inbound(time.Hour, remote)
+			c, err = e.Inbound(time.Hour, remote, r.IntN(2) == 0)
 		}
 		if err == nil {
 			conns = append(conns, c)
@@ -152,7 +152,7 @@ func randomStep(t *testing.T, r *rand.Rand, m *Manager, ends []*Endpoint, conns 
 	i := r.IntN(len(conns))
 	switch c := conns[i]; k {
 	case 3:
-		checkRefusal(t, m, c.Establish())
+		checkRefusal(t, m, c.Establish(time.Hour))
 	case 4:
 		if err := c.Identify([32]byte{byte(r.IntN(5))}); err != ErrIdentified {
 			checkRefusal(t, m, err)

@@ -26,8 +26,8 @@ type Limits struct {
 	Connections     int   // established, in both directions together
 	Inbound         int   // established, made by peers
 	Outbound        int   // made by us, from the first packet
-	HalfOpen        int   // made by peers, before they are established
-	Handshakes      int   // begun by peers, a second; as many may begin at once
+	HalfOpen        int   // made by peers, before they are established; of a peer or network, with a proved address
+	Handshakes      int   // begun by peers, a second, and as many at once; of a peer or network, with a proved address
 	InboundStreams  int   // opened by peers
 	OutboundStreams int   // opened by us
 	Memory          int64 // bytes; see the package's documentation

@@ -1,6 +1,9 @@
 package limits
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // step is by how much a connection reserves memory, in bytes, as long as there is plenty: most reservations are then an
 // addition under its own lock.
@@ -17,8 +20,9 @@ type Conn struct {
 
 	mu       sync.Mutex // guards everything below
 	state    state
+	proven   bool // the address is the peer's: its scopes are charged
 	standing standing
-	scopes   [depth]*scope // that it is under, the smallest first
+	scopes   [depth]*scope // that it is under, the last one first
 	depth    int
 
 	used    int64 // bytes of memory
@@ -50,18 +54,20 @@ type streamBook struct {
 // Peer is who the connection's address stands for.
 func (c *Conn) Peer() Peer { return c.peer }
 
-// push adds a scope that it is under.
+// push adds a scope that it is under, before the others: who is refused by its own scope does not touch what everybody shares.
 func (c *Conn) push(s *scope) {
-	c.scopes[c.depth] = s
+	copy(c.scopes[1:], c.scopes[:c.depth])
+	c.scopes[0] = s
 	c.depth++
 }
 
 // under is the scopes that it is under.
 func (c *Conn) under() []*scope { return c.scopes[:c.depth] }
 
-// Establish reports that the handshake of an inbound connection is complete: it gives up its half-open place and takes that of an
-// inbound connection. An error, an *Error, says that there is none any more; then Release is due. For other connections it does nothing.
-func (c *Conn) Establish() error {
+// Establish reports that the handshake of an inbound connection is complete, and its address proved: it gives up its half-open place,
+// takes that of an inbound connection, and is charged to its peer from now on. An error, an *Error, says where there is no place for
+// it; then Release is due. For other connections, and when it is repeated, it does nothing.
+func (c *Conn) Establish(now time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch c.state {
@@ -74,9 +80,41 @@ func (c *Conn) Establish() error {
 	if err := c.takePlaces(places[inbound]...); err != nil {
 		return err
 	}
+	var own []*scope
+	if !c.proven && c.peer != (Peer{}) {
+		var err error
+		if own, err = c.prove(now); err != nil {
+			c.givePlaces(places[inbound]...)
+			return err
+		}
+	}
 	c.givePlaces(places[halfOpen]...)
-	c.state = inbound
+	for _, s := range own {
+		c.push(s)
+	}
+	c.state, c.proven = inbound, true
 	return nil
+}
+
+// prove has the scopes of the peer and its network take what the connection will hold when it is established, and returns them.
+func (c *Conn) prove(now time.Duration) (own []*scope, err error) {
+	m := c.endpoint.manager
+	for _, p := range [...]Peer{c.peer.network(), c.peer} {
+		s := m.peers.enter(p)
+		if err := c.charge(s, inbound); err != nil {
+			m.peers.leave(s)
+			for _, taken := range own {
+				c.discharge(taken, inbound)
+				m.peers.leave(taken)
+			}
+			return nil, err
+		}
+		if table := m.rates[p.level()]; table != nil {
+			table.spend(now, p, s.bound(Handshakes, c.standing))
+		}
+		own = append(own, s)
+	}
+	return own, nil
 }
 
 // Identify puts the connection under the scope of an identity that the peer has proved, and charges that scope with all it holds.
@@ -102,7 +140,7 @@ func (c *Conn) Identify(id [32]byte) error {
 	c.standing.listed = c.standing.listed || m.identities[id]
 	c.standing.reserve = c.standing.reserve || c.standing.listed
 	s := m.peers.enter(p)
-	if err := c.moveUnder(s); err != nil {
+	if err := c.charge(s, c.state); err != nil {
 		c.standing = before
 		m.peers.leave(s)
 		return err
@@ -111,29 +149,41 @@ func (c *Conn) Identify(id [32]byte) error {
 	return nil
 }
 
-// moveUnder has a scope take all that the connection holds.
-func (c *Conn) moveUnder(s *scope) error {
-	what := append([]Resource{Memory, InboundStreams, OutboundStreams}, places[c.state]...)
-	number := func(r Resource) int64 {
-		switch r {
-		case Memory:
-			return c.charged
-		case InboundStreams, OutboundStreams:
-			return c.streams[r-InboundStreams].used
+// charge has a scope take all that the connection holds in some state.
+func (c *Conn) charge(s *scope, as state) error {
+	all := c.holdings(as)
+	for i, h := range all {
+		if !s.books[h.of].take(h.n, s.bound(h.of, c.standing)) {
+			for _, taken := range all[:i] {
+				s.books[taken.of].give(taken.n)
+			}
+			s.refuse(h.of)
+			return s.error(h.of, FirstWindow, c.standing)
 		}
-		return 1
-	}
-	for i, r := range what {
-		if s.books[r].take(number(r), s.bound(r, c.standing)) {
-			continue
-		}
-		for _, taken := range what[:i] {
-			s.books[taken].give(number(taken))
-		}
-		s.refuse(r)
-		return s.error(r, FirstWindow, c.standing)
 	}
 	return nil
+}
+
+// discharge gives it back.
+func (c *Conn) discharge(s *scope, as state) {
+	for _, h := range c.holdings(as) {
+		s.books[h.of].give(h.n)
+	}
+}
+
+// holding is how much of a resource the connection holds.
+type holding struct {
+	of Resource
+	n  int64
+}
+
+// holdings is all that the connection holds in some state.
+func (c *Conn) holdings(as state) []holding {
+	all := []holding{{Memory, c.charged}, {InboundStreams, c.streams[0].used}, {OutboundStreams, c.streams[1].used}}
+	for _, r := range places[as] {
+		all = append(all, holding{r, 1})
+	}
+	return all
 }
 
 // Reserve takes n bytes of memory for a purpose, and reports whether they were granted in every scope. Free gives them back, and so
@@ -157,7 +207,7 @@ func (c *Conn) reserve(n int64, p Priority) bool {
 		own.totals.refused[Memory].Add(1)
 		return false
 	}
-	if missing := c.used + n - c.charged; missing > 0 && !c.charge(missing, p) {
+	if missing := c.used + n - c.charged; missing > 0 && !c.grow(missing, p) {
 		return false
 	}
 	c.used += n
@@ -165,8 +215,8 @@ func (c *Conn) reserve(n int64, p Priority) bool {
 	return true
 }
 
-// charge reserves what is missing in the scopes above: whole steps while that is no more than anybody may have.
-func (c *Conn) charge(missing int64, p Priority) bool {
+// grow reserves what is missing in the scopes above: whole steps while that is no more than anybody may have.
+func (c *Conn) grow(missing int64, p Priority) bool {
 	steps := (missing + step - 1) / step * step
 	if steps > missing && c.tryMemory(steps, 0) == nil {
 		c.charged += steps
@@ -198,9 +248,9 @@ func (c *Conn) free(n int64) {
 	switch spare := c.charged - c.used; {
 	case spare == 0:
 	case spare >= 2*step:
-		c.discharge(spare - step)
+		c.shrink(spare - step)
 	case !c.plenty():
-		c.discharge(spare)
+		c.shrink(spare)
 	}
 }
 
@@ -212,11 +262,11 @@ func (c *Conn) Trim() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state != released {
-		c.discharge(c.charged - c.used)
+		c.shrink(c.charged - c.used)
 	}
 }
 
-func (c *Conn) discharge(n int64) {
+func (c *Conn) shrink(n int64) {
 	if n > 0 {
 		giveAll(c.under(), Memory, n)
 		c.charged -= n
@@ -251,12 +301,12 @@ func (c *Conn) Release() {
 		m.again.Add(1)
 		return
 	}
+	for _, s := range c.under() {
+		c.discharge(s, c.state)
+	}
 	own := m.classes[LevelConn].totals
 	raise(&own.peak[Memory], c.peak)
-	c.givePlaces(places[c.state]...)
-	giveAll(c.under(), Memory, c.charged)
 	for i := range c.streams {
-		giveAll(c.under(), InboundStreams+Resource(i), c.streams[i].used)
 		raise(&own.peak[InboundStreams+Resource(i)], c.streams[i].peak)
 		c.streams[i].used = 0
 	}

@@ -14,6 +14,10 @@
 // its neighbours. An identity is what a peer has proved on a protected connection. A Conn is one connection, and goes with whatever holds that
 // connection. Peers are in the table only while they hold something, so strangers cannot make it grow.
 //
+// An address that nothing has proved may be forged. So a connection is charged to its peer from when a cookie has proved the address, or when the
+// handshake is complete, and until then to the endpoint and the process alone: who floods an endpoint in somebody's name
+// uses up nothing of his.
+//
 // # Which memory is charged
 //
 // Charged is what a connection pins: the buffers that it has taken, whole, however few bytes are in them, and a price for its state

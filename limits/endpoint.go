@@ -63,17 +63,17 @@ func (e *Endpoint) closed() bool {
 }
 
 // Inbound takes a half-open place, and the memory of a connection's state, for a peer that dials us; now is counted from an origin that
-// all callers share. Establish follows when the handshake is complete, and Release always. An endpoint that asks for cookies under load
-// calls it when the cookie was checked: forged addresses then hold nothing here.
+// all callers share. proven says that a cookie has proved the address. Until an address is proved it may be forged, so nothing is charged to
+// its peer: a flood in somebody's name costs him nothing. Establish follows when the handshake is complete, and Release always.
 //
-// An error is an *Error. One that is not Lasting is met with silence. If Level says that the table of the process or of the endpoint
-// is full, and the peer has proved its address, the endpoint may Release the oldest half-open connection that has not, and try
-// again; if it is a network's or a peer's, only one of theirs would help.
-func (e *Endpoint) Inbound(now time.Duration, from netip.Addr) (*Conn, error) {
+// An error is an *Error. If NeedsProof, the endpoint asks for a cookie. If not Lasting, the answer is silence. Where
+// Level says that the half-open places of the process or of the endpoint are taken, and the address is proved, the endpoint may Release the oldest
+// that is not, and try again.
+func (e *Endpoint) Inbound(now time.Duration, from netip.Addr, proven bool) (*Conn, error) {
 	if e.closed() {
 		return nil, ErrReleased
 	}
-	c := e.newConn(from, halfOpen)
+	c := e.newConn(from, halfOpen, proven)
 	if err := c.admit(now); err != nil {
 		c.leave()
 		return nil, err
@@ -88,7 +88,7 @@ func (e *Endpoint) Outbound(to netip.Addr) (*Conn, error) {
 	if e.closed() {
 		return nil, ErrReleased
 	}
-	c := e.newConn(to, outbound)
+	c := e.newConn(to, outbound, true)
 	if err := c.open(places[outbound]...); err != nil {
 		c.leave()
 		return nil, err
@@ -98,24 +98,29 @@ func (e *Endpoint) Outbound(to netip.Addr) (*Conn, error) {
 }
 
 // newConn enters the scopes of a connection with an address.
-func (e *Endpoint) newConn(remote netip.Addr, s state) *Conn {
+func (e *Endpoint) newConn(remote netip.Addr, s state, proven bool) *Conn {
 	m := e.manager
-	c := &Conn{endpoint: e, peer: PeerOf(remote), state: s}
+	c := &Conn{endpoint: e, peer: PeerOf(remote), state: s, proven: proven}
 	c.standing.listed = m.allows(remote)
 	// Who is on the allowlist by identity says so later: until then it may be anybody.
 	c.standing.reserve = c.standing.listed || s == halfOpen && len(m.identities) > 0
-	if c.peer != (Peer{}) {
-		c.push(m.peers.enter(c.peer))
-		c.push(m.peers.enter(c.peer.network()))
-	}
-	c.push(&e.scope)
 	c.push(&m.process)
+	c.push(&e.scope)
+	if proven && c.peer != (Peer{}) {
+		c.push(m.peers.enter(c.peer.network()))
+		c.push(m.peers.enter(c.peer))
+	}
 	return c
 }
 
 // admit decides about an INITIAL: whether there is room for what it would become, whether its peer asks too often, and whether
 // there is a place for it until it is established.
 func (c *Conn) admit(now time.Duration) error {
+	if !c.proven {
+		if err := c.admitUnproven(now); err != nil {
+			return err
+		}
+	}
 	m := c.endpoint.manager
 	for _, s := range c.under() {
 		if r, full := s.full(c.standing); full && len(m.identities) == 0 {
@@ -128,6 +133,33 @@ func (c *Conn) admit(now time.Duration) error {
 		}
 	}
 	return c.open(places[halfOpen]...)
+}
+
+// admitUnproven looks at the scopes that the connection will be under if its address is its own. A peer that is
+// full hears so, and one that asks too often has to prove its address first.
+func (c *Conn) admitUnproven(now time.Duration) error {
+	m := c.endpoint.manager
+	for _, p := range [...]Peer{c.peer, c.peer.network()} {
+		if p == (Peer{}) {
+			continue
+		}
+		s := m.peers.find(p)
+		if s == nil {
+			s = &scope{class: m.classes[p.level()], peer: p}
+		}
+		if r, full := s.full(c.standing); full && len(m.identities) == 0 {
+			s.refuse(r)
+			return s.error(r, 0, c.standing)
+		}
+		perSecond := s.bound(Handshakes, c.standing)
+		if table := m.rates[p.level()]; table != nil && !table.admits(now, p, perSecond) {
+			s.refuse(Handshakes)
+			e := s.error(Handshakes, 0, c.standing)
+			e.proof = true
+			return e
+		}
+	}
+	return nil
 }
 
 // full reports whether there is no place for another inbound connection, and of what resource.

@@ -50,6 +50,8 @@ type Error struct {
 	Used     int64    // in use, without what was refused
 	Limit    int64    // for who was refused: that of the scope, and the reserve too for one on the allowlist
 	Priority Priority // of a reservation of memory
+
+	proof bool
 }
 
 // Error is "limits: 1024 of 1024 inbound connections in use (process)".
@@ -72,3 +74,7 @@ func (e *Error) Is(target error) bool { return target == ErrLimit }
 // round trip or a second, a full table of half-open connections and a rate, is met with silence: the
 // dial tries again by itself.
 func (e *Error) Lasting() bool { return e.Resource != HalfOpen && e.Resource != Handshakes }
+
+// NeedsProof reports whether a handshake was refused because its peer begins too many, and nothing shows yet that it is this peer who
+// does.
+func (e *Error) NeedsProof() bool { return e.proof }

@@ -45,11 +45,11 @@ func addr(n int) netip.Addr {
 // establish makes an inbound connection that is complete.
 func establish(t testing.TB, e *Endpoint, from netip.Addr) *Conn {
 	t.Helper()
-	c, err := e.Inbound(0, from)
+	c, err := e.Inbound(0, from, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Establish(); err != nil {
+	if err := c.Establish(0); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -107,15 +107,15 @@ func TestPeersAreAddressesOrPrefixes(t *testing.T) {
 // TestRefusalsNameScopeLimitAndUse has each limit of each scope reached.
 func TestRefusalsNameScopeLimitAndUse(t *testing.T) {
 	two := func(e *Endpoint, n int) error { // the nth connection, half-open
-		_, err := e.Inbound(0, addr(n))
+		_, err := e.Inbound(0, addr(n), true)
 		return err
 	}
 	complete := func(e *Endpoint, n int) error {
-		c, err := e.Inbound(0, addr(n))
+		c, err := e.Inbound(0, addr(n), true)
 		if err != nil {
 			return err
 		}
-		return c.Establish()
+		return c.Establish(0)
 	}
 	dial := func(e *Endpoint, n int) error {
 		_, err := e.Outbound(addr(n))
@@ -170,7 +170,7 @@ func TestAFullPeerHasNoInitialLookedAt(t *testing.T) {
 	e := endpoint(t, m)
 	c := establish(t, e, addr(1))
 	before := m.Snapshot()
-	if _, err := e.Inbound(0, addr(1)); err == nil || !err.(*Error).Lasting() {
+	if _, err := e.Inbound(0, addr(1), false); err == nil || !err.(*Error).Lasting() {
 		t.Errorf("the second connection: %v", err)
 	}
 	if got := m.Snapshot(); got.Process.Memory != before.Process.Memory || got.Process.HalfOpen != before.Process.HalfOpen {
@@ -187,10 +187,10 @@ func TestAnEndpointMayHaveLimitsOfItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := own.Inbound(0, addr(1)); err != nil {
+	if _, err := own.Inbound(0, addr(1), true); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := own.Inbound(0, addr(2)); err == nil {
+	if _, err := own.Inbound(0, addr(2), true); err == nil {
 		t.Error("an endpoint with one half-open place has two")
 	}
 	if got := m.Snapshot().Totals[LevelEndpoint].HalfOpen; got.Refused != 1 || got.Peak != 1 {
@@ -226,7 +226,7 @@ func TestDescriptors(t *testing.T) {
 }
 
 func inboundError(e *Endpoint) error {
-	_, err := e.Inbound(0, addr(1))
+	_, err := e.Inbound(0, addr(1), true)
 	return err
 }
 

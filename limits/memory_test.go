@@ -78,7 +78,7 @@ func TestNothingIsReservedAheadWhenMemoryIsShort(t *testing.T) {
 func TestReleaseIsOnce(t *testing.T) {
 	m := manager(t, Config{})
 	e := endpoint(t, m)
-	half, err := e.Inbound(0, addr(1))
+	half, err := e.Inbound(0, addr(1), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestReleaseIsOnce(t *testing.T) {
 			t.Error("something is granted to a connection that was released")
 		}
 		_, streamErr := c.OutboundStream()
-		for _, err := range []error{c.Establish(), c.Identify([32]byte{1}), streamErr} {
+		for _, err := range []error{c.Establish(0), c.Identify([32]byte{1}), streamErr} {
 			if err != ErrReleased {
 				t.Errorf("of a connection that was released: %v", err)
 			}
@@ -202,7 +202,7 @@ func TestNothingIsChargedAboveALimit(t *testing.T) {
 	refused := 0
 	for round := range 50_000 {
 		if len(conns) < greedy && round%2 == 0 {
-			if c, err := e.Inbound(0, addr(256*len(conns))); err == nil && c.Establish() == nil {
+			if c, err := e.Inbound(0, addr(256*len(conns)), true); err == nil && c.Establish(0) == nil {
 				conns = append(conns, c)
 			}
 		}

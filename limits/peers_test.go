@@ -19,7 +19,7 @@ func TestAStrangerCannotGrowTheTable(t *testing.T) {
 	e := endpoint(t, m)
 	var held []*Conn
 	for i := range 200_000 {
-		c, err := e.Inbound(time.Duration(i)*time.Millisecond, addr(i))
+		c, err := e.Inbound(time.Duration(i)*time.Millisecond, addr(i), true)
 		if err != nil {
 			half := (len(held) + 1) / 2
 			for _, c := range held[:half] {
@@ -51,7 +51,7 @@ func TestOnePeerDoesNotTakeTheRateOfAnother(t *testing.T) {
 	m := manager(t, Config{})
 	e := endpoint(t, m)
 	begin := func(now time.Duration, n int) bool {
-		c, err := e.Inbound(now, addr(n))
+		c, err := e.Inbound(now, addr(n), true)
 		if err == nil {
 			c.Release()
 		}
@@ -79,6 +79,92 @@ func TestOnePeerDoesNotTakeTheRateOfAnother(t *testing.T) {
 	if honest != 1000 {
 		t.Fatalf("%d honest handshakes, want 1000", honest)
 	}
+}
+
+// TestAFloodInSomebodysNameCostsHimNothing: handshakes that others begin under a forged address fill places of the endpoint's, and
+// nothing of the peer's.
+func TestAFloodInSomebodysNameCostsHimNothing(t *testing.T) {
+	m := manager(t, Config{Process: Limits{HalfOpen: 1000}, Peer: Limits{HalfOpen: 2, Handshakes: 2, Memory: 4 * Overhead, Connections: 2}})
+	e := endpoint(t, m)
+	var forged []*Conn
+	for range 1000 {
+		c, err := e.Inbound(0, addr(7), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged = append(forged, c)
+	}
+	if s := m.Snapshot(); len(s.Peers) != 0 || s.Process.HalfOpen.Used != 1000 {
+		t.Errorf("%d peers and %d half-open connections", len(s.Peers), s.Process.HalfOpen.Used)
+	}
+	forged[0].Release()
+	c, err := e.Inbound(0, addr(7), true)
+	if err != nil {
+		t.Fatalf("the peer himself: %v", err)
+	}
+	if err := c.Establish(0); err != nil {
+		t.Fatalf("the peer himself: %v", err)
+	}
+	for _, c := range append(forged, c) {
+		c.Release()
+	}
+	atZero(t, m)
+}
+
+// TestWhoCompletesTooManyHasToProve: a peer that completes handshakes without being asked for a cookie is counted then, and asked for
+// one above its rate. With that it is refused in silence.
+func TestWhoCompletesTooManyHasToProve(t *testing.T) {
+	m := manager(t, Config{Peer: Limits{Handshakes: 3}})
+	e := endpoint(t, m)
+	for range 3 {
+		establish(t, e, addr(7)).Release()
+	}
+	_, err := e.Inbound(0, addr(7), false)
+	if refusal, ok := errors.AsType[*Error](err); !ok || !refusal.NeedsProof() || refusal.Lasting() {
+		t.Errorf("without a proof: %v", err)
+	}
+	_, err = e.Inbound(0, addr(7), true)
+	if refusal, ok := errors.AsType[*Error](err); !ok || refusal.NeedsProof() || refusal.Lasting() {
+		t.Errorf("with a proof: %v", err)
+	}
+	if c, err := e.Inbound(time.Second, addr(7), true); err != nil {
+		t.Errorf("a second later: %v", err)
+	} else {
+		c.Release()
+	}
+	atZero(t, m)
+}
+
+// TestAnUnprovenPeerIsChargedWhenItIsEstablished: all that it holds, or nothing if it has no place.
+func TestAnUnprovenPeerIsChargedWhenItIsEstablished(t *testing.T) {
+	m := manager(t, Config{Network: Limits{Connections: 1}, Peer: Limits{Memory: 1 << 20}})
+	e := endpoint(t, m)
+	one, err := e.Inbound(0, addr(1), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := e.Inbound(0, addr(2), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one.Reserve(100_000, FirstWindow)
+	if err := one.Establish(0); err != nil {
+		t.Fatal(err)
+	}
+	if s := m.Snapshot(); len(s.Peers) != 1 || s.Peers[0].Memory.Used != one.charged || s.Networks[0].Memory.Used != one.charged {
+		t.Errorf("%d bytes are charged to %+v", one.charged, s.Peers)
+	}
+	for range 2 {
+		if got, want := errorText(two.Establish(0)), "limits: 1 of 1 connections in use (network 198.0.0.0/24)"; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	one.Release()
+	if err := two.Establish(0); err != nil {
+		t.Errorf("after the other has left: %v", err)
+	}
+	two.Release()
+	atZero(t, m)
 }
 
 // TestRatesAreExact: whatever the origin of time.
@@ -112,18 +198,13 @@ func TestChanceRarelyHitsAnHonestPeer(t *testing.T) {
 	refused := 0
 	for i := range 10_000 {
 		p := PeerOf(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}))
-		if !(table.rates[0][p.hash(99)%rateColumns].peek(0, 10) || table.rates[1][p.hash(99)>>32%rateColumns].peek(0, 10)) {
+		if !table.admits(0, p, 10) {
 			refused++
 		}
 	}
 	if refused > 20 { // 10,000 × (20/1024)² is 4
 		t.Errorf("%d of 10,000 peers are refused for 20 others", refused)
 	}
-}
-
-// peek is take of nothing.
-func (r *rate) peek(now time.Duration, perSecond int64) bool {
-	return max(r.earnedAt.Load(), int64(now-time.Second))+int64(time.Second)/perSecond <= int64(now)
 }
 
 // TestTheAllowlistHasAReserve: when strangers have taken everything, who is on the list still gets in, up to the reserve.
@@ -138,7 +219,7 @@ func TestTheAllowlistHasAReserve(t *testing.T) {
 	for i := range 4 {
 		strangers = append(strangers, establish(t, e, addr(256*i)))
 	}
-	if _, err := e.Inbound(0, addr(256*5)); err == nil {
+	if _, err := e.Inbound(0, addr(256*5), true); err == nil {
 		t.Fatal("a fifth stranger got in")
 	}
 	for strangers[0].Reserve(1000, FirstWindow) {
@@ -147,15 +228,15 @@ func TestTheAllowlistHasAReserve(t *testing.T) {
 	if two := establish(t, e, friend); !two.Reserve(300_000, FirstWindow) || two.Reserve(300_000, FirstWindow) {
 		t.Error("the reserve of memory is more than 512 KiB, or less")
 	}
-	_, err := e.Inbound(0, friend)
+	_, err := e.Inbound(0, friend, true)
 	if want := "limits: 6 of 6 inbound connections in use (process)"; errorText(err) != want {
 		t.Errorf("%v, want %s", err, want)
 	}
-	if _, err := e.Inbound(0, netip.MustParseAddr("fe80::7%eth0")); errorText(err) != "limits: 6 of 6 inbound connections in use (process)" {
+	if _, err := e.Inbound(0, netip.MustParseAddr("fe80::7%eth0"), true); errorText(err) != "limits: 6 of 6 inbound connections in use (process)" {
 		t.Errorf("of a link-local address on the list: %v", err)
 	}
 	one.Release()
-	if _, err := e.Inbound(0, addr(256*6)); err == nil {
+	if _, err := e.Inbound(0, addr(256*6), true); err == nil {
 		t.Error("a stranger got in where a friend has left")
 	}
 }
@@ -170,11 +251,11 @@ func TestAnIdentityOnTheAllowlistGetsIn(t *testing.T) {
 	for i := range 2 {
 		establish(t, e, addr(256*i))
 	}
-	stranger, err := e.Inbound(0, addr(256*3))
+	stranger, err := e.Inbound(0, addr(256*3), true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := e.Inbound(0, addr(256*4))
+	c, err := e.Inbound(0, addr(256*4), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,10 +265,10 @@ func TestAnIdentityOnTheAllowlistGetsIn(t *testing.T) {
 	if err := stranger.Identify([32]byte{8}); err != nil {
 		t.Fatal(err)
 	}
-	if err := stranger.Establish(); errorText(err) != "limits: 2 of 2 inbound connections in use (process)" {
+	if err := stranger.Establish(0); errorText(err) != "limits: 2 of 2 inbound connections in use (process)" {
 		t.Errorf("a stranger where all is full: %v", err)
 	}
-	if err := c.Establish(); err != nil {
+	if err := c.Establish(0); err != nil {
 		t.Errorf("a friend where all is full: %v", err)
 	}
 	if got := m.Snapshot(); len(got.Identities) != 2 || got.Identities[0].Inbound.Used != 1 || got.Identities[0].HalfOpen.Used != 0 {

@@ -35,6 +35,28 @@ func (r *rate) take(now time.Duration, perSecond int64) bool {
 	}
 }
 
+// admits reports whether take would.
+func (r *rate) admits(now time.Duration, perSecond int64) bool {
+	return perSecond == none || perSecond > 0 && max(r.earnedAt.Load(), int64(now-time.Second))+int64(time.Second)/perSecond <= int64(now)
+}
+
+// spend counts one more that nobody could refuse.
+func (r *rate) spend(now time.Duration, perSecond int64) {
+	if perSecond == none || perSecond < 1 {
+		return
+	}
+	gap := int64(time.Second) / perSecond
+	for {
+		old := r.earnedAt.Load()
+		if r.earnedAt.CompareAndSwap(old, min(max(old, int64(now-time.Second)), int64(now+mostDebt))+gap) {
+			return
+		}
+	}
+}
+
+// mostDebt bounds for how long handshakes that were complete before anybody could refuse them cost their peer others.
+const mostDebt = time.Second
+
 // rows and columns of a rateTable: two for which chance has to be against a peer.
 const (
 	rateRows    = 2
@@ -60,15 +82,33 @@ func newRateTable(seed uint64) *rateTable {
 	return t
 }
 
+// of is the rates of a peer.
+func (t *rateTable) of(p Peer) (first, second *rate) {
+	h := p.hash(t.seed)
+	return &t.rates[0][h%rateColumns], &t.rates[1][h>>32%rateColumns]
+}
+
 // take admits one more of a peer.
 func (t *rateTable) take(now time.Duration, p Peer, perSecond int64) bool {
 	if perSecond == none {
 		return true
 	}
-	h := p.hash(t.seed)
-	first := t.rates[0][h%rateColumns].take(now, perSecond)
-	second := t.rates[1][h>>32%rateColumns].take(now, perSecond)
-	return first || second
+	first, second := t.of(p)
+	one, other := first.take(now, perSecond), second.take(now, perSecond)
+	return one || other
+}
+
+// admits reports whether take would.
+func (t *rateTable) admits(now time.Duration, p Peer, perSecond int64) bool {
+	first, second := t.of(p)
+	return first.admits(now, perSecond) || second.admits(now, perSecond)
+}
+
+// spend counts one more of a peer that nobody could refuse.
+func (t *rateTable) spend(now time.Duration, p Peer, perSecond int64) {
+	first, second := t.of(p)
+	first.spend(now, perSecond)
+	second.spend(now, perSecond)
 }
 
 // hash depends on a seed that no peer knows.

@@ -45,6 +45,14 @@ func (t *table) enter(p Peer) *scope {
 	return s
 }
 
+// find is the scope of a peer, nil if it holds nothing.
+func (t *table) find(p Peer) *scope {
+	h := t.shard(p)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.scopes[p]
+}
+
 // leave takes a scope off the table when nothing of it is held any more.
 func (t *table) leave(s *scope) {
 	h := t.shard(s.peer)
