@@ -153,7 +153,7 @@ func (c *Conn) Identify(id [32]byte) error {
 func (c *Conn) charge(s *scope, as state) error {
 	all := c.holdings(as)
 	for i, h := range all {
-		if !s.books[h.of].take(h.n, s.bound(h.of, c.standing)) {
+		if h.n > 0 && !s.books[h.of].take(h.n, s.bound(h.of, c.standing)) {
 			for _, taken := range all[:i] {
 				s.books[taken.of].give(taken.n)
 			}
@@ -177,11 +177,11 @@ type holding struct {
 	n  int64
 }
 
-// holdings is all that the connection holds in some state.
-func (c *Conn) holdings(as state) []holding {
-	all := []holding{{Memory, c.charged}, {InboundStreams, c.streams[0].used}, {OutboundStreams, c.streams[1].used}}
-	for _, r := range places[as] {
-		all = append(all, holding{r, 1})
+// holdings is all that the connection holds in some state, with entries of which there are none.
+func (c *Conn) holdings(as state) [5]holding {
+	all := [...]holding{{Memory, c.charged}, {InboundStreams, c.streams[0].used}, {OutboundStreams, c.streams[1].used}, {}, {}}
+	for i, r := range places[as] {
+		all[3+i] = holding{r, 1}
 	}
 	return all
 }
