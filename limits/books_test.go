@@ -152,19 +152,30 @@ func randomStep(t *testing.T, r *rand.Rand, m *Manager, ends []*Endpoint, conns 
 	i := r.IntN(len(conns))
 	switch c := conns[i]; k {
 	case 3:
-		checkRefusal(t, m, c.Establish(time.Hour))
+		if err := c.Establish(time.Hour); err != ErrReleased {
+			checkRefusal(t, m, err)
+		}
 	case 4:
-		if err := c.Identify([32]byte{byte(r.IntN(5))}); err != ErrIdentified {
+		if err := c.Identify([32]byte{byte(r.IntN(5))}); err != ErrIdentified && err != ErrReleased {
 			checkRefusal(t, m, err)
 		}
 	case 5, 6:
 		c.Reserve(r.IntN(200_000), Priority(r.IntN(129)))
 	case 7:
-		c.Free(r.IntN(int(c.used-Overhead) + 1))
+		if c.state < ended {
+			c.Free(r.IntN(int(c.used-Overhead) + 1))
+		}
 	case 8:
 		_, err := [...]func() (*Stream, error){c.InboundStream, c.OutboundStream}[r.IntN(2)]()
-		checkRefusal(t, m, err)
+		if err != ErrReleased {
+			checkRefusal(t, m, err)
+		}
 	case 9:
+		if r.IntN(2) == 0 {
+			c.End()
+			c.Free(r.IntN(int(c.used) + 1))
+			return conns
+		}
 		c.Release()
 		conns[i] = conns[len(conns)-1]
 		conns = conns[:len(conns)-1]

@@ -39,11 +39,12 @@ const (
 	halfOpen state = iota
 	inbound
 	outbound
+	ended // it has no place any more, only memory that somebody may still read
 	released
 )
 
 // places is what a connection in each state takes one of.
-var places = [...][]Resource{halfOpen: {HalfOpen}, inbound: {Connections, Inbound}, outbound: {Connections, Outbound}, released: nil}
+var places = [...][]Resource{halfOpen: {HalfOpen}, inbound: {Connections, Inbound}, outbound: {Connections, Outbound}, ended: nil, released: nil}
 
 // streamBook counts a connection's streams of one direction.
 type streamBook struct {
@@ -73,7 +74,7 @@ func (c *Conn) Establish(now time.Duration) error {
 	switch c.state {
 	case inbound, outbound:
 		return nil
-	case released:
+	case ended, released:
 		return ErrReleased
 	}
 	c.standing.reserve = c.standing.listed
@@ -123,7 +124,7 @@ func (c *Conn) prove(now time.Duration) (own []*scope, err error) {
 func (c *Conn) Identify(id [32]byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == released {
+	if c.state >= ended {
 		return ErrReleased
 	}
 	p := IdentityOf(id)
@@ -195,7 +196,7 @@ func (c *Conn) Reserve(n int, p Priority) bool {
 }
 
 func (c *Conn) reserve(n int64, p Priority) bool {
-	if c.state == released {
+	if c.state >= ended {
 		return false
 	}
 	if n < 0 {
@@ -241,15 +242,23 @@ func (c *Conn) free(n int64) {
 	if c.state == released {
 		return
 	}
-	if n < 0 || n > c.used-Overhead {
+	own := int64(Overhead)
+	if c.state == ended {
+		own = 0
+	}
+	if n < 0 || n > c.used-own {
 		panic("BUG: more memory was freed than was reserved")
 	}
 	c.used -= n
+	if c.state == ended && c.used == 0 {
+		c.release()
+		return
+	}
 	switch spare := c.charged - c.used; {
 	case spare == 0:
 	case spare >= 2*step:
 		c.shrink(spare - step)
-	case !c.plenty():
+	case c.state == ended || !c.plenty():
 		c.shrink(spare)
 	}
 }
@@ -279,7 +288,7 @@ func (c *Conn) Admits(p Priority) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	own := c.endpoint.manager.classes[LevelConn].bounds[0][Memory]
-	return c.state != released && c.used < p.bound(own) && c.admits(p)
+	return c.state < ended && c.used < p.bound(own) && c.admits(p)
 }
 
 func (c *Conn) admits(p Priority) bool {
@@ -291,16 +300,37 @@ func (c *Conn) admits(p Priority) bool {
 	return true
 }
 
+// End reports that the connection is over, though somebody may still read what it has received: its place and the memory of its state go
+// back now, the rest as it is freed, and with the last byte the connection is released. Nothing more is granted. After Release it does nothing.
+func (c *Conn) End() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state >= ended {
+		return
+	}
+	c.givePlaces(places[c.state]...)
+	c.state = ended
+	if c.used -= Overhead; c.used == 0 {
+		c.release()
+		return
+	}
+	c.shrink(c.charged - c.used)
+}
+
 // Release gives back everything that the connection holds, streams included. It may be called again, to no effect but that it is
 // counted.
 func (c *Conn) Release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m := c.endpoint.manager
 	if c.state == released {
-		m.again.Add(1)
+		c.endpoint.manager.again.Add(1)
 		return
 	}
+	c.release()
+}
+
+func (c *Conn) release() {
+	m := c.endpoint.manager
 	for _, s := range c.under() {
 		c.discharge(s, c.state)
 	}

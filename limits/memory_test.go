@@ -117,6 +117,39 @@ func TestReleaseIsOnce(t *testing.T) {
 	}
 }
 
+// TestWhatCanStillBeReadIsCharged: a connection that is over gives its place back at once, and is released with the last byte.
+func TestWhatCanStillBeReadIsCharged(t *testing.T) {
+	m := manager(t, Config{Peer: Limits{Connections: 1}})
+	e := endpoint(t, m)
+	c := establish(t, e, addr(1))
+	c.Reserve(50_000, FirstWindow)
+	s, err := c.InboundStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Reserve(10_000, FirstWindow)
+	c.End()
+	c.End()
+	if c.Reserve(1, FirstWindow) || c.Admits(FirstWindow) || c.Establish(0) != ErrReleased || c.Identify([32]byte{1}) != ErrReleased {
+		t.Error("something is granted to a connection that is over")
+	}
+	if got := m.Snapshot().Process; got.Memory.Used != 60_000 || got.Connections.Used != 0 || got.Inbound.Used != 0 {
+		t.Errorf("of a connection that is over and has 60,000 bytes: %+v", got)
+	}
+	establish(t, e, addr(1)).End() // there is a place
+	s.Release()
+	c.Free(49_999)
+	if got := m.Snapshot(); got.Process.Memory.Used != 1 || got.Released != 1 {
+		t.Errorf("of one byte: %+v", got)
+	}
+	c.Free(1)
+	atZero(t, m)
+	c.Release()
+	if got := m.Snapshot(); got.Released != 2 || got.ReleasedAgain != 1 {
+		t.Errorf("%d released, %d again", got.Released, got.ReleasedAgain)
+	}
+}
+
 // TestMoreIsNotFreedThanWasReserved: that would be a bug of ours, and it does not pass in silence.
 func TestMoreIsNotFreedThanWasReserved(t *testing.T) {
 	for name, f := range map[string]func(*Conn){ // order-free: each is on its own

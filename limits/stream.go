@@ -20,7 +20,7 @@ func (c *Conn) OutboundStream() (*Stream, error) { return c.openStream(OutboundS
 func (c *Conn) openStream(direction Resource) (*Stream, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == released {
+	if c.state >= ended {
 		return nil, ErrReleased
 	}
 	b := c.streamBook(direction)
@@ -93,8 +93,8 @@ func (s *Stream) Release() {
 	if c.state == released {
 		return
 	}
-	c.free(s.used)
-	s.used = 0
 	c.streamBook(s.direction).used--
 	giveAll(c.under(), s.direction, 1)
+	c.free(s.used)
+	s.used = 0
 }
