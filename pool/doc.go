@@ -1,6 +1,6 @@
 // Package pool shares one budget of bandwidth between any number of connections, of one endpoint
 // or many. It holds no goroutine, no timer and no lock: a Pool is a handful of atomic words for all and for each peer, and
-// its members read what they may use, in some twenty nanoseconds, whenever they are about to send.
+// its members read what they may use, in some ten nanoseconds, whenever they are about to send.
 //
 // # The rule
 //
