@@ -79,12 +79,6 @@ type arrival struct {
 	seg  []byte
 }
 
-// event is what is to be reported of a connection.
-type event struct {
-	conn *conn
-	what core.Topic
-}
-
 // foreign is a datagram that is not Ebb's.
 type foreign struct {
 	seg    []byte

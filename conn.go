@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	core "example.com/ebb/internal/endpoint"
@@ -20,7 +21,7 @@ type conn struct {
 	sock     *socket // on which it sends
 	network  networkName
 	local    *net.UDPAddr
-	remote   *net.UDPAddr
+	remote   atomic.Pointer[net.UDPAddr] // of RemoteAddr; nil: nobody has asked
 
 	dial dialling // guarded by endpoint.mu
 
@@ -33,18 +34,12 @@ type conn struct {
 	lease  stream.Lease // of the Read that waits
 	unsent *batch       // what the socket had no room for
 
-	linger     linger
-	closed     bool     // the application has closed it, or dropped it
-	dropped    bool     // the application has dropped it
-	closing    *closing // nil: neither closed nor aborted
-	aborted    bool     // nothing was to be delivered
-	overBefore bool     // it had ended when it was closed
-}
-
-// linger is what Close does with what was not delivered yet.
-type linger struct {
-	set  bool
-	wait time.Duration // 0: it is discarded
+	linger     time.Duration // what Close waits for what was not delivered yet; 0: not at all; negative: it is discarded
+	closing    *closing      // nil: neither closed nor aborted
+	closed     bool          // the application has closed it, or dropped it
+	dropped    bool          // the application has dropped it
+	aborted    bool          // nothing was to be delivered
+	overBefore bool          // it had ended when it was closed
 }
 
 // newConn makes a connection that is about to be entered in the endpoint's books. start completes it.
@@ -56,7 +51,6 @@ func newConn(e *endpoint, s *socket, path core.Path) *conn {
 		sock:     s,
 		network:  nameOf(cfg.network),
 		local:    e.addr,
-		remote:   net.UDPAddrFromAddrPort(path.Remote),
 	}
 	if a := path.Local; a != e.local && a.Addr().IsValid() && !a.Addr().IsUnspecified() {
 		c.local = net.UDPAddrFromAddrPort(a)
@@ -159,11 +153,11 @@ func (c *conn) Close() error {
 		c.mu.Unlock()
 		return c.opError("close", net.ErrClosed)
 	}
-	how := c.linger
+	wait := c.linger
 	closing := c.shut()
 	c.proceed(c.endpoint.now())
-	if how.set && how.wait > 0 {
-		limit := time.NewTimer(how.wait)
+	if wait > 0 {
+		limit := time.NewTimer(wait)
 		defer limit.Stop()
 		select {
 		case <-closing.done:
@@ -179,7 +173,7 @@ func (c *conn) shut() *closing {
 	c.closed = true
 	c.read.wake()
 	c.write.wake()
-	if c.linger.set && c.linger.wait <= 0 {
+	if c.linger < 0 {
 		c.aborted = true
 		closing := c.startClosing()
 		c.driver.Conn.Abort(c.endpoint.now())
@@ -233,24 +227,24 @@ func (c *conn) CloseRead() error {
 // Abort closes the connection at once. What was not delivered is discarded, and
 // the peer gets ECONNRESET. It may follow Close, to cut the delivery short.
 func (c *conn) Abort() error {
+	c.endpoint.report(c, c.discard())
+	return nil
+}
+
+// discard is Abort, but for the report, which is the caller's. Drain waits until the peer was told, which may be
+// another goroutine's part.
+func (c *conn) discard() core.Topic {
 	c.mu.Lock()
 	c.closed = true
 	c.read.wake()
 	c.write.wake()
-	c.abort()
-	return nil
-}
-
-// abort ends the connection at once. Drain waits until the peer was told, which may be
-// another goroutine's part. conn.mu is held, and unlocked.
-func (c *conn) abort() {
 	if c.closing == nil {
 		c.aborted = true
 	}
 	c.startClosing()
 	now := c.endpoint.now()
 	c.driver.Conn.Abort(now)
-	c.proceed(now)
+	return c.step(now)
 }
 
 // startClosing puts the connection on Drain's list, once. conn.mu is held, but not while the
@@ -277,7 +271,10 @@ func (c *conn) SetLinger(sec int) error {
 	if c.closed {
 		return c.opError("set", net.ErrClosed)
 	}
-	c.linger = linger{set: sec >= 0, wait: time.Duration(sec) * time.Second}
+	c.linger = time.Duration(max(sec, 0)) * time.Second
+	if sec == 0 {
+		c.linger = -1
+	}
 	return nil
 }
 
@@ -299,7 +296,16 @@ func (c *conn) SetBandwidthLimit(limit int64) error {
 func (c *conn) LocalAddr() net.Addr { return c.local }
 
 // RemoteAddr returns the peer's address, a *net.UDPAddr.
-func (c *conn) RemoteAddr() net.Addr { return c.remote }
+func (c *conn) RemoteAddr() net.Addr {
+	a := c.remote.Load()
+	if a == nil {
+		a = net.UDPAddrFromAddrPort(c.driver.Conn.Path().Remote) // which is the same for a connection's life
+		if !c.remote.CompareAndSwap(nil, a) {
+			a = c.remote.Load()
+		}
+	}
+	return a
+}
 
 // SetDeadline sets the time after which reads and writes fail with
 // os.ErrDeadlineExceeded, those that wait already included. The zero time is no
@@ -320,18 +326,38 @@ func (c *conn) setDeadlines(t time.Time, directions ...*serializer) error {
 		return c.opError("set", net.ErrClosed)
 	}
 	for _, d := range directions {
-		d.setDeadline(t)
+		if left := d.setDeadline(t); left > 0 {
+			c.arm(c.endpoint.now() + left)
+		}
 	}
 	return nil
+}
+
+// deadline is when a caller's wait ends, in the engines' time. conn.mu is held.
+func (c *conn) deadline() time.Duration {
+	at := min(c.read.due(), c.write.due())
+	if at == core.Never {
+		return at
+	}
+	return at - c.endpoint.sinceStart
+}
+
+// look ends the waits of callers whose deadline has passed. conn.mu is held.
+func (c *conn) look(now time.Duration) {
+	c.read.look(now + c.endpoint.sinceStart)
+	c.write.look(now + c.endpoint.sinceStart)
 }
 
 // unusable is why a direction cannot be used whatever the engine says. conn.mu
 // is held.
 func (c *conn) unusable(t *serializer) error {
+	if c.driver.Ended() && t.due() != core.Never { // no timer looks after it any more
+		t.look(time.Since(started))
+	}
 	switch {
 	case c.closed:
 		return net.ErrClosed
-	case t.late():
+	case t.expired:
 		return os.ErrDeadlineExceeded
 	}
 	return nil
@@ -343,5 +369,5 @@ func (c *conn) opError(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return &net.OpError{Op: op, Net: networkNames[c.network], Source: c.local, Addr: c.remote, Err: err}
+	return &net.OpError{Op: op, Net: networkNames[c.network], Source: c.local, Addr: c.RemoteAddr(), Err: err}
 }

@@ -190,6 +190,7 @@ func (e *endpoint) dial(ctx context.Context, network string, remote netip.AddrPo
 	e.mu.Lock()
 	gaveUp := e.books.GiveUp(c.id())
 	got := c.dial.conn
+	c.dial = dialling{}
 	e.mu.Unlock()
 	switch {
 	case got != nil:

@@ -18,8 +18,7 @@ import (
 // the endpoint has to know is collected under conn.mu and reported after. Only
 // the locks of a socket's leadership and timers are taken under either.
 
-// input feeds a run of datagrams to the engine. It returns what has become of the connection, to be reported when the socket is
-// not being read.
+// input feeds a run of datagrams to the engine. It returns what has become of the connection, to be reported.
 func (c *conn) input(run []arrival) core.Topic {
 	c.mu.Lock()
 	now := c.endpoint.now()
@@ -35,6 +34,7 @@ func (c *conn) expire() {
 	c.mu.Lock()
 	now := c.endpoint.now()
 	c.driver.Expire(now)
+	c.look(now)
 	c.proceed(now)
 }
 
@@ -96,10 +96,8 @@ func (c *conn) finishDrive() core.Topic {
 	t := c.driver.Changed()
 	if t.Has(core.Ended) {
 		c.sock.timers.remove(c)
-		c.read.end()
-		c.write.end()
 	}
-	c.arm(c.driver.NextTimeout())
+	c.arm(min(c.driver.NextTimeout(), c.deadline()))
 	recall := c.needsReader()
 	c.mu.Unlock()
 	if recall {

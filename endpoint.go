@@ -5,6 +5,7 @@ import (
 	crand "crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -47,6 +48,7 @@ type endpoint struct {
 type settings struct {
 	Config
 	core           core.Settings // what the connections need of it
+	silent         bool          // nothing is logged
 	network        string        // what errors call it
 	receiveBatches *sync.Pool    // of *receiveBatch
 }
@@ -64,6 +66,7 @@ func settingsFor(cfg Config, network string, trains bool) *settings {
 			MaxDatagram6:   cfg.maxDatagram(defaultDatagram6, largestDatagram6),
 			BandwidthLimit: cfg.BandwidthLimit, NoECN: cfg.NoECN,
 		},
+		silent:         cfg.Logger.Handler() == slog.DiscardHandler,
 		network:        network,
 		receiveBatches: receiveBatchesFor(trains, max(defaultDatagram4, cfg.MaxDatagramSize)),
 	}
@@ -327,47 +330,6 @@ func (e *endpoint) clock(now time.Duration) core.Clock {
 // started is the pools' time 0.
 var started = time.Now()
 
-// report takes note of what has become of a connection. No lock is held, and the caller is not within a Receive: it may close
-// the sockets, or call a Logger's handler that does.
-func (e *endpoint) report(c *conn, t core.Topic) {
-	if t == 0 {
-		return
-	}
-	c.mu.Lock()
-	n, err := c.driver.News(t), c.driver.Conn.Err()
-	c.mu.Unlock()
-	if t.Has(core.Opened) {
-		c.settings.Logger.Debug("connection established", "local", c.local, "remote", c.remote, "dialled", c.client())
-	}
-	if t.Has(core.Ended) {
-		c.settings.Logger.Debug("connection over", "local", c.local, "remote", c.remote, "error", err)
-	}
-	e.mu.Lock()
-	ev := e.books.Report(e.now(), c, n)
-	if ev.Dial != nil {
-		ev.Dial.dial.conn = ev.Result
-		close(ev.Dial.dial.ready)
-	}
-	if ev.Queued {
-		e.listener.accept.wake()
-	}
-	e.sweepAt(ev.Sweep)
-	e.mu.Unlock()
-	if ev.Abort != nil {
-		ev.Abort.Abort()
-	}
-	if t.Has(core.Ended) {
-		e.closeIfIdle()
-	}
-	if t.Has(core.Resolved) { // who waits for it may want the port
-		err := c.undelivered()
-		if err != nil {
-			c.settings.Logger.Warn("a closed connection gave up", "local", c.local, "remote", c.remote, "error", err)
-		}
-		closings.resolve(c, err)
-	}
-}
-
 // sweepAt has the closed connections forgotten that were remembered long enough, at a time. endpoint.mu is held.
 func (e *endpoint) sweepAt(at time.Duration) {
 	if at == core.Never || e.closed {
@@ -399,7 +361,7 @@ func (e *endpoint) drop() {
 // closeIfIdle closes the sockets of an endpoint that nobody can use any more.
 func (e *endpoint) closeIfIdle() {
 	e.mu.Lock()
-	idle := e.private && !e.closing && e.listener == nil && e.books.Len() == 0
+	idle := e.idle()
 	if idle {
 		e.closing = true
 		close(e.done)
@@ -409,6 +371,11 @@ func (e *endpoint) closeIfIdle() {
 	if idle {
 		e.closeSockets()
 	}
+}
+
+// idle reports whether nobody can use the endpoint any more, and nothing is left for it to do. endpoint.mu is held.
+func (e *endpoint) idle() bool {
+	return e.private && !e.closing && e.listener == nil && e.books.Len() == 0
 }
 
 // open makes the connection that a datagram opens, which answers on the socket it came from.

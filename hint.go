@@ -14,7 +14,7 @@ func (e *endpoint) hint(rs []udp.Report) (events []event) {
 		e.mu.Unlock()
 		for _, c := range senders {
 			if t := c.hinted(h); t != 0 {
-				events = append(events, event{c, t})
+				events = e.noteWithin(c, t, events)
 			}
 		}
 	}

@@ -100,6 +100,7 @@ type listener struct {
 
 	// Guarded by endpoint.mu.
 	accept serializer
+	alarm  *time.Timer // of accept's deadline; nil: there was none yet
 	closed bool
 }
 
@@ -136,8 +137,22 @@ func (l *listener) SetDeadline(t time.Time) error {
 	if l.closed {
 		return l.opError("set", net.ErrClosed)
 	}
-	l.accept.setDeadline(t)
+	left := l.accept.setDeadline(t)
+	switch {
+	case left <= 0:
+	case l.alarm == nil:
+		l.alarm = time.AfterFunc(left, l.look)
+	default:
+		l.alarm.Reset(left)
+	}
 	return nil
+}
+
+// look is the alarm. It may be one of an earlier deadline.
+func (l *listener) look() {
+	l.endpoint.mu.Lock()
+	defer l.endpoint.mu.Unlock()
+	l.accept.look(time.Since(started))
 }
 
 // Close stops accepting. Connections that were accepted live on, and the socket
@@ -167,6 +182,9 @@ func (l *listener) stop() (aborted []*conn, err error) {
 		return nil, l.opError("close", net.ErrClosed)
 	}
 	l.closed = true
+	if l.alarm != nil {
+		l.alarm.Stop()
+	}
 	e.listener = nil
 	aborted = e.books.StopListening()
 	l.accept.wake()

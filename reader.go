@@ -94,14 +94,18 @@ func (r *receiver) report(rs []udp.Report) (more bool) {
 // untold reports whether something is to be told.
 func (r *receiver) untold() bool { return r.in != nil }
 
-// tell reports what a batch has brought about, and calls the application with what was not Ebb's. It follows a Receive: during
-// one, the application could not close the socket from such a call, for that waits for the Receive to end.
+// tell does what must not be done during a Receive: it reports what a batch has brought about, and calls the application with
+// what was not Ebb's. See report.go.
 func (r *receiver) tell() {
 	if !r.untold() {
 		return
 	}
 	for _, ev := range r.in.events {
-		r.endpoint.report(ev.conn, ev.what)
+		if ev.noted {
+			r.endpoint.conclude(ev.conn, ev.what)
+		} else {
+			r.endpoint.report(ev.conn, ev.what)
+		}
 	}
 	if foreign := r.endpoint.settings.Load().Foreign; foreign != nil {
 		for _, f := range r.in.foreign {
@@ -203,14 +207,12 @@ func (e *endpoint) take(s *socket, in *receiveBatch, n int) {
 		}
 		c := in.arrivals[i].conn
 		if t := c.input(in.arrivals[i:j]); t != 0 {
-			in.events = append(in.events, event{c, t})
+			in.events = e.noteWithin(c, t, in.events)
 		}
 		i = j
 	}
 	for _, c := range in.displaced {
-		if t := c.cut(); t != 0 {
-			in.events = append(in.events, event{c, t})
-		}
+		in.events = e.noteWithin(c, c.cut(), in.events)
 	}
 	e.answer(s, in)
 }

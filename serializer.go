@@ -3,25 +3,24 @@ package ebb
 import (
 	"sync"
 	"time"
+
+	core "example.com/ebb/internal/endpoint"
 )
 
 // serializer is one direction of a connection, or a listener's Accept, as its callers
-// see it: one of them at a time, who waits outside the lock, until a deadline.
+// see it: one of them at a time, who waits outside the lock, until a deadline, for which its owner has a timer.
 // It is guarded by the lock of its owner. Its channels are made when first waited on, for
 // most of many connections never are.
 type serializer struct {
 	lock     *sync.Mutex
 	next     chan struct{} // capacity 1: another caller may try to acquire it
 	wakeup   chan struct{} // capacity 1: look again
-	timer    *time.Timer   // nil: there was no deadline yet
-	fires    time.Duration // since started: when the timer does, not after the deadline; 0: it does not
-	deadline time.Time     // zero: none
+	deadline time.Duration // since started; 0: none
+	leads    *socket       // which the caller reads meanwhile; nil: none
 	queued   int32         // callers that wait in acquire
 	taken    bool          // a caller has it
 	waiting  bool          // the caller waits
-	leads    *socket       // which it reads meanwhile; nil: none
-	expired  bool          // the deadline has passed, as the timer has found
-	ended    bool          // nobody waits any more, and there is no timer
+	expired  bool          // the deadline has passed, as look has found
 }
 
 // acquire waits until no other caller has it. Owner's lock held, but not during the wait. That is on a channel, not
@@ -98,63 +97,39 @@ func signal(c chan<- struct{}) {
 	}
 }
 
+// maxWait bounds a deadline: later ones, of which there are none, would overflow.
+const maxWait = time.Duration(1 << 62)
+
 // setDeadline sets the time after which waits fail; the zero time is none. A
-// caller that waits already is bound by it too. Owner's lock held.
-func (t *serializer) setDeadline(at time.Time) {
-	t.deadline, t.expired = at, false
+// caller that waits already is bound by it too. It returns after what time, if any, the owner has to call look. Owner's
+// lock held.
+func (t *serializer) setDeadline(at time.Time) (left time.Duration) {
+	t.deadline, t.expired = 0, false
 	if at.IsZero() {
-		return
+		return 0
 	}
-	if left := time.Until(at); left > 0 {
-		if !t.ended {
-			t.watch(left)
-		}
-		return
-	}
-	t.expired = true
-	t.wake()
-}
-
-// watch makes the timer fire after the time that is left until the deadline, or earlier: to move it with
-// every deadline would cost more than the read it is for. Owner's lock held.
-func (t *serializer) watch(left time.Duration) {
-	switch {
-	case t.timer == nil:
-		t.timer = time.AfterFunc(left, t.look)
-	case t.fires == 0 || t.deadline.Sub(started) < t.fires:
-		t.timer.Reset(left)
-	default:
-		return
-	}
-	t.fires = t.deadline.Sub(started)
-}
-
-// end stops the timer, which holds on to the owner. Nobody will wait; from now on late looks at the clock. Owner's lock held.
-func (t *serializer) end() {
-	t.ended = true
-	if t.timer != nil {
-		t.timer.Stop()
-		t.fires = 0
-	}
-}
-
-// late reports whether the deadline has passed. Owner's lock held.
-func (t *serializer) late() bool {
-	return t.expired || t.ended && !t.deadline.IsZero() && time.Until(t.deadline) <= 0
-}
-
-// look is the timer: it looks if the deadline has passed.
-func (t *serializer) look() {
-	t.lock.Lock()
-	defer t.lock.Unlock()
-	t.fires = 0
-	if t.deadline.IsZero() || t.expired {
-		return
-	}
-	if left := time.Until(t.deadline); left > 0 {
-		t.watch(left)
-		return
+	left = min(time.Until(at), maxWait)
+	t.deadline = time.Since(started) + left
+	if left > 0 {
+		return left
 	}
 	t.expired = true
 	t.wake()
+	return 0
+}
+
+// due is when the owner has to call look, since started. Never: not at all. Owner's lock held.
+func (t *serializer) due() time.Duration {
+	if t.deadline == 0 || t.expired {
+		return core.Never
+	}
+	return t.deadline
+}
+
+// look wakes the caller if the deadline has passed. now is since started. Owner's lock held.
+func (t *serializer) look(now time.Duration) {
+	if now >= t.due() {
+		t.expired = true
+		t.wake()
+	}
 }

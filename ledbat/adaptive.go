@@ -44,15 +44,15 @@ type adaptive struct {
 	initial int64         // the window to begin with
 	heard   time.Duration // when something was last sent or acknowledged
 	before  time.Duration // the largest queue of the round before
-	clear   bool          // at some time in it there was no queue
 
+	clear           bool // at some time in the round before there was no queue
 	stage           stage
-	began           bool // holding follows a slow start
-	byLoss          bool // holding follows a loss
+	began           bool  // holding follows a slow start
+	byLoss          bool  // holding follows a loss
+	resumed         bool  // the first flight after an idle time is on its way
+	throttledRounds int32 // rounds in a row in which a bandwidth limit throttled the sender
 	queueStreak     queueStreak
 	idle            idleRounds
-	throttledRounds int  // rounds in a row in which a bandwidth limit throttled the sender
-	resumed         bool // the first flight after an idle time is on its way
 
 	baseProbe baseProbe
 	cut       adaptiveCut

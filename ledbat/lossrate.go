@@ -40,7 +40,7 @@ func (l *lossRate) add(acked, lost int64) (worst int64, congested bool) {
 // from it would shrink with it.
 type buffer struct {
 	most [bufferRounds]time.Duration // queues in rounds with loss
-	next int
+	next uint8
 	full bool
 	last time.Duration // when there was a loss with a queue
 	size time.Duration // half of the largest of most; unknownBuffer if not full, or if loss is the path's own

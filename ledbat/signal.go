@@ -25,22 +25,22 @@ const (
 type delaySignal struct {
 	base       time.Duration // the least round trip; 0 without a sample
 	baseOneWay time.Duration // the least one-way delay, if hasOneWay
-	hasOneWay  bool
-
 	queue      time.Duration // as of the last sample
-	reverse    bool          // the last sample put the round trip's queue down to the ACKs' path
 	ackHolding ackHolding
+
+	hasOneWay bool
+	reverse   bool // the last sample put the round trip's queue down to the ACKs' path
 }
 
 // ackHolding is by how much more the round trips of this round, and of the one before,
 // exceed their base than the one-way delays do. Clocks do not drift milliseconds apart
 // within a round: what varies in one is how long ACKs were delayed (A1).
 type ackHolding struct {
-	seen         bool
-	least, most  time.Duration
-	seenBefore   bool
-	leastBefore  time.Duration
+	least, most  time.Duration // if seen
+	leastBefore  time.Duration // if seenBefore
 	spreadBefore time.Duration
+	seen         bool
+	seenBefore   bool
 }
 
 func (h *ackHolding) add(back time.Duration) {

@@ -30,7 +30,7 @@ func Named(name string) *Pool {
 		if grown == nil {
 			grown = make(map[string]*Pool)
 		}
-		grown[name] = newPool()
+		grown[name] = unlimited()
 		if named.CompareAndSwap(old, &grown) {
 			return grown[name]
 		}

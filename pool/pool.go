@@ -1,101 +1,98 @@
 package pool
 
-import "fmt"
+import (
+	"time"
 
-const (
-	// MaxTotal is the largest total, and the largest minimum, in bytes per second.
-	MaxTotal int64 = 1 << 40
-	// MaxWeight is the largest weight of a member.
-	MaxWeight = 256
-	// MaxMembers is how many members a pool counts at most.
-	MaxMembers = 1<<(64-weightBits) - 1
+	"example.com/ebb/internal/budget"
+	"example.com/ebb/limits"
 )
 
+const (
+	// Unlimited is the total, and the rate, of a pool that limits nobody. Any negative value means the same.
+	Unlimited int64 = -1
+	// MaxTotal is the largest total, and the largest minimum, in bytes per second.
+	MaxTotal int64 = 1 << 40
+	// MaxWeight is the largest weight of a member, and of a peer.
+	MaxWeight = 256
+	// MaxMembers is how many members a pool counts at most.
+	MaxMembers = 1<<28 - 1
+)
+
+// Share is the documented formula: max(total/n, min), in bytes per second, of an integer division. n below
+// 1 counts as 1, a negative min as 0. An Unlimited total has Unlimited shares.
+func Share(total int64, n, min int64) int64 { return budget.Share(total, n, min) }
+
 // Pool is a budget for sending and one for receiving, each shared by the pool's members. Its methods may be called
-// by any number of goroutines.
-type Pool struct {
-	send, receive budget
-}
+// by any number of goroutines. New makes one.
+type Pool budget.Pool
 
 // New makes a pool that sends total bytes of UDP payload per second, or Unlimited, and does not
-// limit receiving. No member gets less than minPerConn, even where that exceeds the total. It is an
+// limit receiving. No member gets less than minPerConn, even where that exceeds the total, unless the members of one peer
+// would get more than the peer's share by that. It is an
 // error if either is negative, other than Unlimited, or above MaxTotal, or if both are 0.
 func New(total, minPerConn int64) (*Pool, error) {
-	p := newPool()
+	p := unlimited()
 	if err := p.SetLimits(total, minPerConn); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-func newPool() *Pool {
-	p := new(Pool)
-	for _, b := range []*budget{&p.send, &p.receive} {
-		b.limits.Store(newLimits(Unlimited, 0, false))
-		b.common.fill()
-	}
-	return p
-}
+// unlimited is a pool that limits nothing.
+func unlimited() *Pool { return (*Pool)(budget.New()) }
+
+func (p *Pool) budget() *budget.Pool { return (*budget.Pool)(p) }
 
 // SetLimits changes what New was given, under the same rules. Members follow when they next send, and
 // those that wait for credit within an update interval (at most half a second).
-func (p *Pool) SetLimits(total, minPerConn int64) error { return p.send.setLimits(total, minPerConn) }
+func (p *Pool) SetLimits(total, minPerConn int64) error {
+	return p.budget().SetLimits(total, minPerConn)
+}
 
 // SetReceiveLimits limits what all members receive, in bytes of the application's data per
 // second: their windows open no faster. The rules are those of New.
 func (p *Pool) SetReceiveLimits(total, minPerConn int64) error {
-	return p.receive.setLimits(total, minPerConn)
+	return p.budget().SetReceiveLimits(total, minPerConn)
 }
 
-func (b *budget) setLimits(total, minPerConn int64) error {
-	switch {
-	case total < Unlimited || total > MaxTotal:
-		return fmt.Errorf("pool: a total of %d bytes/s: want 0 to %d, or -1 for no limit", total, MaxTotal)
-	case minPerConn < 0 || minPerConn > MaxTotal:
-		return fmt.Errorf("pool: a minimum of %d bytes/s per connection: want 0 to %d", minPerConn, MaxTotal)
-	case total == 0 && minPerConn == 0:
-		return fmt.Errorf("pool: a total and a minimum of 0 admit nothing: set one of them, or a total of -1 for no limit")
-	}
-	b.set(func(old limits) *limits { return newLimits(total, minPerConn, old.strict) })
-	return nil
-}
+// SetStrict makes the pool divide its totals by all members, whether they use their share or not and whoever their peers are, as
+// Share does, or, with false, max-min fairly by what they use, among peers first.
+func (p *Pool) SetStrict(strict bool) { p.budget().SetStrict(strict) }
 
-// SetStrict makes the pool divide its totals by all members, whether they use their share or not, as
-// Share does, or, with false, max-min fairly by what they use.
-func (p *Pool) SetStrict(strict bool) {
-	for _, b := range []*budget{&p.send, &p.receive} {
-		b.set(func(old limits) *limits { return newLimits(old.total, old.min, strict) })
-	}
+// SetPeerWeight gives a peer a weight among peers, 1 to MaxWeight, now and until it is set again, whether it has members or not. 0 gives it
+// the default, which is the weight of the heaviest member that it has had since its first. It is an error for nobody in particular, the zero Peer.
+// A strict pool knows no peers.
+func (p *Pool) SetPeerWeight(peer limits.Peer, weight int) error {
+	return p.budget().SetPeerWeight(peer, weight)
 }
 
 // Limits returns the total for sending, Unlimited for none, and the minimum, in bytes per second.
-func (p *Pool) Limits() (total, minPerConn int64) {
-	l := p.send.limits.Load()
-	return l.total, l.min
-}
+func (p *Pool) Limits() (total, minPerConn int64) { return p.budget().Limits() }
 
 // ReceiveLimits is Limits for receiving.
-func (p *Pool) ReceiveLimits() (total, minPerConn int64) {
-	l := p.receive.limits.Load()
-	return l.total, l.min
-}
+func (p *Pool) ReceiveLimits() (total, minPerConn int64) { return p.budget().ReceiveLimits() }
 
 // Members is the number of connections registered now.
-func (p *Pool) Members() int {
-	n, _ := p.send.members.read()
-	return int(n)
-}
-
-// Throttled is the number of members that the pool holds back now: those that its total is divided among.
-func (p *Pool) Throttled() int {
-	n, _ := p.send.throttled.read()
-	return int(n)
-}
+func (p *Pool) Members() int { return p.budget().Members() }
 
 // Rate is Share of the total for sending among the registered members, in bytes per second: the
 // plain formula, whatever they use.
-func (p *Pool) Rate() int64 {
-	l := p.send.limits.Load()
-	n, _ := p.send.members.read()
-	return Share(l.total, n, l.min)
+func (p *Pool) Rate() int64 { return p.budget().Rate() }
+
+// Join registers something with a peer that is to count as a connection, with a weight of 1 to MaxWeight among those
+// of its peer; 0 stands for 1. Connections of package ebb join by themselves. The zero Peer stands for one that no other member
+// has. The member has to be closed.
+func (p *Pool) Join(peer limits.Peer, weight int) (*Member, error) {
+	m, err := p.budget().Join(peer, weight)
+	return (*Member)(m), err
 }
+
+// Member is one connection's place in a pool. Close may be called by any goroutine, Rate by one at a time.
+type Member budget.Member
+
+// Rate is what the member may send now, in bytes per second, or would get if it wanted that much; Unlimited if the pool has no total, and
+// never 0. now is counted from the origin that all members share.
+func (m *Member) Rate(now time.Duration) int64 { return (*budget.Member)(m).Rate(now) }
+
+// Close ends the membership. It may be called again, to no effect.
+func (m *Member) Close() { (*budget.Member)(m).Close() }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -28,7 +29,9 @@ type simFlags struct {
 	json, tsv  bool
 	markdown   bool
 	pictures   string
+	traces     string
 	scenarios  []string
+	recorded   []matrix.Recording
 	controller congestion.Factory
 }
 
@@ -38,12 +41,18 @@ func sim(ctx context.Context, c console, _ opener, args []string) error {
 	if err := f.parse(args); err != nil {
 		return err
 	}
+	if err := f.readTraces(); err != nil {
+		return err
+	}
 	if f.list {
-		return listScenarios(c.stdout)
+		return listScenarios(c.stdout, matrix.Scenarios(f.recorded...))
 	}
 	cases, err := f.cases()
 	if err != nil {
 		return err
+	}
+	if len(f.recorded) == 0 && slices.ContainsFunc(cases, func(c matrix.Case) bool { return c.Row == "N4" }) {
+		fmt.Fprintf(c.stderr, "no recorded traces in %q: row N4 has generated ones\n", f.traces)
 	}
 	plan := matrix.Plan{Subject: f.controller, Seeds: f.seeds, First: f.first, Quick: f.quick}
 	if f.pictures != "" {
@@ -87,6 +96,8 @@ give equal figures on every machine. The status is 1 if a bar is missed.`,
 	fs.BoolVar(&f.quick, "quick", false, "shorter runs, for every day")
 	fs.BoolVar(&f.list, "list", false, "print the scenarios and run nothing")
 	fs.StringVar(&f.pictures, "pictures", "", "draw the first seed of every case, as SVG, into this `directory`")
+	fs.StringVar(&f.traces, "traces", "", "`folder` of recorded links, in mahimahi's format: *.up and *.down; by default $"+tracesVariable+
+		", or "+tracesDefault+" if that is there")
 	fs.BoolVar(&f.json, "json", false, "print JSON, with the value of every seed")
 	fs.BoolVar(&f.tsv, "tsv", false, "print tab-separated lines")
 	fs.BoolVar(&f.markdown, "markdown", false, "print the figures with bars as a table in Markdown")
@@ -105,6 +116,27 @@ give equal figures on every machine. The status is 1 if a bar is missed.`,
 	return err
 }
 
+// tracesDefault is where recorded links are if neither --traces nor $EBB_TRACES says it.
+const tracesDefault = "../shared/traces"
+
+// readTraces reads the recorded traces there are. A directory that was named has to have some.
+func (f *simFlags) readTraces() (err error) {
+	named := f.traces != ""
+	if !named {
+		f.traces, named = os.LookupEnv(tracesVariable)
+	}
+	if f.traces == "" {
+		f.traces, named = tracesDefault, false
+	}
+	if f.recorded, err = matrix.Recordings(f.traces); err != nil {
+		return err
+	}
+	if named && len(f.recorded) == 0 {
+		return usageErrorf("there is no trace in %s", f.traces)
+	}
+	return nil
+}
+
 // controllerOf makes the controllers of a name; floor is LEDBAT's MinSSThresh.
 func controllerOf(name string, floor int) (congestion.Factory, error) {
 	control, err := settings.ParseControl(name)
@@ -119,9 +151,12 @@ func controllerOf(name string, floor int) (congestion.Factory, error) {
 }
 
 func (f *simFlags) cases() ([]matrix.Case, error) {
-	cases, err := matrix.Select(f.scenarios...)
+	cases, err := matrix.SelectFrom(matrix.Scenarios(f.recorded...), f.scenarios...)
 	if err != nil {
 		return nil, &usageError{err}
+	}
+	if f.only == "" && f.quick {
+		return matrix.Daily(cases), nil
 	}
 	if f.only == "" {
 		return cases, nil
@@ -151,9 +186,9 @@ func (f *simFlags) print(w io.Writer, results []matrix.Result) error {
 	return matrix.WriteTable(w, results)
 }
 
-func listScenarios(w io.Writer) error {
+func listScenarios(w io.Writer, scenarios []matrix.Scenario) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, s := range matrix.Scenarios() {
+	for _, s := range scenarios {
 		fmt.Fprintf(table, "%s\t%s\n", s.Row, s.Title)
 		for _, c := range s.Cases {
 			if c.Name != "" {

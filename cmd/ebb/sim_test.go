@@ -81,3 +81,39 @@ func TestSimList(t *testing.T) {
 		}
 	}
 }
+
+// Recorded traces are cases of row N4. A directory that is named has to have some.
+func TestSimTraces(t *testing.T) {
+	dir := t.TempDir()
+	if status, _, stderr := execute(t, "ebb", "sim", "--list", "--traces", dir); status != 2 || !strings.Contains(stderr, dir) {
+		t.Errorf("status %d without a trace\n%s", status, stderr)
+	}
+	name := filepath.Join(dir, "slow.down")
+	if err := os.WriteFile(name, []byte("1\n5\nten\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	status, _, stderr := execute(t, "ebb", "sim", "--list", "--traces", dir)
+	if status != 1 {
+		t.Errorf("status %d with a bad trace", status)
+	}
+	wantOneLine(t, stderr, "line 3")
+	if err := os.WriteFile(name, []byte("1\n5\n10\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"sim", "N4", "--case", "recorded slow.down", "--quick", "--seeds", "1", "--congestion-control", "cubic", "--traces", dir}
+	status, stdout, stderr := execute(t, "ebb", args...)
+	if !strings.Contains(stdout, "recorded slow.down") || !strings.Contains(stdout, "of CUBIC's goodput, %") {
+		t.Errorf("status %d\n%s%s", status, stdout, stderr)
+	}
+}
+
+// Where there are no recordings the command says so.
+func TestSimWithoutTraces(t *testing.T) {
+	t.Setenv("EBB_TRACES", "")
+	t.Chdir(t.TempDir())
+	args := []string{"sim", "N4", "--quick", "--seeds", "1", "--congestion-control", "cubic"}
+	_, stdout, stderr := execute(t, "ebb", args...)
+	if !strings.Contains(stderr, "no recorded traces") || strings.Contains(stdout, "recorded") {
+		t.Errorf("%s%s", stdout, stderr)
+	}
+}

@@ -5,6 +5,7 @@ import (
 
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/shaper"
+	"example.com/ebb/limits"
 	"example.com/ebb/pool"
 )
 
@@ -77,11 +78,11 @@ func (d *Driver) Await(discard bool) { d.awaited, d.discards = true, discard }
 // Ended reports whether Changed has said so.
 func (d *Driver) Ended() bool { return d.ended }
 
-// Join makes the connection a member of a pool, if there is one and it is none yet, from the end of its handshake. It leaves
-// at its end. The weight was checked.
+// Join makes the connection a member of a pool, if there is one and it is none yet, from the end of its handshake: one of its peer's. It
+// leaves at its end. The weight was checked.
 func (d *Driver) Join(p *pool.Pool, weight int) {
 	if p != nil && !d.shaper.Joined() && d.Conn.Established() && !d.ended {
-		d.shaper.Join(p, weight)
+		d.shaper.Join(p, limits.PeerOf(d.Conn.Path().Remote.Addr()), weight)
 	}
 }
 

@@ -102,13 +102,15 @@ type settings struct {
 // Conn is one connection. See the package comment for the rules of its use. There may be many that
 // are idle: what only a handshake needs, or something rare, is not in it.
 type Conn struct {
-	params    settings
-	state     state
-	opened    bool  // the handshake was completed
-	confirmed bool  // the peer acknowledged a short packet
-	err       error // why it ended, nil after an orderly end
-	path      path  // on which packets are sent
-	stats     Stats
+	params     settings
+	state      state
+	opened     bool  // the handshake was completed
+	confirmed  bool  // the peer acknowledged a short packet
+	appLimited bool  // nothing to send although the window would admit it
+	limit      Limit // what held the last flush back
+	err        error // why it ended, nil after an orderly end
+	path       path  // on which packets are sent
+	stats      Stats
 
 	peerID       wire.ID         // destination of our packets
 	peerAckDelay time.Duration   // for which the peer may hold an ACK back
@@ -123,11 +125,9 @@ type Conn struct {
 	offer      windowOffer   // the peer's window
 	opening    *windowBudget // the same for receiving; nil: there is none
 	pacedUntil time.Duration // data waits for the pacer; Never: it does not
-	appLimited bool          // nothing to send although the window would admit it
-	limit      Limit         // what held the last flush back
-	due        frameSet      // control frames to be sent
 
 	window    windowState
+	due       frameSet  // control frames to be sent
 	blockedAt uint64    // one more than the limit at which the peer was told that its window holds us back; 0: it was not
 	responses [][8]byte // to PATH_CHALLENGE, the newest first
 

@@ -15,8 +15,9 @@ const maxAmplification = 3
 // through, and how fast. Another path begins with none of it (RFC 9000 section 9.4).
 type path struct {
 	Path
-	validated      bool // the peer has shown that it receives at its address
-	received, sent int  // bytes, until it has
+	validated      bool  // the peer has shown that it receives at its address
+	rateBy         Limit // whose rate is in force
+	received, sent int   // bytes, until it has
 
 	rtt    rttState
 	oneWay oneWayState
@@ -34,7 +35,6 @@ type path struct {
 	rateAt     time.Duration // when it was computed
 	rateWindow int           // the window it was computed from
 	rateAsked  int64         // what the controller asked for then
-	rateBy     Limit         // whose rate is
 }
 
 // newPath is the path that a connection begins with. A client has chosen its peer's address, and may send there.

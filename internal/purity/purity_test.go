@@ -34,6 +34,7 @@ var pure = map[string]bool{
 	"ledbat":                        false,
 	"pacing":                        false,
 	"pool":                          true,
+	"internal/budget":               true,
 	"internal/endpoint":             false,
 	"internal/engine":               false,
 	"internal/router":               false,

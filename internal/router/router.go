@@ -60,7 +60,8 @@ type Router[C comparable] struct {
 	cookies   cookieJar
 
 	conns   map[wire.ID]*entry[C]          // by each of our IDs
-	others  int                            // how many of these AddID has given
+	others  map[wire.ID][]wire.ID          // those that AddID has given, by local; of the few that have any
+	given   int                            // how many these are
 	pairs   map[pair]*entry[C]             // by address and the peer's ID
 	dials   map[netip.AddrPort][]*entry[C] // dials that wait for an answer
 	hosts   map[netip.Addr]int             // how many of these go to each host
@@ -90,8 +91,6 @@ type entry[C comparable] struct {
 	awaited bool // of a dial: somebody waits for it
 	yielded bool // of a dial: a crossing one of the peer's has a larger ID and was let in
 	crosses bool // of a server's connection: dials have yielded to it
-
-	others []wire.ID // that AddID has given it besides local; most have none
 
 	ignoresRefusal time.Duration // until then: of a dial that one of the peer's has crossed, and lost
 
@@ -170,8 +169,11 @@ func (r *Router[C]) AddID(local, another wire.ID) {
 		return
 	}
 	r.claim(another, e)
-	e.others = append(e.others, another)
-	r.others++
+	if r.others == nil {
+		r.others = make(map[wire.ID][]wire.ID)
+	}
+	r.others[local] = append(r.others[local], another)
+	r.given++
 }
 
 // RetireID takes an ID back that AddID has given: nothing goes to it any more, and nobody knows it.
@@ -181,8 +183,8 @@ func (r *Router[C]) RetireID(id wire.ID) {
 		return
 	}
 	delete(r.conns, id)
-	r.others--
-	e.others = slices.DeleteFunc(e.others, func(other wire.ID) bool { return other == id })
+	r.given--
+	r.others[e.local] = slices.DeleteFunc(r.others[e.local], func(other wire.ID) bool { return other == id })
 }
 
 // SetListening says whether somebody waits for connections.
@@ -302,7 +304,7 @@ func (r *Router[C]) GiveUp(local wire.ID) (waited bool) {
 }
 
 // Len is the number of connections.
-func (r *Router[C]) Len() int { return len(r.conns) - r.others }
+func (r *Router[C]) Len() int { return len(r.conns) - r.given }
 
 // Conns returns the connections in the order of their IDs.
 func (r *Router[C]) Conns() []C {
@@ -359,12 +361,14 @@ func (r *Router[C]) Remove(now time.Duration, local wire.ID, final FinalState) (
 		return false
 	}
 	delete(r.conns, local)
-	for _, id := range e.others {
+	others := r.others[local]
+	for _, id := range others {
 		delete(r.conns, id)
 	}
-	r.others -= len(e.others)
+	r.given -= len(others)
+	delete(r.others, local)
 	if e.state == evicted {
-		return // as if it had never been: its peer may open it again
+		return false // as if it had never been: its peer may open it again
 	}
 	var spent time.Duration
 	switch e.state {
@@ -391,7 +395,7 @@ func (r *Router[C]) Remove(now time.Duration, local wire.ID, final FinalState) (
 		peer:   e.peer,
 		next:   uint32(final.NextNumber),
 		code:   clampCode(final.Code),
-	}, e.others, final.Hold, spent)
+	}, others, final.Hold, spent)
 	if final.Fin && r.closed.find(now, local) != nil {
 		r.closed.ends[local] = end{final: final.Final, stop: final.Stop}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"example.com/ebb/internal/lab/simnet"
 	"example.com/ebb/internal/shaper"
+	"example.com/ebb/limits"
 	"example.com/ebb/pool"
 )
 
@@ -32,7 +33,7 @@ func BenchmarkFlush(b *testing.B) {
 	for name, total := range map[string]int64{"pool": 100 * mb, "pool without a total": pool.Unlimited} {
 		b.Run(name, func(b *testing.B) {
 			var s shaper.Shaper
-			s.Join(newPool(b, total, 0), 1)
+			s.Join(newPool(b, total, 0), limits.Peer{}, 1)
 			b.ReportAllocs()
 			for b.Loop() {
 				s.AppendSegments(now, f.Conn, buf[:0], len(buf))

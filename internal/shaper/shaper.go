@@ -8,19 +8,21 @@ package shaper
 import (
 	"time"
 
+	"example.com/ebb/internal/budget"
 	"example.com/ebb/internal/engine"
+	"example.com/ebb/limits"
 	"example.com/ebb/pool"
 )
 
 // Shaper is one connection's part in a pool. The zero value is in none, and lets everything pass.
-type Shaper struct{ member *pool.Member }
+type Shaper struct{ member *budget.Member }
 
 // Clock is one moment on two clocks: the engine's own, and that which all members of a pool share.
 type Clock struct{ Engine, Pool time.Duration }
 
-// Join makes the connection a member, with a weight that was checked. It must not be one.
-func (s *Shaper) Join(p *pool.Pool, weight int) {
-	m, err := p.Join(weight)
+// Join makes the connection a member among those of its peer, with a weight that was checked. It must not be one.
+func (s *Shaper) Join(p *pool.Pool, peer limits.Peer, weight int) {
+	m, err := (*budget.Pool)(p).Join(peer, weight)
 	if err != nil {
 		panic("BUG: a weight that was checked: " + err.Error())
 	}
@@ -59,14 +61,14 @@ func (s *Shaper) appendShare(now Clock, c *engine.Conn, dst []byte, max int) ([]
 	}
 	before := len(dst)
 	dst, train := c.AppendSegments(now.Engine, dst, max)
-	state := pool.Busy
+	state := budget.Busy
 	if len(dst) == before { // the engine is done: now it knows what holds it back
-		state = pool.Limited
+		state = budget.Limited
 		switch {
 		case c.Quiet():
-			state = pool.Idle
+			state = budget.Idle
 		case c.Limit() == engine.LimitPool:
-			state = pool.Throttled
+			state = budget.Throttled
 			c.WaitForBudget(now.Engine, now.Engine+sending.Wait(now.Pool, worth))
 		}
 	}
@@ -79,7 +81,7 @@ func (s *Shaper) openWindow(now Clock, c *engine.Conn) {
 	receiving := s.member.Receiving()
 	rate := receiving.Rate(now.Pool)
 	c.SetReceiveRate(now.Engine, rate)
-	if rate == pool.Unlimited {
+	if rate == budget.Unlimited {
 		return
 	}
 	want := c.WindowWanted(now.Engine)
@@ -92,12 +94,12 @@ func (s *Shaper) openWindow(now Clock, c *engine.Conn) {
 		}
 		granted = c.GrantWindow(now.Engine, taken, wait)
 	}
-	state := pool.Idle
+	state := budget.Idle
 	switch {
 	case c.WindowThrottled():
-		state = pool.Throttled
+		state = budget.Throttled
 	case granted > 0:
-		state = pool.Busy // the window is on its way, and its acknowledgement tells
+		state = budget.Busy // the window is on its way, and its acknowledgement tells
 	}
 	receiving.Report(now.Pool, taken, granted, state, c.UpdateInterval())
 }

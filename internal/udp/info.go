@@ -43,6 +43,8 @@ type Info struct {
 	// ReceiveErrors counts the errors of Read.
 	ReceiveErrors uint64
 	SendErrors    SendErrors
+	// Receives counts the calls of Receive. Each begins with a system call more than it brings batches.
+	Receives uint64
 	// Reported counts what Receivers got of ICMP's reports.
 	Reported uint64
 }
@@ -80,6 +82,7 @@ func (s *Socket) Info() Info {
 		Truncated:     s.counters.truncated.Load(),
 		Dropped:       uint64(s.counters.dropped.Load()),
 		ReceiveErrors: s.counters.receiveErrors.Load(),
+		Receives:      s.counters.receives.Load(),
 		SendErrors:    s.counters.sendErrors.load(),
 		Reported:      s.counters.reports.Load(),
 	}
@@ -93,6 +96,7 @@ func (s *Socket) Info() Info {
 type counters struct {
 	received, sent           trafficCounter
 	truncated, receiveErrors atomic.Uint64
+	receives                 atomic.Uint64
 	reports                  atomic.Uint64
 	dropped                  atomic.Uint32 // as the system counts
 	sendErrors               sendErrorCounter

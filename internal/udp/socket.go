@@ -191,6 +191,7 @@ type Receiver interface {
 // true, of those that were refused by the peer of a connected socket anywhere. After Interrupt it is ErrInterrupted, after Close
 // net.ErrClosed. The receiver must not call Close.
 func (s *Socket) Receive(r Receiver) error {
+	s.counters.receives.Add(1)
 	s.readMu.Lock()
 	err := net.ErrClosed
 	if !s.closed.Load() {

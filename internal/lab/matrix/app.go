@@ -61,11 +61,25 @@ func (c *chunks) write() {
 	}
 }
 
-// percentiles of how long the pieces took; those that never arrived have taken until now.
-func (c *chunks) percentiles() []Figure {
+// percentile of how long the pieces took, in ms; those that never arrived have taken until now.
+func (c *chunks) percentile(percent float64) float64 {
 	all := append([]float64(nil), c.took...)
 	for _, piece := range c.queue {
 		all = append(all, (c.flow.lab.Now()-piece.at).Seconds()*1000)
 	}
-	return []Figure{{"p50, ms", percentile(50, all)}, {"p95, ms", percentile(95, all)}}
+	return percentile(percent, all)
 }
+
+func (c *chunks) percentiles() []Figure {
+	return []Figure{{"p50, ms", c.percentile(50)}, {"p95, ms", c.percentile(95)}}
+}
+
+// open is a controller of a sender that asks nobody: a call of a steady rate.
+type open struct{ congestion.Base }
+
+// steadyRate makes controllers of senders whose applications keep a rate by themselves.
+func steadyRate(congestion.Params) congestion.Controller { return open{} }
+
+func (open) Window() int                    { return mb }
+func (open) PacingRate(time.Duration) int64 { return 0 }
+func (open) Stats() congestion.Stats        { return congestion.Stats{Name: "steady", Window: mb} }

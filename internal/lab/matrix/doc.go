@@ -9,7 +9,8 @@
 //
 //	go run ./cmd/ebb sim 4 --seeds 2 --congestion-control ledbat++
 //	go run ./cmd/ebb sim 6 --case "40 ms, 1 BDP" --seeds 1
-//	go run ./cmd/ebb sim --quick --seeds 1         (all rows, shortened)
+//	go run ./cmd/ebb sim --quick --seeds 1         (all rows, shortened, some with fewer cases)
+//	go run ./cmd/ebb sim N4 --traces DIR           (and recorded mobile links)
 //	go run ./cmd/ebb sim --list
 //
 // or with any [congestion.Factory], from Go:

@@ -29,6 +29,10 @@ type path struct {
 	aqm    *simnet.AQMConfig // manages the bottleneck's queue; its Rate and Limit are the path's
 	// out and back, if not nil, change the two directions further.
 	out, back func(*simnet.LinkConfig)
+	// probed says that the lab notes what a single packet would see: see lab.delays.
+	probed bool
+	// lowerEffort says that what ours sends is marked so (RFC 8622).
+	lowerEffort bool
 }
 
 // bdp is the path's bandwidth-delay product in bytes.
@@ -38,6 +42,7 @@ func (p path) bdp() int { return int(float64(p.rate) / 8 * p.rtt.Seconds()) }
 type lab struct {
 	*simnet.Sim
 	name  string
+	seed  uint64
 	path  path
 	out   *simnet.Link // the bottleneck
 	back  *simnet.Link
@@ -45,8 +50,10 @@ type lab struct {
 	flows []*flow
 
 	queue  []uint32 // at the bottleneck, µs, every queueStep
+	delays []uint32 // of a packet beyond propagation, jitter included, µs, every queueStep; only if probed
 	passed []int64  // bytes that have left the bottleneck, every flowStep
 
+	subject congestion.Factory
 	rng     *rand.Rand
 	buffer  []byte // zeroes to send
 	scratch []byte // what was received
@@ -55,7 +62,7 @@ type lab struct {
 // lab sets a path up. Those of one seed draw the same numbers.
 func (e *Env) lab(name string, p path) *lab {
 	l := &lab{
-		Sim: simnet.NewSim(e.Seed), name: name, path: p,
+		Sim: simnet.NewSim(e.Seed), name: name, seed: e.Seed, path: p, subject: e.Subject,
 		rng:    rand.New(rand.NewPCG(e.Seed, 7)),
 		buffer: make([]byte, 64<<10), scratch: make([]byte, 64<<10),
 	}
@@ -89,6 +96,9 @@ func (l *lab) sample() {
 		wait, passed = l.aqm.QueueDelay(now), l.aqm.Stats().Bytes
 	}
 	l.queue = append(l.queue, uint32(wait/time.Microsecond))
+	if l.path.probed {
+		l.delays = append(l.delays, uint32(l.out.Probe(now, len(l.delays))/time.Microsecond))
+	}
 	if now%flowStep == 0 {
 		l.passed = append(l.passed, passed)
 		for _, f := range l.flows {
@@ -235,6 +245,15 @@ func (f *flow) stop(at time.Duration) {
 // bulk makes a flow that always has something to send.
 func (l *lab) bulk(name string, factory congestion.Factory, at time.Duration) *flow {
 	return l.bulkWith(name, factory, at, flowOptions{})
+}
+
+// ebb is a bulk flow of ours, as pictures call it.
+func (l *lab) ebb(name string, at time.Duration) *flow {
+	f := l.bulk(name, l.subject, at)
+	if l.path.lowerEffort {
+		f.from.DSCP, f.to.DSCP = simnet.LE, simnet.LE
+	}
+	return f
 }
 
 func (l *lab) bulkWith(name string, factory congestion.Factory, at time.Duration, o flowOptions) *flow {

@@ -9,8 +9,8 @@ import (
 	"example.com/ebb/internal/lab/simnet"
 )
 
-// extraRows are those without a number. Most have no bar: nothing was promised, but a change should
-// be seen.
+// extraRows are those without a number. app and published have no bar: nothing was promised, but a change
+// should be seen.
 func extraRows() []Scenario {
 	return []Scenario{
 		{Row: "aqm", Title: "50 Mbit/s, 40 ms, 500 KB, 60 s: a managed queue, alone and beside CUBIC", Cases: aqmCases()},
@@ -23,26 +23,29 @@ func extraRows() []Scenario {
 	}
 }
 
+// aqmCases ask for what CUBIC has alone at such a queue, 95 % of the link, and that it keeps what row Q asks for. Where
+// each flow has a queue of its own nobody can yield: the bar is that CUBIC has half.
 func aqmCases() []Case {
 	var cases []Case
 	for _, q := range []struct {
 		name string
 		cfg  simnet.AQMConfig
+		keep Bar
 	}{
-		{"CoDel", simnet.AQMConfig{}},
-		{"CoDel, ECN", simnet.AQMConfig{ECN: true}},
-		{"FQ-CoDel", simnet.AQMConfig{Flows: 1024}},
-		{"FQ-CoDel, ECN", simnet.AQMConfig{Flows: 1024, ECN: true}},
+		{"CoDel", simnet.AQMConfig{}, about("keep, %", 92)},
+		{"CoDel, ECN", simnet.AQMConfig{ECN: true}, about("keep, %", 90)},
+		{"FQ-CoDel", simnet.AQMConfig{Flows: 1024}, atLeast("keep, %", 50)},
+		{"FQ-CoDel, ECN", simnet.AQMConfig{Flows: 1024, ECN: true}, atLeast("keep, %", 50)},
 	} {
 		p := path{rate: 50 * mbit, rtt: 40 * ms, buffer: 500 * kb, aqm: &q.cfg}
 		cases = append(cases,
-			Case{Name: q.name + ", alone", Measure: func(e *Env) []Figure {
+			Case{Name: q.name + ", alone", Bars: []Bar{about("link, %", 95), atMost("queue p95, ms", 8)}, Measure: func(e *Env) []Figure {
 				return e.alone(p, e.lasting(60*second, 15*second))
 			}},
 			duel{
 				path: p, rival: cubic.Unpaced(), ours: 1, oursAt: 5 * second,
 				leave: 60 * second, length: 60 * second, quick: 25 * second,
-			}.against(q.name+", CUBIC first", nil))
+			}.against(q.name+", CUBIC first", []Bar{q.keep}))
 	}
 	return cases
 }
@@ -97,31 +100,42 @@ func idleThenBusy(e *Env) []Figure {
 }
 
 func edgeCases() []Case {
-	alone := func(name string, p path, full, quick time.Duration) Case {
-		return Case{Name: name, Measure: func(e *Env) []Figure { return e.alone(p, e.lasting(full, quick)) }}
+	alone := func(name string, p path, full, quick time.Duration, bars ...Bar) Case {
+		return Case{Name: name, Bars: bars, Measure: func(e *Env) []Figure { return e.alone(p, e.lasting(full, quick)) }}
+	}
+	beside := func(name string, p path, oursAt, length, quick time.Duration, keep float64) Case {
+		return duel{
+			path: p, rival: cubic.Unpaced(), ours: 1, oursAt: oursAt, leave: length, length: length, quick: quick,
+		}.against(name, []Bar{about("keep, %", keep)})
+	}
+	with := func(rtt time.Duration, buffer int, change func(*simnet.LinkConfig)) path {
+		return path{rate: 50 * mbit, rtt: rtt, buffer: buffer, out: change}
 	}
 	lossy := func(loss float64) path {
-		return path{rate: 50 * mbit, rtt: 50 * ms, buffer: 312 * kb, out: func(c *simnet.LinkConfig) { c.Loss = loss }}
+		return with(50*ms, 312*kb, func(c *simnet.LinkConfig) { c.Loss = loss })
 	}
 	return []Case{
-		alone("500 ms, 20 Mbit/s, 1 MB", path{rate: 20 * mbit, rtt: 500 * ms, buffer: mb}, 120*second, 30*second),
-		alone("1 Mbit/s, 40 ms, 64 KB", path{rate: mbit, rtt: 40 * ms, buffer: 64 * kb}, 120*second, 30*second),
-		alone("5 % loss, 50 Mbit/s, 50 ms", lossy(0.05), 60*second, 20*second),
-		alone("10 % loss, 50 Mbit/s, 50 ms", lossy(0.10), 60*second, 20*second),
-		alone("30 ms jitter, 50 Mbit/s, 40 ms", path{rate: 50 * mbit, rtt: 40 * ms, buffer: 500 * kb, out: func(c *simnet.LinkConfig) { c.Jitter = 30 * ms }}, 60*second, 20*second),
-		alone("wireless, departures every 4 ms", path{rate: 50 * mbit, rtt: 20 * ms, buffer: 500 * kb, out: func(c *simnet.LinkConfig) { c.Aggregate = 4 * ms }}, 60*second, 20*second),
-		duel{
-			path: path{rate: 1000 * mbit, rtt: 20 * ms, buffer: 2500 * kb}, rival: cubic.Unpaced(), ours: 1, oursAt: 2 * second,
-			leave: 40 * second, length: 40 * second, quick: 14 * second,
-		}.against("1 Gbit/s, 20 ms, 1 BDP, CUBIC first", nil),
-		duel{
-			path: path{rate: 50 * mbit, rtt: 40 * ms, buffer: 15 * kb}, rival: cubic.Unpaced(), ours: 1, oursAt: 5 * second,
-			leave: 60 * second, length: 60 * second, quick: 25 * second,
-		}.against("10 packets of buffer, 50 Mbit/s, CUBIC first", nil),
-		{Name: "32 flows, 50 Mbit/s, 40 ms", Measure: func(e *Env) []Figure {
-			return many(e, 32, e.lasting(120*second, 25*second))
-		}},
-		{Name: "two flows, receivers at ±200 ppm", Measure: skewedPair},
+		alone("500 ms, 20 Mbit/s, 1 MB", path{rate: 20 * mbit, rtt: 500 * ms, buffer: mb}, 120*second, 30*second,
+			atLeast("link, %", 97), atMost("queue p95, ms", 8)),
+		alone("1 Mbit/s, 40 ms, 64 KB", path{rate: mbit, rtt: 40 * ms, buffer: 64 * kb}, 120*second, 30*second,
+			atLeast("link, %", 97), atMost("queue p95, ms", 40)),
+		alone("5 % loss, 50 Mbit/s, 50 ms", lossy(0.05), 60*second, 20*second, about("link, %", 70)),
+		alone("10 % loss, 50 Mbit/s, 50 ms", lossy(0.10), 60*second, 20*second, about("link, %", 50)),
+		alone("30 ms jitter, 50 Mbit/s, 40 ms", with(40*ms, 500*kb, func(c *simnet.LinkConfig) { c.Jitter = 30 * ms }),
+			60*second, 20*second, Bar{Figure: "link, %", Median: 97, Worst: 85}),
+		alone("wireless, departures every 4 ms", with(20*ms, 500*kb, func(c *simnet.LinkConfig) { c.Aggregate = 4 * ms }),
+			60*second, 20*second, about("link, %", 98), atMost("queue p95, ms", 19)),
+		alone("mobile, grants of 1 to 10 ms, a tenth repeated", with(50*ms, 500*kb, func(c *simnet.LinkConfig) { c.Schedule = simnet.Grants{Fail: 0.1} }),
+			60*second, 20*second, about("link, %", 95), atMost("queue p95, ms", 25)),
+		beside("1 Gbit/s, 20 ms, 1 BDP, CUBIC first", path{rate: 1000 * mbit, rtt: 20 * ms, buffer: 2500 * kb},
+			2*second, 40*second, 14*second, 95),
+		beside("10 packets of buffer, 50 Mbit/s, CUBIC first", path{rate: 50 * mbit, rtt: 40 * ms, buffer: 15 * kb},
+			5*second, 60*second, 25*second, 85),
+		{
+			Name: "32 flows, 50 Mbit/s, 40 ms", Bars: []Bar{{Figure: "Jain", Median: 0.95, Worst: 0.90}, atMost("queue p95, ms", 70)},
+			Measure: func(e *Env) []Figure { return many(e, 32, e.lasting(120*second, 25*second)) },
+		},
+		{Name: "two flows, receivers at ±200 ppm", Bars: []Bar{atLeast("Jain", 0.99)}, Measure: skewedPair},
 	}
 }
 

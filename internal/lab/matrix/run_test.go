@@ -62,14 +62,14 @@ func TestBadControllersMiss(t *testing.T) {
 		met    map[string]string
 	}{
 		{"greedy", Plan{Subject: packets(900)},
-			map[string]string{"1": "queue p95, ms", "4": "keep, %", "7": "keep, %", "21": "lost, %"},
+			map[string]string{"1": "queue p95, ms", "4": "keep, %", "7": "keep, %", "21": "lost, %", "N1": "own queue p95, ms", "N2": "own queue p95, ms"},
 			map[string]string{"1": "link, %"}},
 		{"timid", Plan{Subject: packets(2)},
-			map[string]string{"1": "link, %", "4": "85 % regained after, s", "7": "link, %", "21": "link, %"},
+			map[string]string{"1": "link, %", "4": "85 % regained after, s", "7": "link, %", "21": "link, %", "N1": "link, %", "N2": "link, %"},
 			map[string]string{"1": "queue p95, ms", "4": "keep, %"}},
 	} {
 		c.plan.Seeds, c.plan.Quick = 1, true
-		results := mustRun(t, c.plan, mustSelect(t, "1", "4", "7", "21"))
+		results := mustRun(t, c.plan, Daily(mustSelect(t, "1", "4", "7", "21", "N1", "N2")))
 		for _, word := range []struct {
 			want map[string]string
 			met  bool
@@ -171,7 +171,7 @@ func TestSelect(t *testing.T) {
 		}
 		names[c.String()] = true
 	}
-	for _, row := range strings.Fields("1 2 3 4 5 6 7 9 10 11 12 13 14 15 16 17 18 19 20 21 aqm app edge published relay lossless spiral") {
+	for _, row := range strings.Fields("1 2 3 4 5 6 7 9 10 11 12 13 14 15 16 17 18 19 20 21 aqm app edge published relay lossless spiral N1 N2 N3 N4 N5 N6 N7 N8 F Y Q LE") {
 		if !rows[row] {
 			t.Errorf("no row %s", row)
 		}

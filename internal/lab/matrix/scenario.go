@@ -14,6 +14,8 @@ type Case struct {
 	Row  string // the scenario it belongs to: "6"
 	Name string // what distinguishes it from the scenario's other cases; may be empty
 	Bars []Bar
+	// Full says that the case is left out of a quick run of everything.
+	Full bool
 	// Measure runs the set-up once.
 	Measure func(*Env) []Figure
 }
@@ -65,6 +67,9 @@ func (b Bar) met(median, worst float64) bool {
 // atLeast is a bar for the median and the worst seed alike.
 func atLeast(figure string, bound float64) Bar { return Bar{figure, false, bound, bound} }
 
+// about is a bar for a share in percent: the worst seed may be five points below it.
+func about(figure string, bound float64) Bar { return Bar{figure, false, bound, bound - 5} }
+
 // atMost likewise.
 func atMost(figure string, bound float64) Bar { return Bar{figure, true, bound, bound} }
 
@@ -86,9 +91,11 @@ func (e *Env) lasting(full, quick time.Duration) time.Duration {
 	return full
 }
 
-// Scenarios is the matrix in the order of its rows, then what has no bar.
-func Scenarios() []Scenario {
-	all := slices.Concat(aloneRows(), yieldRows(), fairRows(), lossRows(), pathRows(), extraRows())
+// Scenarios is the matrix in the order of its rows, then those with a name. Rows with mobile links have generated
+// traces, and those that are given.
+func Scenarios(recorded ...Recording) []Scenario {
+	all := slices.Concat(aloneRows(), yieldRows(), fairRows(), lossRows(), pathRows(),
+		noiseRows(), changeRows(), mobileRows(recorded), besideRows(recorded), extraRows())
 	slices.SortStableFunc(all, func(a, b Scenario) int { return rank(a.Row) - rank(b.Row) })
 	for i := range all {
 		for j := range all[i].Cases {
@@ -98,19 +105,29 @@ func Scenarios() []Scenario {
 	return all
 }
 
-// rank orders rows: by number, then those with a name.
+// rank orders rows: by number, then N1 and so on, then those with a name.
 func rank(row string) int {
 	n := 0
-	if _, err := fmt.Sscanf(row, "%d", &n); err != nil {
-		return 1000
+	if _, err := fmt.Sscanf(row, "%d", &n); err == nil {
+		return n
 	}
-	return n
+	if _, err := fmt.Sscanf(row, "N%d", &n); err == nil {
+		return 100 + n
+	}
+	return 1000
+}
+
+// Daily is the cases that a quick run of everything has.
+func Daily(cases []Case) []Case {
+	return slices.DeleteFunc(slices.Clone(cases), func(c Case) bool { return c.Full })
 }
 
 // Select returns the cases of the rows with the given names, of all rows if there are none. It
 // fails for a name that no row has.
-func Select(rows ...string) ([]Case, error) {
-	scenarios := Scenarios()
+func Select(rows ...string) ([]Case, error) { return SelectFrom(Scenarios(), rows...) }
+
+// SelectFrom is Select among the given scenarios.
+func SelectFrom(scenarios []Scenario, rows ...string) ([]Case, error) {
 	for _, row := range rows {
 		if !slices.ContainsFunc(scenarios, func(s Scenario) bool { return s.Row == row }) {
 			var names []string

@@ -1,12 +1,16 @@
 package matrix
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Trace is what happened on a path, for a picture. Series begin at time 0.
 type Trace struct {
 	Name  string
 	Step  time.Duration // between the values of Queue and Window
-	Queue []float64     // wait at the bottleneck, ms
+	Queue []float64     // wait at the bottleneck, ms: the longest in the Step that begins there
 	Flows []FlowTrace
 
 	RateStep time.Duration // between the values of Rate
@@ -27,15 +31,25 @@ func traces(labs []*lab) []Trace {
 	var all []Trace
 	for _, l := range labs {
 		t := Trace{Name: l.name, Step: flowStep, RateStep: rateStep}
-		for i := 0; i < len(l.queue); i += int(flowStep / queueStep) {
-			t.Queue = append(t.Queue, float64(l.queue[i])/1000)
+		// The longest, as a link that sends at regular times would show any one of its phases.
+		for part := range slices.Chunk(l.queue, int(flowStep/queueStep)) {
+			t.Queue = append(t.Queue, float64(slices.Max(part))/1000)
 		}
 		for _, f := range l.flows {
 			t.Flows = append(t.Flows, f.trace())
 		}
+		slices.SortStableFunc(t.Flows, func(a, b FlowTrace) int { return rivalry(a.Name) - rivalry(b.Name) })
 		all = append(all, t)
 	}
 	return all
+}
+
+// rivalry is 0 for a flow of ours and 1 for another: pictures have ours first, in the same colour everywhere.
+func rivalry(name string) int {
+	if strings.HasPrefix(name, "Ebb") || name == "ours" {
+		return 0
+	}
+	return 1
 }
 
 func (f *flow) trace() FlowTrace {

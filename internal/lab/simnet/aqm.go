@@ -23,6 +23,10 @@ type AQMConfig struct {
 	Target, Interval time.Duration
 	// Flows is the number of queues of FQ-CoDel; 0 or less: one, CoDel.
 	Flows int
+	// Bands is two queues instead of CoDel, by the class of a datagram: LE (RFC 8622) and CS1 wait in the lower one,
+	// which is served when the upper one is empty, and otherwise gets a twentieth. Limit is each one's, and drops
+	// the newest; Target, Interval, Flows and ECN do not count.
+	Bands bool
 	// ECN marks what can be marked instead of dropping it (RFC 8289 section
 	// 5.4, RFC 8290 section 4.2).
 	ECN bool
@@ -44,6 +48,7 @@ type AQM struct {
 	cfg   AQMConfig
 	stats AQMStats
 
+	bands    *bands // instead of the queues; nil: there are none
 	queues   []flowQueue
 	newQueue []*flowQueue // those that got something when empty, to be served first
 	oldQueue []*flowQueue
@@ -70,6 +75,9 @@ func (s *Sim) NewAQM(cfg AQMConfig) *AQM {
 		cfg.Interval = 100 * time.Millisecond
 	}
 	q := &AQM{sim: s, cfg: cfg, queues: make([]flowQueue, max(cfg.Flows, 1))}
+	if cfg.Bands {
+		q.bands = &bands{}
+	}
 	q.finished = q.complete
 	return q
 }
@@ -92,6 +100,10 @@ func (st *Station) RouteThrough(to *Station, q *AQM, l *Link) { st.route(to, l, 
 
 // enqueue takes a datagram, which is the AQM's from here on.
 func (q *AQM) enqueue(p *simPacket) {
+	if q.bands != nil {
+		q.enqueueBand(p)
+		return
+	}
 	f := &q.queues[q.index(p)]
 	if q.cfg.Limit > 0 && q.bytes+p.size() > q.cfg.Limit && len(q.queues) == 1 {
 		q.drop(p)
@@ -177,6 +189,9 @@ func (q *AQM) complete() {
 // next takes the next datagram out of the queues: those that are new before the
 // others, each while it has credit (RFC 8290 section 4.2).
 func (q *AQM) next() *simPacket {
+	if q.bands != nil {
+		return q.nextBand()
+	}
 	for {
 		fresh := len(q.newQueue) > 0
 		list := &q.oldQueue

@@ -23,6 +23,19 @@ const (
 	rollRule // the first of a link's rules; the others follow
 )
 
+// The streams that came later: far from those of the rules.
+const (
+	rollFreeJitter roll = 1<<32 + iota
+	rollProbe           // and one behind it
+	rollProbeFree
+	rollSlot
+	rollRepeat
+	rollLevel
+	rollPause
+	rollPauseLength
+	rollBusy
+)
+
 // dice draws without state: the number for the n-th datagram depends on the
 // seed, the purpose and n.
 type dice struct{ seed uint64 }

@@ -4,10 +4,14 @@
 // and everything that can happen to a datagram on the way. It has no clock; it
 // is told the time and answers when each datagram arrives, so that two
 // connections on one goroutine can be replayed bit for bit. A Rule of a link is
-// for some datagrams, or for some time, only.
+// for some datagrams, or for some time, only. A Schedule says when its bottleneck
+// may send: in aggregates as Wi-Fi, in grants as a mobile link, at rates that
+// change, or as a Trace was recorded or Mobile makes one up.
 //
 // Sim runs endpoints over links on that one goroutine. Its stations may be paused,
-// killed, and put behind a SimNAT; they are told what ICMP reports.
+// killed, kept from running now and then, and put behind a SimNAT. They are told
+// what ICMP reports. Their datagrams may pass an AQM, which may know classes of
+// service.
 //
 // Network puts links between hosts and gives each host sockets that implement
 // [net.PacketConn]; NAT puts hosts behind an address translator. They use the

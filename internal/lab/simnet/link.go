@@ -32,11 +32,18 @@ type LinkConfig struct {
 	// Jitter is the largest extra delay, uniform from zero. It keeps the order:
 	// a datagram waits for the one before it.
 	Jitter time.Duration
+	// FreeJitter is the largest extra delay, uniform from zero, of one datagram
+	// apart from the others: a later one may overtake it.
+	FreeJitter time.Duration
+	// Schedule, if not nil, says when the bottleneck may send; otherwise it does so
+	// whenever something is queued. What a Schedule has let go is not queued.
+	Schedule Schedule
 	// Policer drops what exceeds a token bucket, before the bottleneck.
 	Policer Policer
 	// Aggregate is the time between two departures from the bottleneck: what
 	// it has served leaves together at the next multiple, as from a radio
 	// that sends several packets at a time. 0 or less: each leaves when served.
+	// It needs no rate and draws nothing; a link that waits its turn has Aggregates.
 	Aggregate time.Duration
 	// Loss is the fraction lost independently of each other. They do not use
 	// the bottleneck.
@@ -143,6 +150,7 @@ type Link struct {
 	// carried so that rounding does not add up.
 	free time.Duration
 	part uint64
+	play schedulePlay
 	last time.Duration // latest arrival of those that keep the order
 	late time.Duration // latest arrival of those that a Rule made late
 
@@ -152,7 +160,9 @@ type Link struct {
 
 // NewLink makes an idle link.
 func NewLink(cfg LinkConfig, seed uint64) *Link {
-	return &Link{cfg: cfg, rolls: dice{seed: seed}, bucket: newTokenBucket(cfg.Policer), matched: make([]int, len(cfg.Rules))}
+	l := &Link{cfg: cfg, rolls: dice{seed: seed}, bucket: newTokenBucket(cfg.Policer), matched: make([]int, len(cfg.Rules))}
+	l.play.begin(0, cfg.Schedule, l.rolls)
+	return l
 }
 
 // Config is the configuration in force.
@@ -163,9 +173,13 @@ func (l *Link) Stats() LinkStats { return l.stats }
 
 // SetConfig changes the link from now on. What is queued counts as queued for
 // the new rate too; the arrivals that Send has announced stand, and what is
-// sent later does not overtake them.
+// sent later does not overtake them. On a Schedule what is queued leaves when it
+// would have, and a new one begins behind it.
 func (l *Link) SetConfig(now time.Duration, cfg LinkConfig) {
-	if cfg.Rate != l.cfg.Rate {
+	if cfg.Schedule != l.cfg.Schedule {
+		l.free = max(l.free, l.play.taken)
+		l.play.begin(max(now, l.free), cfg.Schedule, l.rolls)
+	} else if cfg.Rate != l.cfg.Rate && l.play.playing == nil {
 		queued := l.Queued(now)
 		l.cfg.Rate = cfg.Rate
 		l.free, l.part = now, 0
@@ -178,6 +192,9 @@ func (l *Link) SetConfig(now time.Duration, cfg LinkConfig) {
 // Queued is the number of bytes at the bottleneck, Overhead and what remains
 // of the datagram on the wire included.
 func (l *Link) Queued(now time.Duration) int {
+	if l.play.playing != nil {
+		return l.play.queued(now)
+	}
 	if l.cfg.Rate <= 0 || l.free <= now {
 		return 0
 	}
@@ -192,7 +209,22 @@ func (l *Link) Queued(now time.Duration) int {
 // QueueDelay is how long a datagram sent now would wait for the bottleneck,
 // its own serialisation excluded.
 func (l *Link) QueueDelay(now time.Duration) time.Duration {
+	if l.play.playing != nil {
+		return l.play.next(now, l.cfg.Rate) - now
+	}
 	return max(l.free-now, 0)
+}
+
+// Probe is by how much more than Delay a small datagram would be under way that were sent now and met with nothing
+// else: it waits for the bottleneck, and jitter delays it. n numbers the draws, which are its own.
+func (l *Link) Probe(now time.Duration, n int) time.Duration {
+	left := now + l.QueueDelay(now)
+	if l.play.playing != nil {
+		left += l.play.playing.late()
+	}
+	left = l.aggregate(left)
+	at := max(left+max(l.cfg.Delay, 0)+l.rolls.upTo(rollProbe, n, l.cfg.Jitter), l.last)
+	return at + l.rolls.upTo(rollProbeFree, n, l.cfg.FreeJitter) - now - max(l.cfg.Delay, 0)
 }
 
 // Send puts one datagram on the link and returns its arrivals: none if it is
@@ -233,7 +265,8 @@ func (l *Link) pass(p Packet) (f fate) {
 		return f
 	}
 	l.stats.Delivered++
-	at := l.transit(p.N, l.serialise(p.At, p.Size), r.late)
+	left, late := l.serialise(p.At, p.Size)
+	at := l.transit(p.N, left, late, r.late)
 	f.n = 1
 	f.arrivals[0] = l.arrival(at, &p, rollCorrupt)
 	if l.rolls.chance(rollDuplicate, p.N, l.cfg.Duplicate) {
@@ -289,20 +322,32 @@ func (l *Link) full(now time.Duration, size int) bool {
 	if l.cfg.Queue <= 0 {
 		return false
 	}
-	return l.free > now && l.Queued(now)+size > l.cfg.Queue
+	waits := l.free > now
+	if l.play.playing != nil {
+		waits = l.play.taken > now
+	}
+	return waits && l.Queued(now)+size > l.cfg.Queue
 }
 
 // serialise passes size bytes through the bottleneck and returns when the last
-// of them leaves it, rounded down to a nanosecond.
-func (l *Link) serialise(now time.Duration, size int) time.Duration {
-	if l.free < now {
-		l.free, l.part = now, 0
+// of them leaves it, rounded down to a nanosecond, and how late its Schedule lets
+// them arrive.
+func (l *Link) serialise(now time.Duration, size int) (left, late time.Duration) {
+	var began time.Duration
+	if l.play.playing != nil {
+		began, left, late = l.play.send(now, size, l.cfg.Rate)
+	} else {
+		if l.free < now {
+			l.free, l.part = now, 0
+		}
+		began = l.free
+		l.occupy(size)
+		left = l.free
 	}
-	l.stats.MaxQueueDelay = max(l.stats.MaxQueueDelay, l.free-now)
-	l.occupy(size)
+	l.stats.MaxQueueDelay = max(l.stats.MaxQueueDelay, began-now)
 	l.stats.Bytes += int64(size)
 	l.stats.MaxQueue = max(l.stats.MaxQueue, l.Queued(now))
-	return l.free
+	return left, late
 }
 
 // occupy keeps the bottleneck busy for size bytes more.
@@ -324,12 +369,19 @@ func serialisation(size int, rate int64, part uint64) (time.Duration, uint64) {
 	return time.Duration(ns), rest
 }
 
-// transit is the way from the bottleneck to the far end, late by what a Rule adds.
-func (l *Link) transit(number int, left, late time.Duration) time.Duration {
+// aggregate is when what is served at a time leaves.
+func (l *Link) aggregate(served time.Duration) time.Duration {
 	if a := l.cfg.Aggregate; a > 0 {
-		left = (left + a - 1) / a * a
+		return (served + a - 1) / a * a
 	}
-	at := left + max(l.cfg.Delay, 0) + l.rolls.upTo(rollJitter, number, l.cfg.Jitter)
+	return served
+}
+
+// transit is the way from the bottleneck to the far end, late by what the Schedule and what a Rule adds. Nothing
+// overtakes what the Schedule has made late.
+func (l *Link) transit(number int, left, held, late time.Duration) time.Duration {
+	left = l.aggregate(left)
+	at := left + held + max(l.cfg.Delay, 0) + l.rolls.upTo(rollJitter, number, l.cfg.Jitter)
 	if l.rolls.chance(rollReorder, number, l.cfg.Reorder) {
 		by := l.cfg.ReorderBy
 		if by <= 0 {
@@ -340,6 +392,7 @@ func (l *Link) transit(number int, left, late time.Duration) time.Duration {
 		l.last = max(l.last, at)
 		at = l.last
 	}
+	late += l.rolls.upTo(rollFreeJitter, number, l.cfg.FreeJitter)
 	at += late
 	if at < max(l.last, l.late) {
 		l.stats.Reordered++

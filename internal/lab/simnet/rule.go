@@ -36,6 +36,7 @@ type Packet struct {
 	At      time.Duration // when it came to the link
 	Size    int           // of the IP packet, in bytes: payload and Overhead
 	ECN     endpoint.ECN
+	DSCP    uint8  // class of service
 	Payload []byte // borrowed
 
 	// Segments is how many datagrams were sent as one train, and Train how large that is before it is cut up, as
@@ -49,6 +50,11 @@ type Packet struct {
 // Marked matches datagrams with an ECN codepoint.
 func Marked(ecn endpoint.ECN) func(Packet) bool {
 	return func(p Packet) bool { return p.ECN == ecn }
+}
+
+// InClass matches datagrams of a class of service.
+func InClass(dscp uint8) func(Packet) bool {
+	return func(p Packet) bool { return p.DSCP == dscp }
 }
 
 // Smaller matches datagrams whose IP packet has less than size bytes.

@@ -41,6 +41,7 @@ type simPacket struct {
 	nat    *SimNAT // where it comes to instead
 	sender *Station
 	ecn    endpoint.ECN
+	dscp   uint8
 	train  train
 	icmp   ICMPCode // what it reports; 0: it is a datagram
 
@@ -160,6 +161,8 @@ type Station struct {
 	// Pool, if not nil, is the budget that the connections share from now on, with their weight.
 	Pool   *pool.Pool
 	Weight int
+	// DSCP is the class of service of every datagram that the station sends (RFC 2474), from 0 to 63.
+	DSCP uint8
 
 	sim      *Sim
 	endpoint *endpoint.Endpoint[*Flow]
@@ -359,7 +362,7 @@ func (st *Station) send(to netip.AddrPort, b []byte, ecn endpoint.ECN, t train) 
 			return
 		}
 	}
-	st.dispatch(b, simPacket{from: from, dst: to, ecn: ecn, train: t})
+	st.dispatch(b, simPacket{from: from, dst: to, ecn: ecn, dscp: st.DSCP, train: t})
 }
 
 // dispatch sends a packet to its destination, by the link there or through the station's own NAT.
@@ -395,7 +398,7 @@ func (r route) carry(p *simPacket) {
 
 // carry sends a packet over the link. It is the Sim's from here on.
 func (l *Link) carry(s *Sim, p *simPacket) {
-	f := l.pass(Packet{At: s.now, Payload: p.b, ECN: p.ecn, Segments: p.train.segments, Train: p.train.bytes, ICMP: p.icmp})
+	f := l.pass(Packet{At: s.now, Payload: p.b, ECN: p.ecn, DSCP: p.dscp, Segments: p.train.segments, Train: p.train.bytes, ICMP: p.icmp})
 	if f.n == 0 {
 		if f.report != 0 && p.icmp == 0 { // RFC 1122 section 3.2.2: none about a report
 			s.deliver(f.reportAt, s.copyOf(quote(p.b), simPacket{from: p.dst, dst: p.from, to: p.sender, icmp: f.report}))

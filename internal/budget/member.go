@@ -1,28 +1,32 @@
-package pool
+package budget
 
 import (
-	"fmt"
 	"sync/atomic"
 	"time"
+
+	"example.com/ebb/limits"
 )
 
 // Member is one connection's place in a pool. Close may be called by any goroutine; everything else, on its
 // sides too, by one at a time.
 type Member struct {
 	pool          *Pool
+	peer          *peer
 	closed        atomic.Bool
 	send, receive Side
 }
 
-// Join registers a connection with a weight, 1 to MaxWeight; 0 stands for 1. Its owner closes the
+// Join registers a connection with a peer, with a weight of 1 to MaxWeight; 0 stands for 1. Its owner closes the
 // member when the connection ends, however it does.
-func (p *Pool) Join(weight int) (*Member, error) {
-	if weight < 0 || weight > MaxWeight {
-		return nil, fmt.Errorf("pool: a weight of %d: want 1 to %d, or 0 for 1", weight, MaxWeight)
+func (p *Pool) Join(key limits.Peer, weight int) (*Member, error) {
+	if err := checkWeight(weight); err != nil {
+		return nil, err
 	}
-	m := &Member{pool: p}
-	m.send.join(m, &p.send, int64(max(weight, 1)))
-	m.receive.join(m, &p.receive, int64(max(weight, 1)))
+	w := int64(max(weight, 1))
+	m := &Member{pool: p, peer: p.enter(key)}
+	m.peer.admit(w)
+	m.send.join(m, &m.peer.send, w)
+	m.receive.join(m, &m.peer.receive, w)
 	return m, nil
 }
 
@@ -33,12 +37,11 @@ func (m *Member) Close() {
 	}
 	for _, s := range []*Side{&m.send, &m.receive} {
 		s.budget.members.remove(s.weight)
+		s.account.members.remove(s.weight)
 		s.release()
 	}
+	m.pool.leave(m.peer)
 }
-
-// Pool is the pool that the member joined.
-func (m *Member) Pool() *Pool { return m.pool }
 
 // Rate is what the member may send now, in bytes per second; see Side.Rate.
 func (m *Member) Rate(now time.Duration) int64 { return m.send.Rate(now) }
@@ -63,18 +66,20 @@ const (
 // Side is a member's part in one budget.
 type Side struct {
 	budget      *budget
+	account     *account // its peer's
 	member      *Member
 	weight      int64
-	throttled   atomic.Bool   // it is among the budget's throttled members
+	throttled   atomic.Bool   // it is among its peer's throttled members
 	throttledAt time.Duration // when it was last found to be
-	metered     ownMeter      // its part of budget.others
+	metered     ownMeter      // its part of what is metered of its peer
 	place       place         // where it waits for the common bucket
 	pushed      int           // bytes that Take has taken before others who wait
 }
 
-func (s *Side) join(m *Member, b *budget, weight int64) {
-	s.member, s.budget, s.weight = m, b, weight
-	b.members.add(weight)
+func (s *Side) join(m *Member, a *account, weight int64) {
+	s.member, s.account, s.budget, s.weight = m, a, a.budget, weight
+	a.members.add(weight)
+	a.budget.members.add(weight)
 }
 
 // Rate is the side's share now, in bytes per second: what it may use if it is throttled, or would get if
@@ -84,7 +89,7 @@ func (s *Side) Rate(now time.Duration) int64 { return s.budget.rate(now, s) }
 // Take takes up to n bytes, less than 2^32, of the budget's common bucket, and returns how many it got. Report
 // must follow. Who is throttled gets nothing as long as others wait whose turn is before.
 func (s *Side) Take(now time.Duration, n int) int {
-	l := s.budget.limits.Load()
+	l := s.budget.totals.Load()
 	if !l.limited() {
 		return n
 	}
@@ -105,7 +110,7 @@ func (s *Side) Take(now time.Duration, n int) int {
 // mayTake reports whether the side need not wait for others, and how far it may go into debt then. It need not if it is
 // below its share: with an overdraft, a member that needs less does not wait behind those that want more. Nor if the
 // bucket holds enough for all whose turn is before. A full bucket is for whoever comes: those before do not.
-func (s *Side) mayTake(now time.Duration, l *limits, f flow) (overdraft time.Duration, ok bool) {
+func (s *Side) mayTake(now time.Duration, l *totals, f flow) (overdraft time.Duration, ok bool) {
 	if !s.throttled.Load() {
 		return f.overdraft(), true
 	}
@@ -120,7 +125,7 @@ func (s *Side) mayTake(now time.Duration, l *limits, f flow) (overdraft time.Dur
 // Report says what became of the bytes that Take took: used bytes have left, which may be more. A side
 // stays among the throttled for interval, its update interval, after it was last reported so.
 func (s *Side) Report(now time.Duration, taken, used int, state State, interval time.Duration) {
-	l := s.budget.limits.Load()
+	l := s.budget.totals.Load()
 	if !l.limited() {
 		s.release()
 		return
@@ -129,7 +134,7 @@ func (s *Side) Report(now time.Duration, taken, used int, state State, interval 
 		s.settle(now, l, taken, used, state)
 	}
 	if used > 0 && !s.throttled.Load() {
-		s.budget.others.add(now, used)
+		s.account.add(now, used)
 		s.metered.add(now, used)
 	}
 	switch {
@@ -143,7 +148,7 @@ func (s *Side) Report(now time.Duration, taken, used int, state State, interval 
 
 // settle gives back what was not used, or takes what was used beyond, and ends the wait of a side that has had its
 // turn, or has nothing to wait for. A few bytes that nothing delays, beside what was taken, are no turn.
-func (s *Side) settle(now time.Duration, l *limits, taken, used int, state State) {
+func (s *Side) settle(now time.Duration, l *totals, taken, used int, state State) {
 	f := s.budget.flow(now, l)
 	if used != taken {
 		s.budget.common.spend(now, f, used-taken)
@@ -164,7 +169,7 @@ func (s *Side) settle(now time.Duration, l *limits, taken, used int, state State
 // common bucket holds them, and it is the side's turn. It keeps its turn until it has used what was taken, or reports
 // that it is not throttled.
 func (s *Side) Wait(now time.Duration, n int) time.Duration {
-	l := s.budget.limits.Load()
+	l := s.budget.totals.Load()
 	if !l.limited() {
 		return 0
 	}
@@ -184,7 +189,7 @@ func (s *Side) throttle() {
 	if s.throttled.Load() {
 		return
 	}
-	s.budget.throttled.add(s.weight)
+	s.account.throttle(s.weight)
 	s.throttled.Store(true)
 	if s.member.closed.Load() {
 		s.release()
@@ -194,6 +199,6 @@ func (s *Side) throttle() {
 // release takes the side off the throttled, if it is there.
 func (s *Side) release() {
 	if s.throttled.Load() && s.throttled.Swap(false) {
-		s.budget.throttled.remove(s.weight)
+		s.account.release(s.weight)
 	}
 }

@@ -1,4 +1,4 @@
-package pool
+package budget
 
 // Unlimited is the total, and the rate, of a pool that limits nobody. Any negative value means the same.
 const Unlimited int64 = -1
@@ -24,6 +24,9 @@ type division struct {
 // n·min if that is more. rest is at most MaxTotal and a weight at most MaxWeight, so nothing
 // overflows.
 func (d division) share(weight int64) int64 {
+	if d.n == 1 && d.weights == weight {
+		return max(d.rest, d.min) // the same, without a division
+	}
 	spare := d.rest - d.n*d.min
 	if spare <= 0 || d.weights <= 0 {
 		return d.min

@@ -1,0 +1,108 @@
+package ebb
+
+import core "example.com/ebb/internal/endpoint"
+
+// This file does what follows from news of a connection. Most of it is done at once, by whoever brings the news, also within a
+// Receive: that ends no read, and costs no system call. Two things must wait until the socket is not being read. One is to
+// close it, which waits for the Receive to end. The other is to call the application, which may do that.
+
+// event is what is left to be done about a connection when the socket is not being read.
+type event struct {
+	conn  *conn
+	what  core.Topic
+	noted bool // only conclude is left
+}
+
+// report deals with what has become of a connection. No lock is held, and the caller is not within a Receive.
+func (e *endpoint) report(c *conn, t core.Topic) {
+	if t == 0 {
+		return
+	}
+	if !c.settings.silent {
+		c.log(t)
+	}
+	rest, aborted := e.note(c, t)
+	if aborted != nil {
+		aborted.Abort()
+	}
+	e.conclude(c, rest)
+}
+
+// noteWithin is report within a Receive. It appends what has to follow that.
+func (e *endpoint) noteWithin(c *conn, t core.Topic, later []event) []event {
+	for t != 0 {
+		if !c.settings.silent {
+			return append(later, event{conn: c, what: t})
+		}
+		rest, aborted := e.note(c, t)
+		if rest != 0 {
+			later = append(later, event{conn: c, what: rest, noted: true})
+		}
+		if aborted == nil {
+			break
+		}
+		c, t = aborted, aborted.discard()
+	}
+	return later
+}
+
+// log tells the application what has become of a connection.
+func (c *conn) log(t core.Topic) {
+	if t.Has(core.Opened) {
+		c.settings.Logger.Debug("connection established", "local", c.local, "remote", c.RemoteAddr(), "dialled", c.client())
+	}
+	if t.Has(core.Ended) {
+		c.mu.Lock()
+		err := c.driver.Conn.Err()
+		c.mu.Unlock()
+		c.settings.Logger.Debug("connection over", "local", c.local, "remote", c.RemoteAddr(), "error", err)
+	}
+}
+
+// note enters in the books what has become of a connection, and tells who waits for it. It returns what is left to
+// conclude, and a connection that has to be aborted, if there is one.
+func (e *endpoint) note(c *conn, t core.Topic) (rest core.Topic, aborted *conn) {
+	if t.Has(core.Opened | core.Ended | core.Trains) {
+		c.mu.Lock()
+		n := c.driver.News(t)
+		c.mu.Unlock()
+		e.mu.Lock()
+		ev := e.books.Report(e.now(), c, n)
+		if ev.Dial != nil {
+			ev.Dial.dial.conn = ev.Result
+			close(ev.Dial.dial.ready)
+		}
+		if ev.Queued {
+			e.listener.accept.wake()
+		}
+		e.sweepAt(ev.Sweep)
+		aborted = ev.Abort
+		if t.Has(core.Ended) && e.idle() {
+			rest = t & (core.Ended | core.Resolved) // who waits for the second may want the port
+		}
+		e.mu.Unlock()
+	}
+	if rest.Has(core.Resolved) || !t.Has(core.Resolved) {
+		return rest, aborted
+	}
+	if !c.settings.silent {
+		return rest | core.Resolved, aborted
+	}
+	closings.resolve(c, c.undelivered())
+	return rest, aborted
+}
+
+// conclude does what note has left. No lock is held, and the caller is not within a Receive.
+func (e *endpoint) conclude(c *conn, t core.Topic) {
+	if t.Has(core.Ended) {
+		e.closeIfIdle()
+	}
+	if !t.Has(core.Resolved) {
+		return
+	}
+	err := c.undelivered()
+	if err != nil {
+		c.settings.Logger.Warn("a closed connection gave up", "local", c.local, "remote", c.RemoteAddr(), "error", err)
+	}
+	closings.resolve(c, err)
+}
