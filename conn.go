@@ -296,7 +296,7 @@ func (c *conn) LocalAddr() net.Addr { return c.local }
 func (c *conn) RemoteAddr() net.Addr {
 	a := c.remote.Load()
 	if a == nil {
-		a = net.UDPAddrFromAddrPort(c.driver.Conn.Path().Remote) // which is the same for a connection's life
+		a = net.UDPAddrFromAddrPort(c.driver.Conn.Remote()) // which needs no lock
 		if !c.remote.CompareAndSwap(nil, a) {
 			a = c.remote.Load()
 		}
