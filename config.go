@@ -168,14 +168,27 @@ func (c *Config) resolved() (Config, error) {
 	setDefault(&r.Backlog, core.DefaultBacklog)
 	setDefault(&r.RetryThreshold, core.DefaultRetryAfter)
 	setDefault(&r.Sockets, 1)
-	if r.Congestion == nil {
-		r.Congestion = ledbat.Factory(ledbat.Config{})
-	}
 	if r.Logger == nil {
-		r.Logger = slog.New(slog.DiscardHandler)
+		r.Logger = silent
 	}
-	return r, r.validate()
+	given := r.Congestion
+	if given == nil {
+		r.Congestion = adaptive
+	}
+	if err := r.validate(); err != nil || given == nil {
+		return r, err
+	}
+	if err := congestion.Check(given); err != nil {
+		return r, fmt.Errorf("ebb: Config.Congestion: %w", err)
+	}
+	return r, nil
 }
+
+// What nil stands for: values that nobody changes.
+var (
+	adaptive = ledbat.Factory(ledbat.Config{})
+	silent   = slog.New(slog.DiscardHandler)
+)
 
 // limit is the BandwidthLimit that a number means beside the Pool: a positive one or Unlimited.
 func (c *Config) limit(n int64) int64 {
@@ -204,9 +217,6 @@ func (c *Config) validate() error {
 		return outOfRange("MaxDatagramSize", size, upTo(wire.MinInitialSize, largestDatagram6)+", negative for none")
 	case c.Sockets < 1 || c.Sockets > maxSockets:
 		return outOfRange("Sockets", c.Sockets, upTo(1, maxSockets))
-	}
-	if err := congestion.Check(c.Congestion); err != nil {
-		return fmt.Errorf("ebb: Config.Congestion: %w", err)
 	}
 	return nil
 }

@@ -144,9 +144,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	}
 }
 
-// Close closes both directions and returns at once. What was written is
-// delivered in the background, which Drain waits for, unless SetLinger says
-// otherwise. What arrives from now on is answered with a reset.
+// Close is Conn.Close.
 func (c *conn) Close() error {
 	c.mu.Lock()
 	if c.closed {
@@ -224,8 +222,7 @@ func (c *conn) CloseRead() error {
 	return nil
 }
 
-// Abort closes the connection at once. What was not delivered is discarded, and
-// the peer gets ECONNRESET. It may follow Close, to cut the delivery short.
+// Abort is Conn.Abort.
 func (c *conn) Abort() error {
 	c.endpoint.report(c, c.discard())
 	return nil
@@ -299,7 +296,7 @@ func (c *conn) LocalAddr() net.Addr { return c.local }
 func (c *conn) RemoteAddr() net.Addr {
 	a := c.remote.Load()
 	if a == nil {
-		a = net.UDPAddrFromAddrPort(c.driver.Conn.Path().Remote) // which is the same for a connection's life
+		a = net.UDPAddrFromAddrPort(c.driver.Conn.Remote()) // which needs no lock
 		if !c.remote.CompareAndSwap(nil, a) {
 			a = c.remote.Load()
 		}

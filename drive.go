@@ -121,8 +121,7 @@ func (c *conn) wakeWaiters() {
 // flush sends what is due. It is called by the one flusher, with conn.mu held,
 // and returns with it held, but unlocks it to send.
 func (c *conn) flush(now time.Duration) {
-	turn := core.Again
-	for turn == core.Again {
+	for {
 		b := c.unsent
 		c.unsent = nil
 		if b == nil {
@@ -149,11 +148,14 @@ func (c *conn) flush(now time.Duration) {
 			c.unsent = nil
 		}
 		b.release()
-		turn = c.driver.Sent(refusal != nil)
-		now = c.endpoint.now()
-	}
-	if turn == core.Others {
-		c.arm(now)
+		turn := c.driver.Sent(refusal != nil)
+		if turn == core.Over {
+			return // without a look at the clock, which a message would notice
+		}
+		if now = c.endpoint.now(); turn == core.Others {
+			c.arm(now)
+			return
+		}
 	}
 }
 

@@ -147,6 +147,9 @@ func startEndpoint(socks []*udp.Socket, network string, cfg Config, private bool
 	s := settingsFor(cfg, network, first.Info().GRO)
 	e.settings.Store(s)
 	bounds := s.bounds()
+	if private && e.connected { // it closes with its one connection
+		bounds.MaxTombstones = 1
+	}
 	crand.Read(bounds.Seed[:])
 	e.books = core.New[*conn](core.Config{Bounds: bounds, Connected: e.connected, Numbers: e.numbers})
 	e.goroutines.changed = make(chan struct{}, 1)

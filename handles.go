@@ -23,13 +23,31 @@ import (
 //
 // A Conn that is dropped without Close is closed when it is garbage collected, as package net does. On a socket that is not the
 // system's that may take until the next packet arrives or is due.
-type Conn struct{ *conn }
+type Conn struct {
+	*conn
+	cleanup runtime.Cleanup
+}
 
 // handle makes the application's handle to a connection.
 func (c *conn) handle() *Conn {
-	h := &Conn{c}
-	runtime.AddCleanup(h, (*conn).drop, c)
+	h := &Conn{conn: c}
+	h.cleanup = runtime.AddCleanup(h, (*conn).drop, c)
 	return h
+}
+
+// Close closes both directions and returns at once. What was written is
+// delivered in the background, which Drain waits for, unless SetLinger says
+// otherwise. What arrives from now on is answered with a reset.
+func (c *Conn) Close() error {
+	c.cleanup.Stop() // which would cost more than the rest of Close
+	return c.conn.Close()
+}
+
+// Abort closes the connection at once. What was not delivered is discarded, and
+// the peer gets ECONNRESET. It may follow Close, to cut the delivery short.
+func (c *Conn) Abort() error {
+	c.cleanup.Stop()
+	return c.conn.Abort()
 }
 
 // Read reads what has arrived into b, at least one byte unless b is empty and at most 256 KiB, and

@@ -75,10 +75,11 @@ func (e *endpoint) note(c *conn, t core.Topic) (rest core.Topic, aborted *conn) 
 		if ev.Queued {
 			e.listener.accept.wake()
 		}
-		e.sweepAt(ev.Sweep)
 		aborted = ev.Abort
 		if t.Has(core.Ended) && e.idle() {
 			rest = t & (core.Ended | core.Resolved) // who waits for the second may want the port
+		} else {
+			e.sweepAt(ev.Sweep)
 		}
 		e.mu.Unlock()
 	}

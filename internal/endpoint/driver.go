@@ -82,7 +82,7 @@ func (d *Driver) Ended() bool { return d.ended }
 // leaves at its end. The weight was checked.
 func (d *Driver) Join(p *pool.Pool, weight int) {
 	if p != nil && !d.shaper.Joined() && d.Conn.Established() && !d.ended {
-		d.shaper.Join(p, limits.PeerOf(d.Conn.Path().Remote.Addr()), weight)
+		d.shaper.Join(p, limits.PeerOf(d.Conn.Remote().Addr()), weight)
 	}
 }
 

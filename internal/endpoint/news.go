@@ -60,7 +60,7 @@ func (d *Driver) Changed() (t Topic) {
 
 // News is what Changed has returned, with what the endpoint needs to know of it.
 func (d *Driver) News(t Topic) News {
-	n := News{Topic: t, Local: d.Conn.Local(), Remote: d.Conn.Path().Remote.Addr()}
+	n := News{Topic: t, Local: d.Conn.Local(), Remote: d.Conn.Remote().Addr()}
 	if t.Has(Trains) {
 		n.TrainsVanish = d.trainsVanish
 	}

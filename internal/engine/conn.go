@@ -185,8 +185,8 @@ func (c *Conn) Local() wire.ID { return c.params.Local }
 // Client reports whether we dialled. It never changes.
 func (c *Conn) Client() bool { return c.params.Client }
 
-// Path is the addresses that packets are sent between.
-func (c *Conn) Path() Path { return c.path.Path }
+// Remote is the peer's address. It never changes.
+func (c *Conn) Remote() netip.AddrPort { return c.path.Remote }
 
 // Established reports whether the handshake is done: a dial may return, an
 // accept may hand the connection out.

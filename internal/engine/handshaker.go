@@ -33,27 +33,26 @@ const (
 )
 
 // plainHandshake is the handshaker of a plain connection: each side says one message with its parameters, the client first.
+// It takes one allocation, as there may be many dials.
 type plainHandshake struct {
 	client bool
-	ours   []byte  // our message
-	theirs []byte  // what came of the peer's
-	events []event // that were not returned yet
+	ours   []byte // our message
+	theirs []byte // what came of the peer's
+	peer   wire.Parameters
+
+	heard, speaks, over bool // events that were not returned yet, in their order
+
+	space [2][96]byte // for both messages, if there is no long cookie
 }
 
 // newPlainHandshake makes the handshaker of a side that says ours.
 func newPlainHandshake(client bool, ours *wire.Parameters) handshaker {
-	return &plainHandshake{client: client, ours: wire.Must(wire.AppendParameters(nil, ours))}
+	h := &plainHandshake{client: client}
+	h.ours, h.theirs = wire.Must(wire.AppendParameters(h.space[0][:0], ours)), h.space[1][:0]
+	return h
 }
 
-func (h *plainHandshake) start() {
-	if h.client {
-		h.say()
-	}
-}
-
-func (h *plainHandshake) say() {
-	h.events = append(h.events, event{kind: eventSend, level: levelInitial, data: h.ours})
-}
+func (h *plainHandshake) start() { h.speaks = h.client }
 
 func (h *plainHandshake) receive(l level, b []byte) error {
 	h.theirs = append(h.theirs, b...)
@@ -64,23 +63,26 @@ func (h *plainHandshake) receive(l level, b []byte) error {
 	if !ok {
 		return nil
 	}
-	p, err := wire.ParseParameters(list)
-	if err != nil {
+	if h.peer, err = wire.ParseParameters(list); err != nil {
 		return parameterError(err.Error())
 	}
-	h.events = append(h.events, event{kind: eventPeer, peer: p})
-	if !h.client {
-		h.say()
-	}
-	h.events = append(h.events, event{kind: eventDone})
+	h.heard, h.speaks, h.over = true, !h.client, true
 	return nil
 }
 
-func (h *plainHandshake) next() (e event) {
-	if len(h.events) > 0 {
-		e, h.events = h.events[0], h.events[1:]
+func (h *plainHandshake) next() event {
+	switch {
+	case h.heard:
+		h.heard = false
+		return event{kind: eventPeer, peer: h.peer}
+	case h.speaks:
+		h.speaks = false
+		return event{kind: eventSend, level: levelInitial, data: h.ours}
+	case h.over:
+		h.over = false
+		return event{kind: eventDone}
 	}
-	return e
+	return event{}
 }
 
 func parameterError(reason string) error {

@@ -54,14 +54,8 @@ type end struct {
 	stop  bool   // with STOP
 }
 
-func newClosedTable(capacity int) closedTable {
-	return closedTable{
-		capacity: capacity,
-		byID:     make(map[wire.ID]uint64),
-		byPair:   make(map[pair]uint64),
-		ends:     make(map[wire.ID]end),
-	}
-}
+// newClosedTable makes a table whose maps are made when there is something in them.
+func newClosedTable(capacity int) closedTable { return closedTable{capacity: capacity} }
 
 func (y *closedTable) len() int { return int(y.next - y.first) }
 
@@ -78,6 +72,9 @@ func (y *closedTable) add(now time.Duration, t tombstone, others []wire.ID, hold
 	}
 	if y.len() == len(y.ring) {
 		y.grow()
+	}
+	if y.byID == nil {
+		y.byID, y.byPair = make(map[wire.ID]uint64), make(map[pair]uint64)
 	}
 	t.idUntil, t.pairUntil = ticksAt(now+hold), ticksAt(now+spent)
 	*y.at(y.next) = t

@@ -16,7 +16,7 @@ type halfOpenBook[C comparable] struct {
 }
 
 func newHalfOpenBook[C comparable](limit int) halfOpenBook[C] {
-	return halfOpenBook[C]{limit: limit, ofHost: make(map[netip.Prefix]int), ofNetwork: make(map[netip.Prefix]int)}
+	return halfOpenBook[C]{limit: limit}
 }
 
 // The shares of the book from which an address, or a network, has many: its own handshakes go first when
@@ -51,7 +51,9 @@ func (b *halfOpenBook[C]) full() bool { return b.limit >= 0 && b.length >= b.lim
 
 // add is for the handshake that has just begun.
 func (b *halfOpenBook[C]) add(e *entry[C]) {
-	b.length++
+	if b.length++; b.ofHost == nil {
+		b.ofHost, b.ofNetwork = make(map[netip.Prefix]int), make(map[netip.Prefix]int)
+	}
 	b.ofHost[hostOf(e.remote.Addr())]++
 	b.ofNetwork[networkOf(e.remote.Addr())]++
 	e.prev, e.next = b.last, nil

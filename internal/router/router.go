@@ -1,7 +1,6 @@
 package router
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"math/rand/v2"
 	"net/netip"
@@ -136,9 +135,6 @@ func New[C comparable](cfg Config) *Router[C] {
 		cookies:   cookieJar{secret: derive(cfg.Seed, "cookies")},
 		conns:     make(map[wire.ID]*entry[C]),
 		pairs:     make(map[pair]*entry[C]),
-		dials:     make(map[netip.AddrPort][]*entry[C]),
-		hosts:     make(map[netip.Addr]int),
-		crossed:   make(map[netip.AddrPort]int),
 		half:      newHalfOpenBook[C](cfg.MaxHalfOpen),
 		queue:     acceptQueue[C]{places: cfg.Backlog},
 		closed:    newClosedTable(max(cfg.MaxTombstones, 0)),
@@ -196,6 +192,9 @@ func (r *Router[C]) SetListening(on bool) { r.listening = on }
 func (r *Router[C]) Dial(local wire.ID, remote netip.AddrPort, c C) {
 	e := &entry[C]{conn: c, local: local, remote: remote, client: true, awaited: true, state: dialling}
 	r.insert(e)
+	if r.dials == nil { // of many endpoints nobody dials
+		r.dials, r.hosts = make(map[netip.AddrPort][]*entry[C]), make(map[netip.Addr]int)
+	}
 	r.dials[remote] = append(r.dials[remote], e)
 	r.hosts[remote.Addr()]++
 }
@@ -216,6 +215,9 @@ func (r *Router[C]) Accept(local wire.ID, remote netip.AddrPort, client wire.ID,
 	r.pairs[from] = e
 	r.half.add(e)
 	if e.crosses {
+		if r.crossed == nil {
+			r.crossed = make(map[netip.AddrPort]int)
+		}
 		r.crossed[remote]++
 	}
 	return displaced
@@ -397,6 +399,9 @@ func (r *Router[C]) Remove(now time.Duration, local wire.ID, final FinalState) (
 		code:   clampCode(final.Code),
 	}, others, final.Hold, spent)
 	if final.Fin && r.closed.find(now, local) != nil {
+		if r.closed.ends == nil {
+			r.closed.ends = make(map[wire.ID]end)
+		}
 		r.closed.ends[local] = end{final: final.Final, stop: final.Stop}
 	}
 	return e.awaited
@@ -514,12 +519,22 @@ func (r *Router[C]) least(to pair, yielded bool) *entry[C] {
 	return least
 }
 
-// derive makes a key for one purpose out of the seed.
+// derive makes a key for one purpose, of up to 32 bytes, out of the seed: HMAC-SHA256 (RFC 2104), without the allocations of
+// crypto/hmac, as many endpoints have one connection.
 func derive(seed [32]byte, purpose string) (key [32]byte) {
-	mac := hmac.New(sha256.New, seed[:])
-	mac.Write([]byte(purpose))
-	mac.Sum(key[:0])
-	return key
+	const block = sha256.BlockSize
+	var inner [block + 32]byte
+	var outer [block + sha256.Size]byte
+	for i := range block {
+		inner[i], outer[i] = 0x36, 0x5c
+	}
+	for i, b := range seed {
+		inner[i], outer[i] = b^0x36, b^0x5c
+	}
+	n := copy(inner[block:], purpose)
+	key = sha256.Sum256(inner[:block+n])
+	copy(outer[block:], key[:])
+	return sha256.Sum256(outer[:])
 }
 
 func setDefault(v *int, d int) {

@@ -1,0 +1,57 @@
+//go:build !race
+
+package ebb_test
+
+import (
+	"io"
+	"testing"
+
+	"example.com/ebb"
+)
+
+// TestAllocationsOfADial bounds what a dial, a byte each way and the end of both connections allocate, at both ends
+// together. With a socket of its own, the larger part is package net's and the socket's options.
+func TestAllocationsOfADial(t *testing.T) {
+	l, err := ebb.Listen("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	shared, err := ebb.Listen("udp", "127.0.0.1:0") // its endpoint dials
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shared.Close()
+	for _, tt := range []struct {
+		name   string
+		dialer ebb.Dialer
+		most   float64
+	}{
+		{"shared socket", ebb.Dialer{Endpoint: shared.(*ebb.Listener).Endpoint()}, 80},
+		{"own socket", ebb.Dialer{}, 155},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := make([]byte, 1)
+			got := testing.AllocsPerRun(100, func() {
+				c, err := tt.dialer.Dial("udp", l.Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := accept(t, l.(*ebb.Listener))
+				write(t, c, "x")
+				if _, err := io.ReadFull(s, b); err != nil {
+					t.Fatal(err)
+				}
+				s.Close()
+				if _, err := c.Read(b); err != io.EOF {
+					t.Fatal(err)
+				}
+				c.Close()
+			})
+			t.Logf("%v allocations", got)
+			if got > tt.most {
+				t.Errorf("%v allocations, want at most %v", got, tt.most)
+			}
+		})
+	}
+}
