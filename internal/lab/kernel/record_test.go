@@ -132,19 +132,6 @@ func TestStalledRoundsAreBounded(t *testing.T) {
 	}
 }
 
-func TestLatest(t *testing.T) {
-	said := "tcp cubic: handed 9 Mbit/s\na>b delivered 9 packets, late by p50 57µs p99 15.4ms p99.9 51.1ms max 61.91077ms\n" +
-		"b>a delivered 3 packets, late by p50 64µs p99 9.8ms p99.9 28ms max 37.577042ms\n"
-	if got, err := latest(said); err != nil || got != 61910770 {
-		t.Errorf("%v, %v, want 61.91077ms", got, err)
-	}
-	for _, wrong := range []string{"", "late by p50 1s max soon\n"} {
-		if _, err := latest(wrong); err == nil {
-			t.Errorf("no error of %q", wrong)
-		}
-	}
-}
-
 // TestSourceID: it changes with the source and with what the sender was told, and not with tests.
 func TestSourceID(t *testing.T) {
 	folder := t.TempDir()

@@ -71,7 +71,7 @@ func measureAll(ctx context.Context, o Options, chosen []scenario, kept *record,
 	if err != nil {
 		return nil, err
 	}
-	defer l.close()
+	defer l.Close()
 	source, err := sourceID(o)
 	if err != nil {
 		return nil, err
