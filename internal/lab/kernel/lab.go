@@ -78,13 +78,28 @@ func (l *lab) runOnce(ctx context.Context, p path, flows []flow) (trace, time.Du
 	l.runs++
 	csv := filepath.Join(l.Dir, fmt.Sprintf("%d.csv", l.runs))
 	args := append(p.arguments(), "-csv", csv, "-seed", fmt.Sprint(l.runs))
-	report, err := l.Run(ctx, length(flows)+setupTime, args, script(flows, l.ebb, l.extra))
+	var got series
+	var watching *arrivals
+	seen, isWatched := watched(flows)
+	if isWatched {
+		var err error
+		if watching, err = watchArrivals(l.Dir); err != nil {
+			return nil, 0, err
+		}
+	}
+	report, err := l.Run(ctx, length(flows)+setupTime, args, script(flows, l.ebb, l.Dir, l.extra))
+	if isWatched {
+		got = watching.close()
+	}
 	if err != nil {
 		return nil, 0, err
 	}
 	t, err := read(csv, flows)
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w\n%s", err, report.Said)
+	}
+	if isWatched {
+		t[seen.port+received] = got
 	}
 	return t, report.Late, nil
 }

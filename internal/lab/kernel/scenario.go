@@ -151,6 +151,9 @@ func steadily(flows []flow) trace {
 	for _, f := range flows {
 		for at := f.after + tick; at <= f.after+f.runs; at += tick {
 			t[f.port] = append(t[f.port], row{at: at, bytes: fullPacket, queue: time.Millisecond})
+			if f.watched {
+				t[f.port+received] = append(t[f.port+received], row{at: at, bytes: fullPacket, queue: -1})
+			}
 		}
 	}
 	return t

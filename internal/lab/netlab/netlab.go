@@ -78,7 +78,7 @@ func available(folder string) error {
 	if _, err := os.Stat("/dev/net/tun"); err != nil {
 		return missing("there is no /dev/net/tun")
 	}
-	for _, tool := range []string{"ip", "ss", "timeout", "seq", "sh", "go"} {
+	for _, tool := range []string{"ip", "ss", "timeout", "seq", "sh", "mkfifo", "go"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return missing("there is no %s command", tool)
 		}
