@@ -56,7 +56,10 @@ func Run(ctx context.Context, o Options, w io.Writer) (met bool, err error) {
 		return false, err
 	}
 	write := writeTable
-	if o.Markdown {
+	switch {
+	case o.Markdown && o.Calibrate:
+		write = writePivot
+	case o.Markdown:
 		write = writeMarkdown
 	}
 	if err := write(w, lines); err != nil {
