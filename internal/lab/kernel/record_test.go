@@ -20,7 +20,7 @@ func sameRounds(t *testing.T, got, want []round) {
 }
 
 func TestRecord(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "results.tsv")
+	name := filepath.Join(t.TempDir(), "new", "results.tsv")
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	want := []round{
 		{source: "abc", scenario: "4", ended: at, took: 60 * time.Second, late: lateness{worst: 12500 * time.Microsecond, repeated: 2, stalled: true},

@@ -123,6 +123,9 @@ type Listing struct {
 	Runs        int           // paths that a round builds and removes again, SetUp each
 }
 
+// Round is what one round takes in all.
+func (l Listing) Round() time.Duration { return l.Takes + time.Duration(l.Runs)*SetUp }
+
 // List says what the options would measure, and how long one round takes if nothing is repeated.
 func List(o Options) ([]Listing, error) {
 	chosen, err := choose(o)
