@@ -124,9 +124,8 @@ func listKernel(w io.Writer, all []kernel.Listing) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	var sum time.Duration
 	for _, l := range all {
-		takes := l.Takes + time.Duration(l.Runs)*kernel.SetUp
-		sum += takes
-		fmt.Fprintf(table, "%s\t%.0f s\t%s\n", l.Name, takes.Seconds(), l.About)
+		sum += l.Round()
+		fmt.Fprintf(table, "%s\t%.0f s\t%s\n", l.Name, l.Round().Seconds(), l.About)
 	}
 	fmt.Fprintf(table, "\t%.0f s\ta round of all\n", sum.Seconds())
 	return table.Flush()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -86,6 +87,9 @@ func (r *record) add(one round) error {
 		fmt.Fprintf(&text, "%d/%d\t%s\t%s\t%s\t%.0f\t%.1f\t%d\t%v\t%s\t%s\t%s\t%s\t%s\n", i+1, len(one.figures), one.source, one.scenario,
 			one.ended.UTC().Format(time.RFC3339), one.took.Seconds(), ms(one.late.worst), one.late.repeated, one.late.stalled,
 			f.name, f.unit, f.barText(), strconv.FormatFloat(f.value, 'g', 6, 64), f.details)
+	}
+	if err := os.MkdirAll(filepath.Dir(r.name), 0o755); err != nil {
+		return fmt.Errorf("the folder of the results: %w", err)
 	}
 	file, err := os.OpenFile(r.name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {

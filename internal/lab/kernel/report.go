@@ -158,3 +158,42 @@ func writeTSV(w io.Writer, lines []line) error {
 	}
 	return nil
 }
+
+// writePivot prints the lines as a table of a page with a row for each scenario and a column for each figure. What
+// misses its bar is bold.
+func writePivot(w io.Writer, lines []line) error {
+	var names, scenarios []string
+	cells := make(map[[2]string]string)
+	for _, l := range lines {
+		name := l.name
+		if l.unit != "" {
+			name += ", " + l.unit
+		}
+		if l.kind != noBar {
+			name += " (" + l.bars() + ")"
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+		if !slices.Contains(scenarios, l.scenario) {
+			scenarios = append(scenarios, l.scenario)
+		}
+		value := number(l.median)
+		if !l.met() {
+			value = "**" + value + "**"
+		}
+		cells[[2]string{l.scenario, name}] = value
+		cells[[2]string{l.scenario, ""}] = l.count()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "| | %s | rounds |\n|---|%s---|\n", strings.Join(names, " | "), strings.Repeat("---|", len(names)))
+	for _, s := range scenarios {
+		fmt.Fprintf(&b, "| %s |", s)
+		for _, name := range append(names, "") {
+			fmt.Fprintf(&b, " %s |", cells[[2]string{s, name}])
+		}
+		b.WriteString("\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -58,6 +58,20 @@ func TestGather(t *testing.T) {
 	}
 }
 
+func TestWritePivot(t *testing.T) {
+	lines := append(gather("one", []round{{figures: []figure{closeTo("rate", 130, 100, 10), shown("loss", 0.5, "%")}}}),
+		gather("two", []round{{figures: []figure{closeTo("rate", 95, 100, 10), shown("share", 60, "")}, late: lateness{repeated: 1}}})...)
+	var b strings.Builder
+	if err := writePivot(&b, lines); err != nil {
+		t.Fatal(err)
+	}
+	const want = "| | rate, % (100 ± 10) | loss, % | share | rounds |\n|---|---|---|---|---|\n" +
+		"| one | **130** | 0.5 |  | 1 |\n| two | 95 |  | 60 | 1, 1 runs repeated |\n"
+	if b.String() != want {
+		t.Errorf("got\n%swant\n%s", b.String(), want)
+	}
+}
+
 // TestStalledRoundsCountAlone: where the laboratory stalled in every round, they are what there is.
 func TestStalledRoundsCountAlone(t *testing.T) {
 	lines := gather("4", []round{{figures: []figure{atLeast("keep", 96, "%", 95, 90)}, late: lateness{stalled: true}}})

@@ -56,7 +56,10 @@ func Run(ctx context.Context, o Options, w io.Writer) (met bool, err error) {
 		return false, err
 	}
 	write := writeTable
-	if o.Markdown {
+	switch {
+	case o.Markdown && o.Calibrate:
+		write = writePivot
+	case o.Markdown:
 		write = writeMarkdown
 	}
 	if err := write(w, lines); err != nil {
@@ -71,12 +74,17 @@ func measureAll(ctx context.Context, o Options, chosen []scenario, kept *record,
 	if err != nil {
 		return nil, err
 	}
-	defer l.close()
+	defer l.Close()
 	source, err := sourceID(o)
 	if err != nil {
 		return nil, err
 	}
 	session := session{Options: o, lab: l, source: source, kept: kept, w: w}
+	left, err := session.left()
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(w, "source %s: rounds that are missing take %v, if nothing is repeated\n", source, left.Round(time.Second))
 	var lines []line
 	for _, s := range chosen {
 		all, err := session.scenario(ctx, s)
@@ -96,6 +104,16 @@ type session struct {
 	source string
 	kept   *record
 	w      io.Writer
+}
+
+// left is how long the rounds take that the record does not have.
+func (s *session) left() (sum time.Duration, err error) {
+	all, err := List(s.Options)
+	for _, l := range all {
+		have := len(steady(s.kept.of(s.source, l.Name)))
+		sum += time.Duration(max(s.Rounds-have, 0)) * l.Round()
+	}
+	return sum, err
 }
 
 // scenario measures a scenario until there are enough rounds of it: more where a bar is missed, and some in place of

@@ -123,6 +123,9 @@ type Listing struct {
 	Runs        int           // paths that a round builds and removes again, SetUp each
 }
 
+// Round is what one round takes in all.
+func (l Listing) Round() time.Duration { return l.Takes + time.Duration(l.Runs)*SetUp }
+
 // List says what the options would measure, and how long one round takes if nothing is repeated.
 func List(o Options) ([]Listing, error) {
 	chosen, err := choose(o)
@@ -151,6 +154,9 @@ func steadily(flows []flow) trace {
 	for _, f := range flows {
 		for at := f.after + tick; at <= f.after+f.runs; at += tick {
 			t[f.port] = append(t[f.port], row{at: at, bytes: fullPacket, queue: time.Millisecond})
+			if f.watched {
+				t[f.port+received] = append(t[f.port+received], row{at: at, bytes: fullPacket, queue: -1})
+			}
 		}
 	}
 	return t

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -65,6 +66,7 @@ type flow struct {
 	port    int    // of the receiver: the flow's name in the trace
 	after   time.Duration
 	runs    time.Duration
+	watched bool // what its receiver gets is in the trace too, at port + received; one flow of a run may be
 }
 
 // length is when the last of the flows ends.
@@ -78,13 +80,17 @@ func length(flows []flow) time.Duration {
 
 // script is what netlab runs: the receivers, a wait until all listen, the senders. Every process
 // stays in the script's process group, which netlab ends, and has a limit of its own on top.
-func script(flows []flow, command string, extra []string) string {
+func script(flows []flow, command, dir string, extra []string) string {
 	var b strings.Builder
 	limit := seconds(length(flows) + setupTime)
 	for _, f := range flows {
 		in := "timeout --foreground " + limit + " ip netns exec $NETLAB_B "
 		if f.kind == ebb || f.kind == probe {
-			fmt.Fprintf(&b, "%s%s pipe -l --bandwidth-limit unlimited $NETLAB_B_IP:%d </dev/null >/dev/null &\n", in, quote(command), f.port)
+			to := "/dev/null"
+			if f.watched {
+				to = quote(filepath.Join(dir, watchName))
+			}
+			fmt.Fprintf(&b, "%s%s pipe -l --bandwidth-limit unlimited $NETLAB_B_IP:%d </dev/null >%s &\n", in, quote(command), f.port, to)
 		} else {
 			fmt.Fprintf(&b, "%s$NETLAB tcp-sink -listen :%d &\n", in, f.port)
 		}

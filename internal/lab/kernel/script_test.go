@@ -29,12 +29,13 @@ func TestScript(t *testing.T) {
 	s := script([]flow{
 		{kind: "cubic", port: 5001, runs: 5 * time.Second},
 		{kind: ebb, port: 7001, after: 1500 * time.Millisecond, runs: 7 * time.Second},
-		{kind: ebb, control: "bbr", port: 7002, runs: 7 * time.Second},
+		{kind: ebb, control: "bbr", port: 7002, runs: 7 * time.Second, watched: true},
 		{kind: probe, port: 7003, runs: 3 * time.Second},
-	}, "/tmp/it's here/ebb", []string{"--congestion-control", "ledbat++"})
+	}, "/tmp/it's here/ebb", "/some dir", []string{"--congestion-control", "ledbat++"})
 	for _, want := range []string{
 		"$NETLAB tcp-sink -listen :5001 &",
-		"pipe -l --bandwidth-limit unlimited $NETLAB_B_IP:7001",
+		"pipe -l --bandwidth-limit unlimited $NETLAB_B_IP:7001 </dev/null >/dev/null &",
+		"pipe -l --bandwidth-limit unlimited $NETLAB_B_IP:7002 </dev/null >'/some dir/watched' &",
 		"-ge 4 ] && break",
 		"(sleep 0; exec ip netns exec $NETLAB_A $NETLAB tcp-source -to $NETLAB_B_IP:5001 -cc cubic -for 5s)",
 		"(sleep 1.5; exec timeout --foreground 7 ip netns exec $NETLAB_A '/tmp/it'\\''s here/ebb' pipe",
