@@ -5,7 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -171,6 +174,8 @@ func TestReadmeCommands(t *testing.T) {
 		"mkdir inbox",
 		"ebb receive localhost:9000 inbox",
 		"ebb send photo.jpg localhost:9000",
+		"ebb tunnel --accept localhost:4000 --forward localhost:80",
+		"ebb tunnel --listen localhost:8080 --to localhost:4000",
 		"ebb pipe -l localhost:9000 > copy",
 		"ebb pipe localhost:9000 < photo.jpg",
 		"ebb send --config ebb.toml video.mp4 localhost:9000",
@@ -219,5 +224,26 @@ func TestReadmeCommands(t *testing.T) {
 	untilReadme(t, ebb, content, "pipe", address)
 	if err := listener.Wait(); err != nil || !bytes.Equal(copied.Bytes(), content) {
 		t.Errorf("the copy has %d bytes, error %v", copied.Len(), err)
+	}
+	readmeTunnel(t, ebb)
+}
+
+// readmeTunnel asks a web server through a tunnel.
+func readmeTunnel(t *testing.T, ebb string) {
+	t.Helper()
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "through") }))
+	defer service.Close()
+	far, near := readmePort(t), readmePort(t)
+	startReadme(t, exec.Command(ebb, "tunnel", "--accept", far, "--forward", service.Listener.Addr().String()))
+	startReadme(t, exec.Command(ebb, "tunnel", "--listen", near, "--to", far))
+	answer, err := http.Get("http://" + near)
+	for deadline := time.Now().Add(30 * time.Second); err != nil; answer, err = http.Get("http://" + near) { // until both listen
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	defer answer.Body.Close()
+	if got, err := io.ReadAll(answer.Body); err != nil || string(got) != "through" {
+		t.Errorf("the service answers %q, error %v", got, err)
 	}
 }
