@@ -115,6 +115,9 @@ type AckEvent struct {
 	// anything.
 	OneWay    time.Duration
 	HasOneWay bool
+	// Overtook says that the sample may be shorter than the path for most packets: its packet, or the
+	// packet that brought the ACK, has arrived before some of those sent shortly before it.
+	Overtook bool
 
 	// AppLimited says that the sender has had nothing to send, so that the
 	// window was not what limited it: it must not grow.

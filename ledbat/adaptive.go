@@ -12,10 +12,12 @@ const (
 	// targetShare is how many base delays of queue are allowed where that is less
 	// than maxTarget: a path inside a machine needs no 5 ms.
 	targetShare = 4
-	// bufferShare is the part of a short buffer that the target may take (A6). The time
-	// of a packet comes on top, and grows as others make the flow slower: with half of
-	// the buffer, a flow beside CUBIC kept a quarter of the link.
-	bufferShare = 4
+	// bufferShare is the part of a buffer that overflows that the target may take, and
+	// packetShare the part of a packet's time that comes on top then (A6). The time of a
+	// packet grows as others make the flow slower: with all of it, and a quarter of the buffer,
+	// a flow beside CUBIC in ten packets of buffer kept a third of the link.
+	bufferShare = 8
+	packetShare = 4
 
 	growthShare = 8 // of a packet: the most that congestion avoidance grows in a round trip, A5
 	probeShare  = 4 // of what is acknowledged: the growth of a probe, A9
@@ -23,6 +25,7 @@ const (
 	noQueueShare = 4                // of the target: a queue of less counts as none, A9
 	probeRounds  = 4                // without a queue before a probe, A9
 	minProbeWait = time.Second      // likewise, in time
+	noisyShare   = 4                // of that time: what is waited where there is jitter, A9
 	maxProbeWait = 32 * time.Second // the same after probes that ended with loss
 
 	// forgetPath is the silence after which nothing is known of the path: as long
@@ -40,12 +43,12 @@ type adaptive struct {
 	flights flights
 	loss    lossRate
 	buffer  buffer
-	jitter  jitter
+	noise   noise
 	initial int64         // the window to begin with
 	heard   time.Duration // when something was last sent or acknowledged
 	before  time.Duration // the largest queue of the round before
+	plateau plateau
 
-	clear           bool // at some time in the round before there was no queue
 	stage           stage
 	began           bool  // holding follows a slow start
 	byLoss          bool  // holding follows a loss
@@ -175,31 +178,37 @@ func (c *adaptive) maxTarget() time.Duration {
 // the time that one packet takes at the flow's own rate (A6).
 func (c *adaptive) target(rtt time.Duration) time.Duration {
 	packet := time.Duration(scale(c.datagramSize, int64(rtt), c.window))
-	// A8: up to half of the target a range is what the flow's own bursts make.
-	noise := min(max(0, 2*c.jitter.least-c.maxTarget()), 2*maxTarget)
 	short := max(c.buffer.size/bufferShare, minBufferDelay/2)
-	return min(c.maxTarget()+noise, short) + min(packet, maxBufferDelay)
+	if c.buffer.known() {
+		packet /= packetShare
+	}
+	return min(c.maxTarget()+c.jitterTime(), short) + min(packet, maxBufferDelay)
 }
+
+// jitterTime is J, the queue that is allowed for jitter (A8).
+func (c *adaptive) jitterTime() time.Duration { return c.noise.jitter.allowed(c.maxTarget()) }
 
 // sample takes the delays of one packet.
 func (c *adaptive) sample(e *congestion.AckEvent) {
-	c.delay.add(e.RTT, e.OneWay, e.HasOneWay)
+	s := sample{e.RTT, e.OneWay, e.HasOneWay}
+	before := c.delay.queue
+	c.delay.add(s, e.Overtook, c.noise.noisy())
 	c.base = c.delay.base
 	queue := c.delay.queue
-	c.round.sample(&c.delay, e.RTT)
-	if queue <= c.maxTarget()/8 { // A12: the base is in sight
+	c.round.sample(&c.delay, e.RTT, queue-before, e.Overtook)
+	if c.noise.nearBase(queue <= c.maxTarget()/8, e.Overtook) { // A12: the base is in sight
 		c.baseProbe.found(c.now, c.window)
 	}
-	if c.stage == draining && c.baseProbe.began(e.LargestAcked) ||
-		int64(e.Delivery.TxInFlight) <= max(c.window/2, c.minWindow) {
-		c.baseProbe.seen.add(queue, e.RTT, e.OneWay, e.HasOneWay)
+	if !e.Overtook && (c.stage == draining && c.baseProbe.began(e.LargestAcked) ||
+		int64(e.Delivery.TxInFlight) <= max(c.window/2, c.minWindow)) {
+		c.baseProbe.seen.add(queue, s)
 	}
 	if queue > c.exitAt() { // A3
 		if c.queueStreak.samples == 0 {
 			c.queueStreak.since = c.now
 		}
 		c.queueStreak.samples++
-	} else {
+	} else if !e.Overtook {
 		c.queueStreak.samples = 0
 	}
 }
@@ -230,13 +239,10 @@ func (c *adaptive) startRound() {
 func (c *adaptive) endRound() {
 	r := c.round
 	c.flights.add(r.flight)
-	// In a slow start or a probe the queue goes from nothing to full in a round.
-	clear := c.stage == steady && r.samples > 0 && r.least <= c.maxTarget()/noQueueShare
-	c.buffer.add(c.now, max(r.most, c.before), clear && c.clear, r.acked, r.lostCount)
-	c.buffer.age(c.now)
-	c.before, c.clear = r.most, clear
+	c.buffer.add(c.now, &r, c.before)
+	c.before = r.most
 	if c.stage == steady {
-		c.jitter.add(&r)
+		c.noise.endRound(&r, c.maxTarget())
 	}
 	switch {
 	case c.released(&r):
@@ -249,6 +255,7 @@ func (c *adaptive) endRound() {
 		c.probeWithoutDrain()
 	}
 	c.resumed = false
+	c.noise.riseBefore = r.rise
 	c.startRound()
 }
 
@@ -284,7 +291,7 @@ func (c *adaptive) resume() {
 		c.setWindow(min(c.window, c.initial))
 		c.enter(starting)
 	}
-	c.baseProbe.seen = minima{}
+	c.baseProbe.seen = look{}
 	c.resumed = true
 	c.idle.rounds = 0
 	c.queueStreak = queueStreak{}

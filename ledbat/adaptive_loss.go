@@ -47,6 +47,9 @@ func (c *adaptive) OnLoss(now time.Duration, e congestion.LossEvent) {
 		packets = int(fresh)
 	}
 	r := &c.round
+	if r.lostCount == 0 || c.delay.queue < r.atLoss {
+		r.atLoss = c.delay.queue
+	}
 	r.lost += bytes
 	r.lostCount += packets
 	switch c.stage {
@@ -77,6 +80,7 @@ func (c *adaptive) onMark(largest uint64) {
 		c.cut.undoable = false
 		return
 	}
+	c.round.marks++
 	c.reduce(fullRate, 0)
 	switch c.stage {
 	case starting, probing, recovering, holding:

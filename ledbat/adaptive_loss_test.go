@@ -33,8 +33,9 @@ func TestLossAmongLateTimersLeavesTheTarget(t *testing.T) {
 	if got := c.target(0); got != maxTarget {
 		t.Errorf("target %v, want %v", got, maxTarget)
 	}
-	for range 40 { // and a queue of our own changes nothing
-		s.round(4*ms, 100)
+	const rounds = 8 * usualGain
+	for i := range rounds { // and a queue of our own, which grows slowly, changes nothing
+		s.round(4*ms*time.Duration(i)/rounds, 100)
 	}
 	if got := c.target(0); got != maxTarget {
 		t.Errorf("target %v with a queue of 4 ms, want %v", got, maxTarget)
@@ -59,7 +60,9 @@ func TestLossAmongLateACKsAtTheTarget(t *testing.T) {
 func TestMuchLossIsCongestionOnceARound(t *testing.T) {
 	s, c := newCourse(t, 40*ms, Config{MinSSThresh: -1})
 	s.toSteady(c, 300_000)
-	s.round(3*ms, 0)
+	for range 3 * usualGain { // until the queue is the usual one
+		s.round(3*ms, 0)
+	}
 	before := c.window
 	rounds := 0
 	for ; c.window >= before && rounds < 20; rounds++ {

@@ -21,13 +21,13 @@ const (
 	exitLossShare = 10 // one of so many bytes
 )
 
-// exitAt is the queue that ends a slow start (A3) or a probe (A9).
+// exitAt is the queue that ends a slow start (A3) or a probe (A9), beyond the path's jitter.
 func (c *adaptive) exitAt() time.Duration {
 	most := min(c.maxTarget(), c.buffer.size)
 	if c.stage == probing {
-		return most / 2
+		most /= 2
 	}
-	return most
+	return most + c.jitterTime()
 }
 
 // ackHoldTime is H (A16): how long ACKs are delayed to come together, or 0 if that is
@@ -40,9 +40,15 @@ func (c *adaptive) ackHoldTime() time.Duration {
 	return 0
 }
 
+// streakTime is how long samples must show a queue: longer than a clump of packets or of
+// ACKs (A16, A19).
+func (c *adaptive) streakTime() time.Duration {
+	return max(streakTime, c.ackHoldTime(), c.noise.rise(&c.round)*5/4)
+}
+
 // grow is a slow start (A3) or a probe (A9), until there is a queue.
 func (c *adaptive) grow(e *congestion.AckEvent) {
-	if c.queueStreak.samples >= streakSamples && c.now-c.queueStreak.since >= max(streakTime, c.ackHoldTime()) {
+	if c.queueStreak.samples >= streakSamples && c.now-c.queueStreak.since >= c.streakTime() {
 		c.hold(false)
 		return
 	}
@@ -112,7 +118,7 @@ func (c *adaptive) leaveHold(r *round) {
 		if r.rtt-r.least-c.delay.base > reverseMargin {
 			delay = max(delay, c.srtt-r.least)
 		}
-		delay += c.ackHoldTime()
+		delay += c.ackHoldTime() + c.noise.rise(r)
 		if !c.byLoss {
 			// The queue with which A9 does not probe. A window that leaves none is too
 			// small wherever delays vary, and would be probed beyond again and again.
@@ -162,6 +168,10 @@ func (c *adaptive) avoid(r *round) {
 		c.enter(probing)
 		return
 	}
+	if c.plateau.add(r, target+c.maxTarget(), c.maxTarget()/plateauShare, c.window) {
+		c.longerPath()
+		return
+	}
 	c.step(r, target)
 	if r.appLimited() || r.wasThrottled() || c.resumed {
 		c.probeWithoutDrain()
@@ -176,7 +186,8 @@ func (c *adaptive) step(r *round, target time.Duration) {
 	if r.least <= target {
 		if !r.appLimited() {
 			up := scale(c.window, int64(target-r.least), rtt)
-			c.growBy(min(up, r.trips*c.datagramSize/growthShare))
+			most := r.trips*c.datagramSize/growthShare + scale(c.window, int64(c.jitterTime()), growthShare*rtt)
+			c.growBy(min(up, most))
 		}
 		return
 	}
@@ -196,5 +207,9 @@ func (c *adaptive) probeDue(r *round, target time.Duration) bool {
 		q.since = r.began
 	}
 	q.rounds++
-	return q.rounds >= probeRounds && c.now-q.since >= max(minProbeWait, q.wait)
+	wait := minProbeWait
+	if c.jitterTime() > 0 {
+		wait /= noisyShare
+	}
+	return q.rounds >= probeRounds && c.now-q.since >= max(wait, q.wait)
 }

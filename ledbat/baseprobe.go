@@ -20,7 +20,7 @@ const (
 type baseProbe struct {
 	at           time.Duration // when the base was last seen or probed
 	window       int64         // the window when it was last seen
-	seen         minima        // what samples with little in flight have shown since
+	seen         look          // what samples with little in flight have shown since
 	failed       int           // probes in a row that found a queue
 	failedMinima minima        // what these have shown
 	drains       int
@@ -34,7 +34,7 @@ type baseProbe struct {
 // found notes that the base was seen.
 func (s *baseProbe) found(now time.Duration, window int64) {
 	s.at, s.window = now, window
-	s.seen, s.failed, s.failedMinima = minima{}, 0, minima{}
+	s.seen, s.failed, s.failedMinima = look{}, 0, minima{}
 }
 
 // began says whether a packet was sent in the drain.
@@ -66,7 +66,7 @@ func (c *adaptive) beginDrain() {
 	s := &c.baseProbe
 	s.drains++
 	s.since, s.start, s.ending = c.now, c.nextNumber, false
-	s.seen = minima{}
+	s.seen = look{}
 	c.enter(draining)
 }
 
@@ -79,7 +79,7 @@ func (c *adaptive) endDrain() {
 // probeWithoutDrain judges what was seen while the sender had little to send, which
 // is as good as a drain.
 func (c *adaptive) probeWithoutDrain() {
-	if c.baseProbe.seen.seen && c.now-c.baseProbe.at > c.stale() {
+	if c.baseProbe.seen.found.seen && c.now-c.baseProbe.at > c.stale() {
 		c.judge()
 	}
 }
@@ -88,8 +88,8 @@ func (c *adaptive) probeWithoutDrain() {
 // that found a queue, to the least that they found (A13).
 func (c *adaptive) judge() {
 	s := &c.baseProbe
-	probe := s.seen
-	s.seen, s.at = minima{}, c.now
+	probe := s.seen.found
+	s.seen, s.at = look{}, c.now
 	if !probe.seen {
 		return
 	}

@@ -1,19 +1,23 @@
 package ledbat
 
-import "time"
+import (
+	"math/bits"
+	"slices"
+	"time"
+)
 
 const (
 	fullRate       = 1 << 16            // a loss rate of 1
 	toleratedLoss  = fullRate * 4 / 100 // above it loss is congestion, A10
 	lossGain       = 8                  // rounds in the mean loss rate, A10
-	bufferRounds   = 8                  // rounds with loss that show how long the buffer is, A7
+	bufferRounds   = 2                  // rounds with loss that show how long the buffer is, A7
 	forgetBuffer   = 30 * time.Second   // without loss, A7
 	maxBufferDelay = 60 * time.Millisecond
 	minBufferDelay = time.Millisecond
 	unknownBuffer  = maxDelay
 
-	ownLosses = 8               // lost packets that are enough to tell the path's own loss, A7
-	tallyTime = 3 * time.Second // after which what was counted before counts half
+	lossVotes = 16 // rounds with loss that say whether it goes with delay, A7
+	usualGain = 32 // rounds in the usual queue, A7
 )
 
 // lossRate tells random loss from congestion. Random loss does not depend on the window;
@@ -35,75 +39,78 @@ func (l *lossRate) add(acked, lost int64) (worst int64, congested bool) {
 
 // buffer estimates B, the delay that the path's buffer can hold (A7). Packets are lost
 // when it is full, so the largest queue seen lately in a round with loss is at least
-// that. A path that loses as often while there is no queue loses for other reasons, which
-// say nothing about its buffer. The queue in such rounds is our own, and a target made
-// from it would shrink with it.
+// that. It is also when more than the usual queue is there. Where loss comes at other times as
+// well, it has other causes, which say nothing about the buffer.
 type buffer struct {
-	most [bufferRounds]time.Duration // queues in rounds with loss
-	next uint8
-	full bool
-	last time.Duration // when there was a loss with a queue
-	size time.Duration // half of the largest of most; unknownBuffer if not full, or if loss is the path's own
+	most [bufferRounds]time.Duration // queues in rounds with loss that goes with delay
+	last time.Duration               // when there was such a loss
+	size time.Duration               // half of the largest of most; unknownBuffer if not full, or if loss does not go with delay
 
-	clear, queued tally         // of rounds without a queue, and with one
-	halved        time.Duration // when the tallies last were
+	usual usualQueue
+	votes uint16 // a bit for each of the last rounds with loss: 1 if it went with delay
+	cast  uint8  // how many of them there were
+	next  uint8
+	full  bool
 }
 
-// tally is how many packets were lost while so many bytes arrived.
-type tally struct{ acked, lost int64 }
+// usualQueue is the mean queue of the last rounds and its mean deviation.
+type usualQueue struct {
+	mean, deviation time.Duration
+}
 
-func (t *tally) halve() { t.acked, t.lost = t.acked/2, t.lost/2 }
+func (u *usualQueue) add(queue time.Duration) {
+	off := queue - u.mean
+	u.mean += off / usualGain
+	u.deviation += (max(off, -off) - u.deviation) / usualGain
+}
 
-// rate is packets lost for 1e9 bytes that arrived.
-func (t *tally) rate() int64 { return scale(t.lost, 1e9, max(t.acked, 1)) }
+// above says whether a queue is more than usual.
+func (u *usualQueue) above(queue time.Duration) bool { return queue > u.mean+u.deviation }
 
 func newBuffer() buffer { return buffer{size: unknownBuffer} }
 
-// add takes a round: the largest queue in it or before it, and whether at some time there was none.
-func (b *buffer) add(now, queue time.Duration, clear bool, acked int64, lost int) {
-	if now-b.halved > tallyTime {
-		b.halved = now
-		b.clear.halve()
-		b.queued.halve()
+// add takes a round, and the largest queue of the one before.
+func (b *buffer) add(now time.Duration, r *round, before time.Duration) {
+	if r.lostCount > 0 || r.marks > 0 {
+		// A queue that marks is shared, whatever its length.
+		b.vote(now, max(r.most, before), r.marks > 0 || b.usual.above(r.atLoss))
 	}
-	t := &b.queued
-	if clear {
-		t = &b.clear
+	if r.samples > 0 {
+		b.usual.add(r.sum / time.Duration(r.samples))
 	}
-	t.acked += acked
-	t.lost += int64(lost)
-	if lost > 0 && !clear {
+	b.age(now)
+}
+
+// vote takes a round with loss: its largest queue, and whether the loss went with delay.
+func (b *buffer) vote(now, queue time.Duration, queued bool) {
+	b.votes <<= 1
+	b.cast = min(b.cast+1, lossVotes)
+	if queued {
+		b.votes |= 1
 		b.last = now
 		b.most[b.next] = queue
-		b.next++
-		if b.next == bufferRounds {
+		if b.next++; b.next == bufferRounds {
 			b.next, b.full = 0, true
 		}
 	}
-	b.estimate()
-}
-
-func (b *buffer) estimate() {
 	b.size = unknownBuffer
-	if !b.full || b.ownLoss() {
-		return
+	if b.full && b.goesWithDelay() {
+		b.size = max(minBufferDelay, slices.Max(b.most[:])/2)
 	}
-	var largest time.Duration
-	for _, q := range b.most {
-		largest = max(largest, q)
-	}
-	b.size = max(minBufferDelay, largest/2)
 }
 
-// ownLoss says whether the path loses, without a queue, at least half of what it loses with
-// one, as far as that is known (A7).
-func (b *buffer) ownLoss() bool {
-	return b.clear.lost >= ownLosses && (b.queued.lost < ownLosses || 2*b.clear.rate() >= b.queued.rate())
+// goesWithDelay says whether three quarters of the last rounds with loss had it while there was more
+// than the usual queue (A7).
+func (b *buffer) goesWithDelay() bool {
+	return 4*bits.OnesCount16(b.votes) >= 3*int(b.cast)
 }
+
+// known says whether the buffer overflows, so that all who share it lose packets (A6).
+func (b *buffer) known() bool { return b.size < unknownBuffer }
 
 // age forgets a buffer that has not overflowed for long.
 func (b *buffer) age(now time.Duration) {
 	if now-b.last > forgetBuffer && (b.full || b.next > 0) {
-		b.full, b.next, b.size = false, 0, unknownBuffer
+		*b = buffer{size: unknownBuffer, usual: b.usual}
 	}
 }

@@ -43,111 +43,84 @@ func TestToleratedLoss(t *testing.T) {
 	}
 }
 
-func TestBufferIsHalfTheLargestQueueOfEightLossyRounds(t *testing.T) {
+// lossyRound is a round with a loss: the queue then, and the largest in the round.
+func lossyRound(atLoss, most time.Duration) *round {
+	return &round{lostCount: 1, atLoss: atLoss, most: most}
+}
+
+// quietRound is a round with a queue and no loss.
+func quietRound(queue time.Duration) *round { return &round{samples: 1, sum: queue, most: queue} }
+
+func TestBufferIsHalfTheLargestQueueOfTheLastLossyRounds(t *testing.T) {
 	b := newBuffer()
-	lossy := func(now, queue time.Duration) { b.add(now, queue, false, 100_000, 1) }
-	for i := range 7 {
-		lossy(time.Duration(i)*time.Second, 8*ms)
-		if b.size != unknownBuffer {
-			t.Fatalf("%d rounds: %v", i+1, b.size)
-		}
+	b.add(0, lossyRound(7*ms, 8*ms), 0)
+	if b.known() {
+		t.Fatalf("size %v after one round", b.size)
 	}
-	lossy(7*time.Second, 10*ms)
+	b.add(time.Second, lossyRound(7*ms, 8*ms), 10*ms)
 	if b.size != 5*ms {
-		t.Errorf("size %v, want 5ms", b.size)
+		t.Errorf("size %v, want half of the 10ms of the round before", b.size)
 	}
-	for range 7 {
-		lossy(8*time.Second, 0)
-		b.add(8*time.Second, 20*ms, false, 100_000, 0)
-	}
+	b.add(2*time.Second, quietRound(20*ms), 0)
 	if b.size != 5*ms {
 		t.Errorf("size %v, want 5ms still", b.size)
 	}
-	lossy(8*time.Second, 0)
+	b.add(3*time.Second, lossyRound(7*ms, ms), 0)
+	b.add(3*time.Second, lossyRound(7*ms, ms), 0)
 	if b.size != minBufferDelay {
 		t.Errorf("size %v, want the least of 1ms", b.size)
 	}
-	if b.age(38 * time.Second); b.size != minBufferDelay {
+	if b.age(33 * time.Second); b.size != minBufferDelay {
 		t.Errorf("forgotten after 30 s")
 	}
-	if b.age(38*time.Second + 1); b.size != unknownBuffer {
+	if b.age(33*time.Second + 1); b.known() {
 		t.Errorf("size %v after more than 30 s without a loss", b.size)
 	}
 }
 
-// A path that loses as often without a queue as with one has told nothing of its buffer.
-func TestLossWithoutAQueueIsNotTheBuffers(t *testing.T) {
+// Loss that comes whatever the queue is the path's own, and tells nothing of its buffer. That of a
+// full buffer comes with more than the usual queue.
+func TestLossThatDoesNotGoWithDelayIsNotTheBuffers(t *testing.T) {
 	b := newBuffer()
 	now := time.Duration(0)
-	round := func(clear bool, lost int) {
-		now += 20 * ms
-		b.add(now, 4*ms, clear, 100_000, lost)
+	usual := func() {
+		for i := range 4 * usualGain { // 3 to 5 ms
+			b.add(now, quietRound(time.Duration(3+2*(i%2))*ms), 0)
+		}
 	}
-	for range bufferRounds {
-		round(false, 1)
+	usual()
+	lose := func(atLoss time.Duration, rounds int) {
+		for range rounds {
+			now += 20 * ms
+			b.add(now, lossyRound(atLoss, 6*ms), 0)
+		}
 	}
-	if b.size != 2*ms {
-		t.Fatalf("size %v, want half of 4ms", b.size)
+	lose(6*ms, lossVotes)
+	if b.size != 3*ms {
+		t.Fatalf("size %v, want half of 6ms", b.size)
 	}
-	for range ownLosses - 1 {
-		round(true, 1)
+	if lose(4*ms, lossVotes/4); b.size != 3*ms {
+		t.Errorf("size %v: a quarter of the losses with the usual queue", b.size)
 	}
-	if b.size != 2*ms {
-		t.Errorf("size %v: %d packets without a queue are too few", b.size, ownLosses-1)
+	if lose(4*ms, 1); b.known() {
+		t.Errorf("size %v: more than a quarter of them", b.size)
 	}
-	if round(true, 1); b.size != unknownBuffer {
-		t.Errorf("size %v, and as much is lost without a queue", b.size)
+	lose(4*ms, 2*lossVotes)
+	if lose(6*ms, lossVotes*3/4-1); b.known() {
+		t.Errorf("size %v: less than three quarters with more than it", b.size)
 	}
-	for range 2 * ownLosses { // no longer, as it turns out
-		round(true, 0)
-	}
-	if b.size != 2*ms {
-		t.Errorf("size %v, and a third is lost without a queue", b.size)
-	}
-	for range ownLosses {
-		round(true, 2)
-	}
-	if b.size != unknownBuffer {
-		t.Errorf("size %v, and as much is lost without a queue again", b.size)
-	}
-	for range tallyTime / (20 * ms) { // the rate with a queue goes out of date
-		round(true, 0)
-	}
-	for range ownLosses {
-		round(true, 1)
-	}
-	if b.size != unknownBuffer {
-		t.Errorf("size %v, and nothing is known of loss with a queue", b.size)
-	}
-	for range 6 * tallyTime / (20 * ms) { // what is known without one does too
-		round(false, 1)
-	}
-	if b.size != 2*ms {
-		t.Errorf("size %v after 18 s without a queue", b.size)
+	if lose(6*ms, 1); b.size != 3*ms {
+		t.Errorf("size %v: three quarters with more than it", b.size)
 	}
 }
 
-func TestJitterIsWhatEveryRoundShows(t *testing.T) {
-	var j jitter
-	round := func(samples int, spread time.Duration) {
-		j.add(&round{samples: samples, least: 3 * ms, most: 3*ms + spread})
+// A mark is a queue that is shared, however short.
+func TestMarksShowTheBuffer(t *testing.T) {
+	b := newBuffer()
+	for range bufferRounds {
+		b.add(0, &round{marks: 1, most: 4 * ms}, 0)
 	}
-	for range jitterRounds - 1 {
-		round(20, 6*ms)
-	}
-	if j.least != 0 {
-		t.Errorf("%v after seven rounds", j.least)
-	}
-	if round(20, 5*ms); j.least != 5*ms {
-		t.Errorf("%v, want 5ms", j.least)
-	}
-	if round(20, 500*us); j.least != 500*us {
-		t.Errorf("%v after a round without jitter", j.least)
-	}
-	for range jitterRounds {
-		round(jitterSamples-1, 6*ms)
-	}
-	if j.least != 0 {
-		t.Errorf("%v from too few samples", j.least)
+	if b.size != 2*ms {
+		t.Errorf("size %v, want half of 4ms", b.size)
 	}
 }

@@ -106,6 +106,7 @@ func TestAdaptivePathChange(t *testing.T) {
 		s, a := newCourse(t, 50*ms, Config{})
 		s.toSteady(a, 100_000)
 		exit := own(s.Stats()).MinSSThresh
+		s.round(0, 0)
 		s.base = c.base
 		for range 1000 { // drains find a base that has risen
 			s.round(0, 0)

@@ -13,10 +13,6 @@ const (
 	minRound = 5 * time.Millisecond
 	// flightRounds is how many rounds the largest flight is remembered for (A14).
 	flightRounds = 10
-	// jitterRounds is how many rounds must all show a jitter, with jitterSamples
-	// samples each (A8).
-	jitterRounds  = 8
-	jitterSamples = 8
 )
 
 // round is what is measured between the sending of a packet and the
@@ -29,26 +25,36 @@ type round struct {
 	samples int
 	least   time.Duration // queue
 	most    time.Duration
+	sum     time.Duration
+	rise    time.Duration // the most by which it rose from one sample to the next
+	early   bool          // all samples so far are of packets that overtook others
 	rtt     time.Duration // the least
 	reverse bool          // a queue on the ACKs' path was told from one on ours
 
-	acked     int64 // bytes
-	lost      int64 // bytes, of packets sent since the last cut
-	lostCount int   // packets, likewise
-	limited   int64 // bytes acknowledged while the application had no more
-	throttled int64 // bytes acknowledged while a bandwidth limit throttled the sender
-	rate      int64 // the best delivery rate, bytes per second
+	acked     int64         // bytes
+	lost      int64         // bytes, of packets sent since the last cut
+	lostCount int           // packets, likewise
+	marks     int           // times that marks were answered
+	atLoss    time.Duration // the least queue at the time of a loss
+	limited   int64         // bytes acknowledged while the application had no more
+	throttled int64         // bytes acknowledged while a bandwidth limit throttled the sender
+	rate      int64         // the best delivery rate, bytes per second
 
 	flight int64 // the most bytes in flight
 }
 
-func (r *round) sample(d *delaySignal, rtt time.Duration) {
-	if r.samples == 0 || d.queue < r.least {
-		r.least = d.queue
+// sample takes the queue that a packet saw. rise is what it is more than that of the
+// sample before. One that overtook others counts as the round's least only if there
+// is no other (A17).
+func (r *round) sample(d *delaySignal, rtt, rise time.Duration, overtook bool) {
+	switch first := r.samples == 0 || r.early && !overtook; {
+	case first:
+		r.least, r.rtt, r.early = d.queue, rtt, overtook
+	case r.early || !overtook:
+		r.least, r.rtt = min(r.least, d.queue), min(r.rtt, rtt)
 	}
-	if r.samples == 0 || rtt < r.rtt {
-		r.rtt = rtt
-	}
+	r.rise = max(r.rise, rise)
+	r.sum += d.queue
 	r.most = max(r.most, d.queue)
 	r.reverse = r.reverse || d.reverse
 	r.samples++
@@ -77,27 +83,6 @@ func (r *round) appLimited() bool { return 2*r.limited > r.acked }
 
 // wasThrottled says whether a bandwidth limit throttled the sender for most of the round.
 func (r *round) wasThrottled() bool { return 2*r.throttled > r.acked }
-
-// jitter is how much delays vary within a round whatever the queue does: the least
-// range of the last rounds (A8). The queue of another flow varies too, but not in each
-// of so many rounds.
-type jitter struct {
-	ranges [jitterRounds]time.Duration
-	next   int
-	least  time.Duration
-}
-
-func (j *jitter) add(r *round) {
-	j.ranges[j.next] = 0
-	if r.samples >= jitterSamples {
-		j.ranges[j.next] = r.most - r.least
-	}
-	j.next = (j.next + 1) % jitterRounds
-	j.least = j.ranges[0]
-	for _, d := range j.ranges {
-		j.least = min(j.least, d)
-	}
-}
 
 // flights is the largest flight of each of the last rounds.
 type flights struct {

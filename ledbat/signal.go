@@ -13,6 +13,9 @@ const (
 	// clockStep is how far below the base a one-way delay must be to say that a
 	// clock was set and not that the path became shorter (A2).
 	clockStep = 10 * time.Millisecond
+	// smallFall is how far below the base a single sample is believed (A18): less than the
+	// path can be mistaken for, and more than clocks and timers are out.
+	smallFall = 2 * time.Millisecond
 	// maxOneWay bounds one-way delays, whatever the peer says its clock shows.
 	maxOneWay = time.Duration(1) << 60
 )
@@ -25,6 +28,7 @@ const (
 type delaySignal struct {
 	base       time.Duration // the least round trip; 0 without a sample
 	baseOneWay time.Duration // the least one-way delay, if hasOneWay
+	recent     recentDelays
 	queue      time.Duration // as of the last sample
 	ackHolding ackHolding
 
@@ -69,27 +73,51 @@ func (h *ackHolding) constant() time.Duration {
 // spread is how long the ACKs of two rounds were delayed, at most.
 func (h *ackHolding) spread() time.Duration { return max(h.most-h.least, h.spreadBefore) }
 
-// add takes the samples of one packet (A1).
-func (d *delaySignal) add(rtt, oneWay time.Duration, hasOneWay bool) {
-	rtt = min(rtt, maxDelay)
-	if d.base == 0 || rtt < d.base {
-		d.base = rtt
+// add takes the samples of one packet (A1). overtook says that it came ahead of others (A17),
+// noisy that delays vary of themselves (A18).
+func (d *delaySignal) add(s sample, overtook, noisy bool) {
+	s.rtt = min(s.rtt, maxDelay)
+	s.oneWay = min(max(s.oneWay, -maxOneWay), maxOneWay)
+	if !overtook {
+		d.recent.add(s)
 	}
-	d.queue, d.reverse = rtt-d.base, false
-	if !hasOneWay {
-		return
+	low := s
+	if d.base > 0 && (s.rtt < d.base || s.hasOneWay && s.oneWay < d.baseOneWay) {
+		low = d.credible(s, overtook || noisy)
 	}
-	oneWay = min(max(oneWay, -maxOneWay), maxOneWay)
+	if d.base == 0 || low.rtt < d.base {
+		d.base = low.rtt
+	}
+	d.queue, d.reverse = max(0, s.rtt-d.base), false
+	if s.hasOneWay {
+		d.addOneWay(s.oneWay, low.oneWay)
+	}
+}
+
+// credible is the part of a sample below the base that may lower it (A18).
+func (d *delaySignal) credible(s sample, doubtful bool) sample {
+	most := d.recent.most(sample{rtt: d.base, oneWay: d.baseOneWay})
+	if doubtful || d.base-s.rtt > smallFall {
+		s.rtt = most.rtt
+	}
+	if d.hasOneWay && (doubtful || d.baseOneWay-s.oneWay > smallFall) {
+		s.oneWay = most.oneWay
+	}
+	return s
+}
+
+// addOneWay takes a one-way delay, of which low may lower the base.
+func (d *delaySignal) addOneWay(oneWay, low time.Duration) {
 	switch {
 	case !d.hasOneWay:
 		d.hasOneWay, d.baseOneWay = true, oneWay-d.queue
-	case d.baseOneWay-oneWay > clockStep:
+	case d.baseOneWay-low > clockStep:
 		// A2: the base of the new clock. The queue that the round trip shows is
 		// in the sample. Ordinary minima are not corrected like this, because a
 		// queue on the ACKs' path would spoil the base.
-		d.baseOneWay = oneWay - d.queue
-	case oneWay < d.baseOneWay:
-		d.baseOneWay = oneWay
+		d.baseOneWay = low - d.queue
+	case low < d.baseOneWay:
+		d.baseOneWay = low
 	}
 	forward := max(0, oneWay-d.baseOneWay)
 	back := max(0, d.queue-forward)
@@ -100,35 +128,6 @@ func (d *delaySignal) add(rtt, oneWay time.Duration, hasOneWay bool) {
 	}
 	if d.queue-queue > ackHoldingMargin {
 		d.queue, d.reverse = queue, true
-	}
-}
-
-// minima is the least that was seen in some time, from which a base can be made.
-type minima struct {
-	seen      bool
-	hasOneWay bool
-	queue     time.Duration
-	rtt       time.Duration
-	oneWay    time.Duration
-}
-
-func (m *minima) add(queue, rtt, oneWay time.Duration, hasOneWay bool) {
-	if !m.seen || rtt < m.rtt {
-		m.rtt = rtt
-	}
-	if !m.seen || queue < m.queue {
-		m.queue = queue
-	}
-	if hasOneWay && (!m.hasOneWay || oneWay < m.oneWay) {
-		m.oneWay, m.hasOneWay = oneWay, true
-	}
-	m.seen = true
-}
-
-// merge adds what another time has shown.
-func (m *minima) merge(o minima) {
-	if o.seen {
-		m.add(o.queue, o.rtt, o.oneWay, o.hasOneWay)
 	}
 }
 

@@ -21,9 +21,9 @@ func TestQueueIsTheRoundTripUnlessTheACKsWait(t *testing.T) {
 		{"the clock ran ahead", 60 * ms, 1040 * ms, 20 * ms, false},
 	} {
 		var d delaySignal
-		d.add(40*ms, 20*ms, true)
+		d.add(sample{40 * ms, 20 * ms, true}, false, false)
 		d.ackHolding = ackHolding{} // rounds later
-		d.add(c.rtt, c.oneWay, true)
+		d.add(sample{c.rtt, c.oneWay, true}, false, false)
 		if d.queue != c.want || d.reverse != c.reverse {
 			t.Errorf("%s: queue %v, reverse %v, want %v, %v", c.name, d.queue, d.reverse, c.want, c.reverse)
 		}
@@ -47,16 +47,16 @@ func TestHeldACKsAreNoQueue(t *testing.T) {
 		{"a drift", -2 * ms, 3 * ms, 0, 3 * ms, false},
 	} {
 		var d delaySignal
-		d.add(40*ms, 20*ms, true)
+		d.add(sample{40 * ms, 20 * ms, true}, false, false)
 		d.ackHolding = ackHolding{}
 		for _, ackDelay := range []time.Duration{0, c.ackDelay} {
 			d.ackHolding.endRound() // in the one before, or in this: two rounds count
-			d.add(40*ms+c.queue+ackDelay, 20*ms+c.queue+c.constant, true)
+			d.add(sample{40*ms + c.queue + ackDelay, 20*ms + c.queue + c.constant, true}, false, false)
 		}
 		if d.queue != c.want || d.reverse != c.reverse || d.ackHolding.spread() != 0 {
 			t.Errorf("%s: queue %v, reverse %v, spread %v, want %v, %v", c.name, d.queue, d.reverse, d.ackHolding.spread(), c.want, c.reverse)
 		}
-		d.add(40*ms+c.queue, 20*ms+c.queue+c.constant, true)
+		d.add(sample{40*ms + c.queue, 20*ms + c.queue + c.constant, true}, false, false)
 		d.ackHolding.endRound()
 		if got := d.ackHolding.spread(); got != c.ackDelay {
 			t.Errorf("%s: ACKs delayed by %v, want %v", c.name, got, c.ackDelay)
@@ -77,8 +77,10 @@ func TestOneWayBase(t *testing.T) {
 		{"higher", 55 * ms, 35 * ms, 20 * ms},
 	} {
 		var d delaySignal
-		d.add(40*ms, 20*ms, true)
-		d.add(c.rtt, c.oneWay, true)
+		d.add(sample{40 * ms, 20 * ms, true}, false, false)
+		for range enoughSamples {
+			d.add(sample{c.rtt, c.oneWay, true}, false, false)
+		}
 		if d.baseOneWay != c.want {
 			t.Errorf("%s: one-way base %v, want %v", c.name, d.baseOneWay, c.want)
 		}
@@ -87,12 +89,12 @@ func TestOneWayBase(t *testing.T) {
 
 func TestRoundTripsAloneWillDo(t *testing.T) {
 	var d delaySignal
-	d.add(40*ms, 0, false)
-	d.add(140*ms, 0, false)
+	d.add(sample{40 * ms, 0, false}, false, false)
+	d.add(sample{140 * ms, 0, false}, false, false)
 	if d.queue != 100*ms || d.reverse {
 		t.Errorf("queue %v, reverse %v", d.queue, d.reverse)
 	}
-	d.add(60*ms, 5*ms, true) // the first one-way delay, with 20 ms of queue in it
+	d.add(sample{60 * ms, 5 * ms, true}, false, false) // the first one-way delay, with 20 ms of queue in it
 	if d.baseOneWay != -15*ms {
 		t.Errorf("one-way base %v, want -15ms", d.baseOneWay)
 	}
@@ -102,32 +104,10 @@ func TestHugeDelaysDoNotOverflow(t *testing.T) {
 	var d delaySignal
 	for _, oneWay := range []time.Duration{1<<63 - 1, -1 << 63, 0, 1 << 62, -1 << 62} {
 		for _, rtt := range []time.Duration{1, 40 * ms, 1<<63 - 1} {
-			d.add(rtt, oneWay, true)
+			d.add(sample{rtt, oneWay, true}, false, false)
 			if d.queue < 0 || d.queue > maxDelay {
 				t.Errorf("rtt %v, one way %v: queue %v", rtt, oneWay, d.queue)
 			}
 		}
-	}
-}
-
-func TestMinimaOfFailedLooks(t *testing.T) {
-	var all, m minima
-	all.merge(m)
-	if all.seen {
-		t.Error("a probe that saw nothing counts")
-	}
-	m.add(9*ms, 49*ms, 29*ms, true)
-	m.add(8*ms, 50*ms, 31*ms, true)
-	all.merge(m)
-	m = minima{}
-	m.add(12*ms, 52*ms, 0, false)
-	all.merge(m)
-	if want := (minima{true, true, 8 * ms, 49 * ms, 29 * ms}); all != want {
-		t.Errorf("got %+v, want %+v", all, want)
-	}
-	d := delaySignal{base: 40 * ms}
-	d.accept(all)
-	if d.base != 49*ms || d.baseOneWay != 29*ms || !d.hasOneWay {
-		t.Errorf("base %v, one way %v", d.base, d.baseOneWay)
 	}
 }

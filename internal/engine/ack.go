@@ -53,6 +53,16 @@ func (a *ackState) duplicate(n uint64) bool {
 	return false
 }
 
+// overtakes reports whether a packet that is not noted yet came ahead of others: some of the numbers shortly before it
+// have not arrived.
+func (a *ackState) overtakes(n uint64) bool {
+	if len(a.ranges) == 0 || n <= a.largest {
+		return false
+	}
+	r := a.ranges[len(a.ranges)-1]
+	return r.Last+1 < n || r.First > a.floor && n-r.First < shortlyBefore
+}
+
 // receive notes a number that is not a duplicate. urgent asks for an ACK at
 // once, as a gap does.
 func (a *ackState) receive(now time.Duration, n uint64, eliciting, urgent bool) {

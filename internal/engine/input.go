@@ -71,6 +71,7 @@ func (c *Conn) handleShort(now time.Duration, path Path, ecn ECN, seg []byte) {
 
 // packetEffect is what the frames of a packet add up to.
 type packetEffect struct {
+	number    uint64 // the packet's
 	eliciting bool
 	urgent    bool // acknowledge at once
 	dropped   bool // do not acknowledge: something did not fit
@@ -79,7 +80,7 @@ type packetEffect struct {
 // handleFrames processes a packet's frames and notes its number. It reports whether the
 // packet will be acknowledged.
 func (c *Conn) handleFrames(now time.Duration, number uint64, payload []byte) bool {
-	var e packetEffect
+	e := packetEffect{number: number}
 	if len(payload) == 0 {
 		c.breach(now, protocolError("a packet without frames"))
 		return false
@@ -136,7 +137,7 @@ func (c *Conn) breach(now time.Duration, err error) {
 func (c *Conn) handleFrame(now time.Duration, f *wire.Frame, e *packetEffect) error {
 	e.eliciting = e.eliciting || f.Type.AckEliciting()
 	if f.Type == wire.FrameAck || f.Type == wire.FrameAckECN {
-		return c.handleAck(now, &f.Ack)
+		return c.handleAck(now, &f.Ack, e.number)
 	}
 	control := controlFrameOf(f.Type)
 	if control == nil {

@@ -54,7 +54,7 @@ func TestPersistentCongestionExample(t *testing.T) {
 			ack := func(now time.Duration, ranges ...wire.Range) {
 				c.path.rtt = rttState{latest: 200 * ms, smoothed: 200 * ms, min: 200 * ms, variance: 600 * ms}
 				f := parseAck(t, ranges)
-				if err := c.handleAck(now, &f); err != nil {
+				if err := c.handleAck(now, &f, 0); err != nil {
 					t.Fatal(err)
 				}
 			}

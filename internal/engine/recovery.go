@@ -13,6 +13,8 @@ const (
 	// lost, as long as no reordering was seen (RFC 9002 section 6.1.1, RFC 8985
 	// section 6.2).
 	packetThreshold = 3
+	// shortlyBefore is how many numbers before one are looked at to say whether it came ahead of others.
+	shortlyBefore = 8
 	// persistentPTOs is the length of persistent congestion (RFC 9002 section 7.6.1).
 	persistentPTOs = 3
 	// reorderResets is the number of recoveries without a false one after which
@@ -56,8 +58,8 @@ type ackResult struct {
 	invented bool        // it names a number that was never sent
 }
 
-// handleAck processes an ACK of the data space.
-func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
+// handleAck processes an ACK of the data space that came in the packet of a number.
+func (c *Conn) handleAck(now time.Duration, f *wire.Ack, number uint64) error {
 	if f.Largest >= c.sent.next {
 		c.stats.BadAcks++
 		return protocolError("ACK of a packet that was never sent")
@@ -88,6 +90,7 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack) error {
 		PriorInFlight: prior, AppLimited: c.appLimited, Throttled: c.limit.throttled(),
 	}
 	if r.newest != nil && r.newest.number == f.Largest && c.measures(now, r.newest, silent) {
+		e.Overtook = c.overtook() || c.acks.overtakes(number)
 		c.sampleDelay(now, f, &r, &e)
 	}
 	if newest {
@@ -214,6 +217,14 @@ func (c *Conn) sampleDelay(now time.Duration, f *wire.Ack, r *ackResult, e *cong
 	e.RTT = c.path.rtt.update(now-r.newest.sentAt, delay)
 	e.OneWay = c.path.oneWay.update(c.stamp(r.newest.sentAt), f.Received)
 	e.HasOneWay = true
+}
+
+// overtook reports whether some of the packets sent shortly before the newest one acknowledged were neither
+// acknowledged nor declared lost.
+func (c *Conn) overtook() bool {
+	newest := c.sent.largestAcked
+	from := max(c.sent.base(), newest-min(newest, shortlyBefore))
+	return from < newest && c.sent.resolved.NextMissing(from, newest).Len() > 0
 }
 
 // sampleRate computes the delivery rate over the life of the newest packet, if it has a record.

@@ -1,0 +1,103 @@
+package ledbat
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	// jitterRounds is how many rounds must all show a jitter, with jitterSamples
+	// samples each (A8).
+	jitterRounds  = 8
+	jitterSamples = 8
+	maxJitter     = 7 * time.Millisecond // A8
+
+	// burstRise is by how much the queue must rise from one sample to the next to say that packets
+	// wait for each other in clumps (A19): two packets of 10 Mbit/s are 2.4 ms.
+	burstRise = 4 * time.Millisecond
+	// noisyRounds is for how many rounds a path counts as noisy (A18).
+	noisyRounds = 8
+	// noisyBaseSamples is how many samples in a row must be near the base where the path is noisy
+	// to say that it is true (A12).
+	noisyBaseSamples = 3
+)
+
+// noise is how much delays vary of themselves.
+type noise struct {
+	jitter     jitter
+	riseBefore time.Duration // the largest rise of the round before
+	rounds     uint8         // for which the path counts as noisy still
+	near       uint8         // samples in a row near the base
+}
+
+// endRound takes a round of congestion avoidance. target is T0.
+func (n *noise) endRound(r *round, target time.Duration) {
+	n.jitter.add(r)
+	switch {
+	case n.jitter.allowed(target) > 0 || n.rise(r) > 0:
+		n.rounds = noisyRounds
+	case n.rounds > 0:
+		n.rounds--
+	}
+}
+
+// noisy says whether delays vary of themselves (A18).
+func (n *noise) noisy() bool { return n.rounds > 0 }
+
+// rise is P (A19): the most by which the queue rose from one sample to the next in this round
+// and the last, or 0 if that is little.
+func (n *noise) rise(r *round) time.Duration {
+	if rise := max(r.rise, n.riseBefore); rise > burstRise {
+		return rise
+	}
+	return 0
+}
+
+// nearBase counts a sample as near the base or not, and says whether the base is in sight
+// (A12): where delays vary, one sample says little.
+func (n *noise) nearBase(near, overtook bool) bool {
+	switch {
+	case !near:
+		n.near = 0
+	case !overtook:
+		n.near = min(n.near+1, noisyBaseSamples)
+	}
+	return n.near >= noisyBaseSamples || n.near > 0 && !n.noisy()
+}
+
+// jitter is how much delays vary within a round whatever the queue does: the least
+// range of the last rounds (A8). The queue of another flow varies too, but not in each
+// of so many rounds.
+type jitter struct {
+	ranges [jitterRounds]uint32 // in microseconds
+	least  time.Duration
+
+	low, high time.Duration // of rounds that had too few samples, put together
+	samples   int32         // of those
+	next      uint8
+}
+
+// add takes a round. Rounds with few samples are put together until they have enough, or a
+// small window would see no jitter.
+func (j *jitter) add(r *round) {
+	if r.samples == 0 {
+		return
+	}
+	if j.samples == 0 {
+		j.low, j.high = r.least, r.most
+	}
+	j.low, j.high = min(j.low, r.least), max(j.high, r.most)
+	if j.samples += int32(r.samples); j.samples < jitterSamples {
+		return
+	}
+	j.ranges[j.next] = uint32((j.high - j.low) / time.Microsecond)
+	j.samples = 0
+	j.next = (j.next + 1) % jitterRounds
+	j.least = time.Duration(slices.Min(j.ranges[:])) * time.Microsecond
+}
+
+// allowed is J, the queue that is allowed for jitter (A8). Up to half of the target, T0, a range is what the
+// flow's own bursts make.
+func (j *jitter) allowed(target time.Duration) time.Duration {
+	return min(max(0, 2*j.least-target), maxJitter)
+}

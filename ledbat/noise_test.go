@@ -1,0 +1,101 @@
+package ledbat
+
+import (
+	"testing"
+	"time"
+)
+
+func TestJitterIsWhatEveryRoundShows(t *testing.T) {
+	var j jitter
+	round := func(samples int, spread time.Duration) {
+		j.add(&round{samples: samples, least: 3 * ms, most: 3*ms + spread})
+	}
+	for range jitterRounds - 1 {
+		round(20, 6*ms)
+	}
+	if j.least != 0 {
+		t.Errorf("%v after seven rounds", j.least)
+	}
+	if round(20, 5*ms); j.least != 5*ms {
+		t.Errorf("%v, want 5ms", j.least)
+	}
+	if round(20, 500*us); j.least != 500*us {
+		t.Errorf("%v after a round without jitter", j.least)
+	}
+	for _, c := range []struct{ target, want time.Duration }{{5 * ms, 0}, {500 * us, 500 * us}} {
+		if got := j.allowed(c.target); got != c.want {
+			t.Errorf("%v allowed beside a target of %v, want %v", got, c.target, c.want)
+		}
+	}
+	for range jitterRounds {
+		round(20, 30*ms)
+	}
+	if got := j.allowed(5 * ms); got != maxJitter {
+		t.Errorf("%v allowed for 30 ms, want %v", got, maxJitter)
+	}
+}
+
+// A small window has few samples a round, and sees the same jitter in more of them.
+func TestRoundsWithFewSamplesArePutTogether(t *testing.T) {
+	var j jitter
+	for i := range 2 * jitterRounds {
+		j.add(&round{samples: jitterSamples / 2, least: time.Duration(i%2) * 6 * ms, most: time.Duration(i%2)*6*ms + ms})
+		j.add(&round{})
+	}
+	if j.least != 7*ms {
+		t.Errorf("%v, want 7ms from two rounds each", j.least)
+	}
+}
+
+func TestNoisyForEightRounds(t *testing.T) {
+	var n noise
+	n.endRound(&round{samples: 1, rise: burstRise}, 5*ms)
+	if n.noisy() {
+		t.Error("a rise of 4 ms")
+	}
+	n.endRound(&round{samples: 1, rise: burstRise + 1}, 5*ms)
+	for i := range noisyRounds {
+		if !n.noisy() {
+			t.Errorf("not noisy %d rounds after a rise of more than 4 ms", i)
+		}
+		n.endRound(&round{samples: 1}, 5*ms)
+	}
+	if n.noisy() {
+		t.Error("noisy for more than eight rounds")
+	}
+}
+
+func TestOneSampleNearTheBaseIsNotEnoughWhereDelaysVary(t *testing.T) {
+	var n noise
+	if !n.nearBase(true, false) {
+		t.Error("one sample is enough on a quiet path")
+	}
+	n.rounds = 1
+	for i, c := range []struct{ near, overtook, want bool }{
+		{false, false, false}, {true, false, false}, {true, false, false}, {false, false, false},
+		{true, false, false}, {true, true, false}, {true, false, false}, {true, false, true}, {true, true, true}, {false, true, false},
+	} {
+		if got := n.nearBase(c.near, c.overtook); got != c.want {
+			t.Errorf("sample %d: %v, want %v", i, got, c.want)
+		}
+	}
+}
+
+func TestOvertakingSamplesAreTheRoundsOnlyIfThereIsNoOther(t *testing.T) {
+	var r round
+	sample := func(queue time.Duration, overtook bool, want time.Duration) {
+		t.Helper()
+		r.sample(&delaySignal{queue: queue}, 40*ms+queue, 0, overtook)
+		if r.least != want || r.rtt != 40*ms+want {
+			t.Errorf("least %v, round trip %v, want a queue of %v", r.least, r.rtt, want)
+		}
+	}
+	sample(3*ms, true, 3*ms)
+	sample(2*ms, true, 2*ms)
+	sample(5*ms, false, 5*ms)
+	sample(ms, true, 5*ms)
+	sample(4*ms, false, 4*ms)
+	if r.samples != 5 || r.most != 5*ms {
+		t.Errorf("%d samples, most %v", r.samples, r.most)
+	}
+}

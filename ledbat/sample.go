@@ -1,0 +1,125 @@
+package ledbat
+
+import "time"
+
+const (
+	// recentSamples is how many samples are asked whether the path has become shorter, and
+	// enoughSamples how many of them have to say so (A18).
+	recentSamples = 8
+	enoughSamples = 5
+)
+
+// sample is the delays of one packet.
+type sample struct {
+	rtt, oneWay time.Duration
+	hasOneWay   bool
+}
+
+// recentDelays is the last samples, of packets that did not overtake others. It has them in
+// microseconds, because every idle connection keeps them. One-way delays wrap; their differences
+// to the base do not.
+type recentDelays struct {
+	rtts    [recentSamples]uint32
+	oneWays [recentSamples]uint32
+	next    uint8
+	count   uint8
+}
+
+func (r *recentDelays) add(s sample) {
+	r.rtts[r.next], r.oneWays[r.next] = uint32(s.rtt/time.Microsecond), uint32(s.oneWay/time.Microsecond)
+	r.next = (r.next + 1) % recentSamples
+	r.count = min(r.count+1, recentSamples)
+}
+
+// most is the delays that most of the recent samples do not exceed (A18). It is the given
+// base if they exceed that, or are too few.
+func (r *recentDelays) most(base sample) sample {
+	if r.count < enoughSamples {
+		return base
+	}
+	var rtts, oneWays [recentSamples]int64
+	for i := range r.count {
+		rtts[i] = int64(r.rtts[i]) - int64(base.rtt/time.Microsecond)
+		oneWays[i] = int64(int32(r.oneWays[i] - uint32(base.oneWay/time.Microsecond)))
+	}
+	base.rtt += time.Duration(fall(rtts[:r.count])) * time.Microsecond
+	base.oneWay += time.Duration(fall(oneWays[:r.count])) * time.Microsecond
+	return base
+}
+
+// fall is what enoughSamples of the given differences do not exceed, or 0 if that is more. It sorts the lowest
+// to the front.
+func fall(differences []int64) int64 {
+	for i := range enoughSamples {
+		for j := i + 1; j < len(differences); j++ {
+			if differences[j] < differences[i] {
+				differences[i], differences[j] = differences[j], differences[i]
+			}
+		}
+	}
+	return min(differences[enoughSamples-1], 0)
+}
+
+// minima is the least that was seen in some time, from which a base can be made.
+type minima struct {
+	seen      bool
+	hasOneWay bool
+	queue     time.Duration
+	rtt       time.Duration
+	oneWay    time.Duration
+}
+
+func (m *minima) add(queue, rtt, oneWay time.Duration, hasOneWay bool) {
+	if !m.seen || rtt < m.rtt {
+		m.rtt = rtt
+	}
+	if !m.seen || queue < m.queue {
+		m.queue = queue
+	}
+	if hasOneWay && (!m.hasOneWay || oneWay < m.oneWay) {
+		m.oneWay, m.hasOneWay = oneWay, true
+	}
+	m.seen = true
+}
+
+// merge adds what another time has shown.
+func (m *minima) merge(o minima) {
+	if o.seen {
+		m.add(o.queue, o.rtt, o.oneWay, o.hasOneWay)
+	}
+}
+
+// look is what samples with little in flight have shown: of each delay the second lowest, if
+// there are two samples (A13). A single one may be of a packet that was early.
+type look struct {
+	samples int // two at most
+	low     minima
+	found   minima
+}
+
+func (l *look) add(queue time.Duration, s sample) {
+	switch l.samples {
+	case 0:
+		l.low = minima{true, s.hasOneWay, queue, s.rtt, s.oneWay}
+		l.found = l.low
+	case 1:
+		l.found = minima{true, s.hasOneWay, queue, s.rtt, s.oneWay}
+		fallthrough
+	default:
+		secondLowest(&l.low.queue, &l.found.queue, queue)
+		secondLowest(&l.low.rtt, &l.found.rtt, s.rtt)
+		if s.hasOneWay {
+			secondLowest(&l.low.oneWay, &l.found.oneWay, s.oneWay)
+		}
+	}
+	l.samples = min(l.samples+1, 2)
+}
+
+// secondLowest puts a delay in its place among the two lowest.
+func secondLowest(lowest, second *time.Duration, d time.Duration) {
+	if d < *lowest {
+		*second, *lowest = *lowest, d
+	} else {
+		*second = min(*second, d)
+	}
+}

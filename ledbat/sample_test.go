@@ -1,0 +1,90 @@
+package ledbat
+
+import (
+	"testing"
+	"time"
+)
+
+// One early packet is no shorter path; a path that has become shorter is in most samples.
+func TestTheBaseFallsWithMostSamples(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		fall            time.Duration
+		overtook, noisy bool
+		after           int // samples until the base is lower
+	}{
+		{"a little", smallFall, false, false, 1},
+		{"a little, where delays vary", smallFall, false, true, enoughSamples},
+		{"much", 10 * ms, false, false, enoughSamples},
+	} {
+		d := quiet()
+		for i := range enoughSamples {
+			d.add(sample{40*ms - c.fall, 20*ms - c.fall, true}, c.overtook, c.noisy)
+			lower := i+1 >= c.after
+			if got := d.base < 40*ms; got != lower {
+				t.Errorf("%s: base %v after %d samples", c.name, d.base, i+1)
+			}
+			if got := d.baseOneWay < 20*ms; got != lower {
+				t.Errorf("%s: one-way base %v after %d samples", c.name, d.baseOneWay, i+1)
+			}
+		}
+		if d.queue != 0 {
+			t.Errorf("%s: queue %v", c.name, d.queue)
+		}
+	}
+	d := quiet()
+	for range 100 {
+		d.add(sample{39 * ms, 19 * ms, true}, true, false)
+		d.add(sample{40 * ms, 20 * ms, true}, false, false)
+	}
+	if d.base != 40*ms || d.baseOneWay != 20*ms {
+		t.Errorf("base %v, one way %v after packets that came ahead of others", d.base, d.baseOneWay)
+	}
+}
+
+// quiet is a signal that has seen a path of 40 ms without a queue.
+func quiet() (d delaySignal) {
+	for range recentSamples {
+		d.add(sample{40 * ms, 20 * ms, true}, false, false)
+	}
+	return d
+}
+
+func TestALookFindsTheSecondLowest(t *testing.T) {
+	var l look
+	l.add(9*ms, sample{49 * ms, 29 * ms, true})
+	if want := (minima{true, true, 9 * ms, 49 * ms, 29 * ms}); l.found != want {
+		t.Errorf("one sample: %+v", l.found)
+	}
+	l.add(2*ms, sample{42 * ms, 22 * ms, true})
+	if want := (minima{true, true, 9 * ms, 49 * ms, 29 * ms}); l.found != want {
+		t.Errorf("two samples: %+v", l.found)
+	}
+	l.add(8*ms, sample{48 * ms, 28 * ms, true})
+	l.add(ms, sample{41 * ms, 30 * ms, true})
+	if want := (minima{true, true, 2 * ms, 42 * ms, 28 * ms}); l.found != want {
+		t.Errorf("four samples: %+v", l.found)
+	}
+}
+
+func TestMinimaOfFailedLooks(t *testing.T) {
+	var all, m minima
+	all.merge(m)
+	if all.seen {
+		t.Error("a probe that saw nothing counts")
+	}
+	m.add(9*ms, 49*ms, 29*ms, true)
+	m.add(8*ms, 50*ms, 31*ms, true)
+	all.merge(m)
+	m = minima{}
+	m.add(12*ms, 52*ms, 0, false)
+	all.merge(m)
+	if want := (minima{true, true, 8 * ms, 49 * ms, 29 * ms}); all != want {
+		t.Errorf("got %+v, want %+v", all, want)
+	}
+	d := delaySignal{base: 40 * ms}
+	d.accept(all)
+	if d.base != 49*ms || d.baseOneWay != 29*ms || !d.hasOneWay {
+		t.Errorf("base %v, one way %v", d.base, d.baseOneWay)
+	}
+}
