@@ -27,7 +27,7 @@ func calibrations() []scenario {
 			all = append(all, calibration("two "+kind, p, 2))
 		}
 	}
-	// Of the other two random loss leaves so little that a run of less than minutes does not tell how much.
+	// Random loss leaves the other two so little that only runs of minutes would tell how much.
 	return append(all, calibration("bbr", path{mbit: 50, rtt: 50 * time.Millisecond, queue: 312_000, loss: 0.05}, 1))
 }
 
