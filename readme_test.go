@@ -216,7 +216,14 @@ func TestReadmeCommands(t *testing.T) {
 		}
 	}
 
-	address = readmePort(t)
+	readmePipe(t, ebb, content)
+	readmeTunnel(t, ebb)
+}
+
+// readmePipe sends content through a pipe.
+func readmePipe(t *testing.T, ebb string, content []byte) {
+	t.Helper()
+	address := readmePort(t)
 	var copied bytes.Buffer
 	listener := exec.Command(ebb, "pipe", "-l", address)
 	listener.Stdout = &copied
@@ -225,7 +232,6 @@ func TestReadmeCommands(t *testing.T) {
 	if err := listener.Wait(); err != nil || !bytes.Equal(copied.Bytes(), content) {
 		t.Errorf("the copy has %d bytes, error %v", copied.Len(), err)
 	}
-	readmeTunnel(t, ebb)
 }
 
 // readmeTunnel asks a web server through a tunnel.

@@ -117,7 +117,7 @@ func (b *controller) OnAck(now time.Duration, e congestion.AckEvent) {
 	b.next = max(b.next, e.LargestSent+1)
 	b.idle = e.AppLimited
 	if e.CE > 0 {
-		b.enterRecovery(e.LargestAcked)
+		b.mark(e.LargestAcked)
 	}
 	a := ack{AckEvent: e, lost: b.recovery.takeLost()}
 	b.recovery.advance(e.LargestAcked)
@@ -138,7 +138,7 @@ func (b *controller) OnLoss(now time.Duration, e congestion.LossEvent) {
 	b.next = max(b.next, e.LargestSent+1)
 	b.path.lost += int64(e.Bytes)
 	b.recovery.lost += int64(e.Bytes)
-	b.enterRecovery(e.Largest)
+	b.enterRecovery()
 }
 
 // OnSpuriousLoss looks for a full pipe again: the losses said nothing (bbr_undo_cwnd).

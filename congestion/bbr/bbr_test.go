@@ -148,12 +148,43 @@ func TestCycle(t *testing.T) {
 	}
 }
 
-// TestLossIsNotCongestion: at 2 % of random loss BBR keeps the rate that Reno would lose.
+// TestLossIsNotCongestion: at 2 and at 10 % of random loss BBR keeps the rate that Reno would lose. The kernel's has 88 % of
+// 50 Mbit/s at 10 % and 50 ms.
 func TestLossIsNotCongestion(t *testing.T) {
-	w := watch(256<<10, 0.02)
-	w.Run(30 * time.Second)
-	if got, want := w.link.Stats().Bytes, int64(30*pathRate*93/100); got < want {
-		t.Errorf("%d bytes at 2 %% loss, want %d", got, want)
+	for _, test := range []struct {
+		loss  float64
+		share int64 // % of the link, retransmissions included, the start too
+	}{{0.02, 93}, {0.1, 85}} {
+		w := watch(256<<10, test.loss)
+		w.Run(30 * time.Second)
+		if got, want := w.link.Stats().Bytes, 30*pathRate*test.share/100; got < want {
+			t.Errorf("%d bytes at a loss of %v, want %d", got, test.loss, want)
+		}
+	}
+}
+
+// TestAMarkConservesPackets: a mark is answered as a loss is, for a round trip.
+func TestAMarkConservesPackets(t *testing.T) {
+	c := makeController(controllertest.Params()).(*controller)
+	ack := func(n uint64, ce int) {
+		c.OnAck(time.Duration(n)*ms, congestion.AckEvent{
+			Bytes: mss, LargestAcked: n, LargestSent: n + 10, PriorInFlight: 10 * mss, InFlight: 9 * mss, RTT: 10 * ms, SmoothedRTT: 10 * ms, CE: ce,
+			Delivery: congestion.Delivery{Delivered: int64(n+1) * mss, PriorDelivered: int64(max(n, 10)-10) * mss, Interval: 10 * ms},
+		})
+	}
+	for n := range uint64(30) {
+		ack(n, 0)
+	}
+	before := c.Window()
+	ack(30, 1)
+	if got := c.Window(); got != 10*mss || before <= got {
+		t.Errorf("window %d behind a mark, %d before it; want the 10 packets of the flight", got, before)
+	}
+	for n := uint64(31); n < 45; n++ {
+		ack(n, 0)
+	}
+	if got := c.Window(); got < before {
+		t.Errorf("window %d a round trip later, want %d again", got, before)
 	}
 }
 

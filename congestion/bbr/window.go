@@ -23,13 +23,23 @@ func (r *recovery) advance(acked uint64) {
 	}
 }
 
-// enterRecovery answers a loss, or a mark of Congestion Experienced in its place, of a packet of this
-// number: once for all packets in flight then. tcp_bbr leaves marks unanswered; RFC 3168 section 6.1.2
-// asks for what a drop gets.
-func (b *controller) enterRecovery(largest uint64) {
-	if r := &b.recovery; !r.active && largest >= r.end {
+// enterRecovery begins an episode. It goes on until something is acknowledged that was sent after the last loss was
+// found, as the kernel's goes on while a hole is open: only its first round conserves packets, so that a path
+// which always loses some is not slowed (tcp_fastretrans_alert, bbr_set_cwnd_to_recover_or_restore).
+func (b *controller) enterRecovery() {
+	r := &b.recovery
+	if !r.active {
 		b.saveWindow()
-		r.active, r.end = true, b.next
+		r.active = true
+	}
+	r.end = b.next
+}
+
+// mark answers marks of Congestion Experienced as the loss of a packet, once for all in flight then. tcp_bbr leaves them
+// unanswered; RFC 3168 section 6.1.2 asks for what a drop gets.
+func (b *controller) mark(largest uint64) {
+	if r := &b.recovery; !r.active && largest >= r.end {
+		b.enterRecovery()
 	}
 }
 

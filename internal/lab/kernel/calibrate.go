@@ -13,7 +13,7 @@ const (
 )
 
 // calibrations compare Ebb's Reno, CUBIC and BBR with the kernel's over real packets: each alone in a deep buffer, on
-// a faster link and in a shallow buffer, and two together in the first two.
+// a faster link and in a shallow buffer, and two together in the first two; and BBR where packets are lost.
 func calibrations() []scenario {
 	deep := path{mbit: 10, rtt: 40 * time.Millisecond, queue: 256_000}
 	fast := path{mbit: 50, rtt: 30 * time.Millisecond, queue: 375_000}
@@ -27,7 +27,8 @@ func calibrations() []scenario {
 			all = append(all, calibration("two "+kind, p, 2))
 		}
 	}
-	return all
+	// Random loss leaves the other two so little that only runs of minutes would tell how much.
+	return append(all, calibration("bbr", path{mbit: 50, rtt: 50 * time.Millisecond, queue: 312_000, loss: 0.05}, 1))
 }
 
 // calibration compares flows of one kind, which the name ends with.
@@ -54,13 +55,17 @@ func calibration(name string, p path, n int) scenario {
 		if err != nil {
 			return nil, err
 		}
-		return compare(measure(product, ourFlows), measure(kernel, theirFlows), measure(model(1, p, theirFlows), theirFlows), n), nil
+		return compare(measure(product, ourFlows), measure(kernel, theirFlows), measure(model(1, p, theirFlows), theirFlows), p, n), nil
 	}}
 }
 
 // text names a path.
 func (p path) text() string {
-	return fmt.Sprintf("%g Mbit/s, %d ms, %d KB", p.mbit, p.rtt.Milliseconds(), p.queue/1000)
+	text := fmt.Sprintf("%g Mbit/s, %d ms, %d KB", p.mbit, p.rtt.Milliseconds(), p.queue/1000)
+	if p.loss > 0 {
+		text += fmt.Sprintf(", %g %% lost", 100*p.loss)
+	}
+	return text
 }
 
 // measures are what is compared of a run.
@@ -89,11 +94,14 @@ func measure(t trace, flows []flow) measures {
 	return m
 }
 
-// compare lists Ebb's measures beside the kernel's, and those of what simulations compete with.
-func compare(product, kernel, simulated measures, flows int) []figure {
+// compare lists Ebb's measures on a path beside the kernel's, and those of what simulations compete with.
+func compare(product, kernel, simulated measures, p path, flows int) []figure {
+	queue := closeTo("queue, of the kernel's", product.queue, kernel.queue, queueTolerance)
+	if p.loss > 0 {
+		queue.kind, queue.bar = noBar, 0 // there is hardly one
+	}
 	all := []figure{
-		closeTo("rate, of the kernel's", product.rate, kernel.rate, rateTolerance),
-		closeTo("queue, of the kernel's", product.queue, kernel.queue, queueTolerance),
+		closeTo("rate, of the kernel's", product.rate, kernel.rate, rateTolerance), queue,
 		shown("kernel's rate", kernel.rate, "Mbit/s"),
 		shown("kernel's queue, mean", kernel.queue, "ms"),
 		shown("kernel's loss", kernel.loss, "%"),
