@@ -96,6 +96,37 @@ func TestOptimisticAcks(t *testing.T) {
 	}
 }
 
+// TestOptimisticAcksLate: a peer that is honest for long, and then acknowledges whatever may have been sent, is found out
+// within as many packets as lie between two numbers that are left out.
+func TestOptimisticAcksLate(t *testing.T) {
+	f := newForger(t)
+	f.widen()
+	for honest := 0; honest < 40_000 && !f.server.Removed; {
+		f.feedServer(time.Millisecond)
+		if got, _ := f.received(); len(got) > 0 {
+			f.say(ackOf(wire.Ack{}, got))
+		}
+		if n := len(f.numbers) - 300; n > 0 { // what was acknowledged long ago is not said again
+			honest += n
+			f.numbers = f.numbers[n:]
+		}
+	}
+	if f.server.Removed {
+		t.Fatalf("ended by honest ACKs: %v", f.server.Conn.Err())
+	}
+	before := len(f.numbers)
+	for range 10_000 {
+		f.feedServer(time.Millisecond)
+		if f.server.Removed {
+			break
+		}
+		f.say(ack(wire.Range{First: f.numbers[before-1], Last: f.numbers[len(f.numbers)-1]}))
+	}
+	if more := len(f.numbers) - before; !f.server.Removed || more > 2*4096+128 {
+		t.Errorf("%d packets more, ended: %v", more, f.server.Removed)
+	}
+}
+
 // TestAckDivision: as many ACKs as there are packets, and each of them ten times, grow the
 // window by no more than the bytes they name.
 func TestAckDivision(t *testing.T) {
