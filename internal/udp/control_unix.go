@@ -12,17 +12,17 @@ import (
 
 // controlSpace is room for all the control messages of one datagram: on an
 // IPv6 socket an IPv4 datagram may come with the packet information of both
-// families, with its TOS, with the count of drops and with the segment size. A
-// multiple of 8, so that arrays of it stay aligned.
-const controlSpace = 192
+// families, with its TOS, with the time of its arrival, with the count of drops and with the
+// segment size. A multiple of 8, so that arrays of it stay aligned.
+const controlSpace = 224
 
 // parseControl reads a received datagram's control messages into m. Unknown
-// ones are passed over.
-func (s *Socket) parseControl(m *Message, b []byte) {
+// ones are passed over. stamp is when it arrived by the wall clock, in ns since 1970; 0: none says.
+func (s *Socket) parseControl(m *Message, b []byte) (stamp int64) {
 	for len(b) > 0 {
-		h, data, rest, err := unix.ParseOneSocketControlMessage(b)
-		if err != nil {
-			return // cut off
+		h, data, rest := nextControl(b)
+		if h == nil {
+			return stamp // cut off
 		}
 		b = rest
 		switch h.Level {
@@ -46,6 +46,8 @@ func (s *Socket) parseControl(m *Message, b []byte) {
 		case unix.SOL_SOCKET:
 			if n, ok := parseDropped(h.Type, data); ok {
 				s.counters.dropped.Store(n)
+			} else if at, ok := parseStamp(h.Type, data); ok {
+				stamp = at
 			}
 		case unix.IPPROTO_UDP:
 			if size, ok := parseSegmentSize(h.Type, data); ok {
@@ -53,6 +55,22 @@ func (s *Socket) parseControl(m *Message, b []byte) {
 			}
 		}
 	}
+	return stamp
+}
+
+// nextControl takes the first control message off b, which is aligned as a header is. The header is nil if the message was cut off.
+// Package unix does the same, but two or three for each datagram make that worth its time.
+func nextControl(b []byte) (h *unix.Cmsghdr, data, rest []byte) {
+	start := unix.CmsgLen(0)
+	if len(b) < start {
+		return nil, nil, nil
+	}
+	h = (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
+	end := int(h.Len)
+	if end < start || end > len(b) {
+		return nil, nil, nil
+	}
+	return h, b[start:end], b[min(unix.CmsgSpace(end-start), len(b)):]
 }
 
 // appendControl appends the control messages that m asks for to b, which has

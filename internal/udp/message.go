@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"syscall"
+	"time"
 )
 
 // A Message is one datagram, or a train: datagrams of one size, all but the
@@ -37,6 +38,10 @@ type Message struct {
 	// ECN is the codepoint of the IP header, 0 to 3 (RFC 3168 section 5).
 	// Where Info.ECN is false it is 0 after a Read and ignored by a Write.
 	ECN uint8
+	// At is, after a Read, when the datagram arrived at this machine, by the monotonic clock since Socket.Epoch. Where
+	// Info.Stamps is true it is the kernel's word, however late the Read; for a train that the kernel has joined it is when
+	// it was complete. Otherwise it is the time of the Read. It never goes back on a socket. A Write ignores it.
+	At time.Duration
 }
 
 // MaxTrain is the largest train that a Read returns, in bytes: as long as UDP's
