@@ -73,9 +73,8 @@ type receiveBatch struct {
 
 // arrival is a datagram and the connection it belongs to.
 type arrival struct {
+	core.Arrival
 	conn *conn
-	path core.Path
-	ecn  core.ECN
 	seg  []byte
 }
 

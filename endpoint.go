@@ -84,6 +84,7 @@ type socket struct {
 	reader     callerReceiver
 	leadership leadership
 	timers     timerHeap
+	early      time.Duration // how long before the engines' time 0 it began to count its own
 
 	// Guarded by endpoint.mu.
 	blocked  []*conn // those that it had no room for
@@ -92,7 +93,7 @@ type socket struct {
 
 // newSocket makes a socket of the endpoint's, which nobody reads yet.
 func newSocket(e *endpoint, u *udp.Socket) *socket {
-	s := &socket{Socket: u}
+	s := &socket{Socket: u, early: e.epoch.Sub(u.Epoch())}
 	s.reader.receiver = receiver{endpoint: e, sock: s}
 	s.leadership.prompt = promptReturn
 	s.timers.now, s.timers.set = e.now, core.Never

@@ -30,6 +30,14 @@ const (
 // Path is the two addresses that a packet travels between.
 type Path struct{ Local, Remote netip.AddrPort }
 
+// Arrival is where, when and how a datagram came.
+type Arrival struct {
+	Path
+	// At is when it arrived at this machine, which is before it is handled if nobody was there to read it.
+	At  time.Duration
+	ECN ECN
+}
+
 // Train is where and how the segments that AppendSegments returns go: one path, all
 // of SegmentSize bytes but the last, which may be shorter.
 type Train struct {

@@ -47,6 +47,8 @@ type simPacket struct {
 
 	link     *Link         // behind an AQM
 	queuedAt time.Duration // when it came to the AQM
+
+	arrivedAt time.Duration // when it came to its station, where a paused process may not have read it
 }
 
 // train is what a datagram was sent with: how many datagrams, with how many bytes in all. The zero value is a
@@ -308,6 +310,12 @@ func (st *Station) Inject(from netip.AddrPort, b []byte) {
 
 // arrive ends the way of a packet, which is the station's from here on.
 func (st *Station) arrive(p *simPacket) {
+	p.arrivedAt = st.sim.now
+	st.read(p)
+}
+
+// read has the station's process read a packet, if it runs.
+func (st *Station) read(p *simPacket) {
 	switch st.process.state {
 	case paused:
 		st.hold(p)
@@ -327,7 +335,11 @@ func (st *Station) handle(p *simPacket) *Flow {
 	if p.icmp != 0 {
 		return st.handleReport(Unreachable{p.icmp, p.from, p.b})
 	}
-	now, path := st.clock(), endpoint.Path{Local: st.Addr, Remote: p.from}
+	now := st.clock()
+	a := endpoint.Arrival{Path: endpoint.Path{Local: st.Addr, Remote: p.from}, At: now, ECN: p.ecn}
+	if p.arrivedAt != st.sim.now {
+		a.At = st.Clock.Show(p.arrivedAt)
+	}
 	st.endpoint.SetListening(st.Accept != nil)
 	v := st.endpoint.Route(now, p.from, p.b, nil)
 	switch v.Action {
@@ -336,21 +348,21 @@ func (st *Station) handle(p *simPacket) *Flow {
 		return nil
 	case endpoint.Open:
 		v.Conn = st.newFlow(p.from)
-		params, displaced := st.endpoint.Open(now, st.settings(), path, v, v.Conn)
+		params, displaced := st.endpoint.Open(now, st.settings(), a.Path, v, v.Conn)
 		v.Conn.start(params)
 		if displaced != nil {
 			displaced.Conn.Cut()
 			displaced.Flush()
 		}
 		if d := v.Yields; d != nil {
-			d.Input(now, path, p.ecn, p.b)
+			d.Input(now, a, p.b)
 			d.Flush()
 		}
 	case endpoint.Deliver:
 	default:
 		return nil
 	}
-	v.Conn.Input(now, path, p.ecn, p.b)
+	v.Conn.Input(now, a, p.b)
 	return v.Conn
 }
 
