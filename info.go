@@ -184,6 +184,7 @@ type SocketInfo struct {
 	DontFragment bool // datagrams leave whole or not at all
 	ECN          bool // marks of the IP header are read and written
 	PacketInfo   bool // a wildcard socket answers from the address it was spoken to
+	Stamps       bool // the kernel says when a datagram arrived, so that a reader who comes late is not taken for a queue
 
 	ReceiveBuffer, SendBuffer int // granted, in bytes; 0: unknown
 
@@ -242,6 +243,7 @@ func (e *endpoint) socketInfos() (all SocketInfo, each []SocketInfo) {
 func (s *SocketInfo) add(o SocketInfo) {
 	s.Batch, s.GSO, s.GRO = s.Batch && o.Batch, s.GSO && o.GSO, s.GRO && o.GRO
 	s.DontFragment, s.ECN, s.PacketInfo = s.DontFragment && o.DontFragment, s.ECN && o.ECN, s.PacketInfo && o.PacketInfo
+	s.Stamps = s.Stamps && o.Stamps
 	s.ReceiveBuffer += o.ReceiveBuffer
 	s.SendBuffer += o.SendBuffer
 	s.DatagramsReceived += o.DatagramsReceived
@@ -262,6 +264,7 @@ func (s *SocketInfo) add(o SocketInfo) {
 func socketInfo(s udp.Info) SocketInfo {
 	return SocketInfo{
 		Batch: s.Batch, GSO: s.GSO, GRO: s.GRO, DontFragment: s.DontFragment, ECN: s.ECN, PacketInfo: s.PacketInfo,
+		Stamps:        s.Stamps,
 		ReceiveBuffer: s.ReceiveBuffer, SendBuffer: s.SendBuffer,
 		DatagramsReceived: s.Received.Datagrams, DatagramsSent: s.Sent.Datagrams,
 		BytesReceived: s.Received.Bytes, BytesSent: s.Sent.Bytes,
