@@ -29,14 +29,14 @@ func (s *Socket) parseControl(m *Message, b []byte) (stamp int64) {
 		case unix.IPPROTO_IP:
 			switch {
 			case h.Type == receivedTOS && len(data) >= 1:
-				m.ECN = data[0] & 3
+				m.setTOS(data[0])
 			case h.Type == receivedInfo4 && len(data) >= info4Offset+4 && s.features.packetInfo:
 				m.Local = netip.AddrFrom4([4]byte(data[info4Offset:]))
 			}
 		case unix.IPPROTO_IPV6:
 			switch {
 			case h.Type == unix.IPV6_TCLASS && len(data) >= 4:
-				m.ECN = uint8(binary.NativeEndian.Uint32(data)) & 3
+				m.setTOS(uint8(binary.NativeEndian.Uint32(data)))
 			case h.Type == unix.IPV6_PKTINFO && len(data) >= 16 && s.features.packetInfo:
 				// The IPv4 message says more of an IPv4 datagram.
 				if a := netip.AddrFrom16([16]byte(data)).Unmap(); a.Is6() || !m.Local.IsValid() {
@@ -77,8 +77,8 @@ func nextControl(b []byte) (h *unix.Cmsghdr, data, rest []byte) {
 // room for controlSpace bytes.
 func (s *Socket) appendControl(b []byte, m *Message) []byte {
 	info := s.features.packetInfo && m.Local.IsValid()
-	ecn := s.features.ecn && m.ECN != s.marking.own
-	if !info && !ecn {
+	tos := s.features.ecn && m.tos() != s.marking.own
+	if !info && !tos {
 		return b
 	}
 	remote := m.Remote
@@ -95,8 +95,8 @@ func (s *Socket) appendControl(b []byte, m *Message) []byte {
 			a := m.Local.Unmap().As4()
 			copy(data[info4SourceOffset:], a[:])
 		}
-		if ecn {
-			b = appendInt(b, unix.IPPROTO_IP, unix.IP_TOS, tosSize, m.ECN)
+		if tos {
+			b = appendInt(b, unix.IPPROTO_IP, unix.IP_TOS, tosSize, m.tos())
 		}
 		return b
 	}
@@ -106,8 +106,8 @@ func (s *Socket) appendControl(b []byte, m *Message) []byte {
 		a := m.Local.As16()
 		copy(data, a[:])
 	}
-	if ecn {
-		b = appendInt(b, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, 4, m.ECN)
+	if tos {
+		b = appendInt(b, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, 4, m.tos())
 	}
 	return b
 }

@@ -20,7 +20,7 @@ type Info struct {
 	// DontFragment says that datagrams leave whole or are refused with
 	// EMSGSIZE, as finding the path's MTU needs (RFC 8899 section 3).
 	DontFragment bool
-	// ECN says that codepoints are read and written.
+	// ECN says that ECN's codepoints and DSCPs are read and written.
 	ECN bool
 	// PacketInfo says that a wildcard socket tells the address it was
 	// spoken to and can answer from it.

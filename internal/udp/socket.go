@@ -76,7 +76,7 @@ type Socket struct {
 	marking marking // guarded by writeMu
 }
 
-// marking is what a socket knows of the ECN codepoints that it sends.
+// marking is what a socket knows of the bytes with DSCP and ECN that it sends.
 type marking struct {
 	own   uint8 // of datagrams that ask for none
 	asked uint8 // by the last message
