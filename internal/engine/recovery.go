@@ -25,8 +25,8 @@ const (
 // lossState is what loss detection remembers.
 type lossState struct {
 	due      time.Duration // when the next packet will have waited long enough; Never
-	ptoCount int           // probes since the last ACK of something new
-	probes   int           // packets to send whatever the window says
+	ptoCount int32         // probes since the last ACK of something new
+	probes   int32         // packets to send whatever the window says
 
 	reordered  bool   // a packet was overtaken once: counting packets proves nothing
 	large      bool   // the losses being gathered include a large packet
