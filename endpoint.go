@@ -58,7 +58,7 @@ func settingsFor(cfg Config, network string, trains bool) *settings {
 	return &settings{
 		Config: cfg,
 		core: core.Settings{
-			Congestion: cfg.Congestion, Chunks: chunkPool{},
+			Congestion: cfg.Congestion, DSCP: cfg.DSCP, Chunks: chunkPool{},
 			SendBuffer: cfg.SendBuffer, ReceiveBuffer: cfg.ReceiveBuffer,
 			KeepAlive: cfg.KeepAlive, IdleTimeout: cfg.IdleTimeout, UserTimeout: cfg.UserTimeout,
 			HandshakeTimeout: cfg.HandshakeTimeout, LingerTimeout: cfg.LingerTimeout,

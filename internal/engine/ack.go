@@ -32,8 +32,8 @@ type ackState struct {
 	floor     uint64        // numbers below count as received
 	largest   uint64        // the newest received, if any
 	any       bool          //
+	owed      int32         // ack-eliciting packets since the last ACK
 	largestAt time.Duration // when it arrived
-	owed      int           // ack-eliciting packets since the last ACK
 	due       time.Duration // when the ACK must leave; Never
 	delay     time.Duration // how long that of a single packet waits
 }

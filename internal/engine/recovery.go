@@ -169,7 +169,7 @@ func (c *Conn) ackPacket(at time.Duration, p *sentPacket, r *ackResult) {
 	c.sent.removeFromFlight(p)
 	p.flags |= isAcked
 	c.path.trains.deliver(n, p)
-	c.path.ecn.deliver(n, p)
+	c.deliverMarks(n, p)
 	if p.has(eliciting) {
 		c.path.delivery.delivered += int64(p.size)
 		c.path.delivery.deliveredAt = at
@@ -313,7 +313,7 @@ func (c *Conn) detectLosses(now, at time.Duration, prior, credit int) {
 		c.sent.resolved.Add(gap.Start, gap.End)
 		from = gap.End
 	}
-	if found || c.path.ecn.phase == ecnUnknown {
+	if found || c.marksUnanswered() {
 		c.judgeLosses(now)
 	}
 	if lost.Packets > 0 {
@@ -335,9 +335,7 @@ func (c *Conn) losePacket(p *sentPacket, lost *congestion.LossEvent) {
 			controlFrames[f.kind].lost(c, f.offset)
 		}
 	}
-	if p.has(isMarked) {
-		c.path.ecn.lose(n, p)
-	}
+	c.loseMarks(n, p)
 	if p.has(isProbe) {
 		c.mtuLost(int(p.size))
 		return
@@ -345,7 +343,7 @@ func (c *Conn) losePacket(p *sentPacket, lost *congestion.LossEvent) {
 	if p.size > basePacket {
 		c.loss.large = true
 	}
-	if c.path.trains.lose(n, p); c.path.trains.trying(n) || c.path.ecn.trying(p) {
+	if c.path.trains.lose(n, p); c.path.trains.trying(n) || c.triesMarks(p) {
 		c.stats.PacketsLost++
 		return
 	}
@@ -383,7 +381,7 @@ func (c *Conn) reportLoss(now time.Duration, lost congestion.LossEvent, prior, c
 	c.noteReduction(window, prior, credit)
 	if c.persistentCongestion() {
 		c.path.prr.active = false // slow start, from the least window
-		c.path.ecn.retest(c.sent.next)
+		c.retestMarks()
 		c.loss.persistent = c.sent.next
 		c.stats.PersistentCongestion++
 		c.path.cc.OnTimeout(now)

@@ -1,6 +1,7 @@
 package simnet
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
@@ -8,7 +9,6 @@ import (
 
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/endpoint"
-	"example.com/ebb/internal/stream"
 	"example.com/ebb/pool"
 )
 
@@ -163,7 +163,8 @@ type Station struct {
 	// Pool, if not nil, is the budget that the connections share from now on, with their weight.
 	Pool   *pool.Pool
 	Weight int
-	// DSCP is the class of service of every datagram that the station sends (RFC 2474), from 0 to 63.
+	// DSCP, if not 0, is the class of service of every datagram that the station sends (RFC 2474), up to 63. Otherwise it is what
+	// each connection asks for.
 	DSCP uint8
 
 	sim      *Sim
@@ -344,7 +345,7 @@ func (st *Station) handle(p *simPacket) *Flow {
 	v := st.endpoint.Route(now, p.from, p.b, nil)
 	switch v.Action {
 	case endpoint.Reply:
-		st.send(p.from, v.Reply, endpoint.NotECT, train{})
+		st.send(p.from, v.Reply, endpoint.NotECT, 0, train{})
 		return nil
 	case endpoint.Open:
 		v.Conn = st.newFlow(p.from)
@@ -367,14 +368,14 @@ func (st *Station) handle(p *simPacket) *Flow {
 }
 
 // send puts a datagram on the way.
-func (st *Station) send(to netip.AddrPort, b []byte, ecn endpoint.ECN, t train) {
+func (st *Station) send(to netip.AddrPort, b []byte, ecn endpoint.ECN, dscp uint8, t train) {
 	from := st.Addr
 	if st.nat != nil && st.nat.inside[to] == nil {
 		if from = st.nat.source(st, to); !from.IsValid() {
 			return
 		}
 	}
-	st.dispatch(b, simPacket{from: from, dst: to, ecn: ecn, dscp: st.DSCP, train: t})
+	st.dispatch(b, simPacket{from: from, dst: to, ecn: ecn, dscp: cmp.Or(st.DSCP, dscp), train: t})
 }
 
 // dispatch sends a packet to its destination, by the link there or through the station's own NAT.
@@ -522,7 +523,7 @@ func (f *Flow) send(b []byte, t endpoint.Train) {
 	whole := train{segments: (len(b) + t.SegmentSize - 1) / t.SegmentSize, bytes: len(b)}
 	for len(b) > 0 {
 		n := min(t.SegmentSize, len(b))
-		f.station.send(f.remote, b[:n], t.ECN, whole)
+		f.station.send(f.remote, b[:n], t.ECN, t.DSCP, whole)
 		b = b[n:]
 	}
 }
@@ -581,27 +582,4 @@ func (f *Flow) expire(at time.Duration) {
 	f.armed = endpoint.Never
 	f.Expire(f.station.clock())
 	f.Flush()
-}
-
-// chunkHeap is a stream.Allocator that counts.
-type chunkHeap struct {
-	free [][]byte
-	lent int
-}
-
-// Chunk implements stream.Allocator.
-func (h *chunkHeap) Chunk() []byte {
-	h.lent++
-	if n := len(h.free); n > 0 {
-		b := h.free[n-1]
-		h.free = h.free[:n-1]
-		return b
-	}
-	return make([]byte, stream.ChunkSize)
-}
-
-// Free implements stream.Allocator.
-func (h *chunkHeap) Free(b []byte) {
-	h.lent--
-	h.free = append(h.free, b)
 }
