@@ -8,25 +8,25 @@ import "time"
 //
 // Some paths drop what has an unusual DSCP, and a queue for LE may starve for as long as others are busy. So packets on which
 // the life of the connection may depend carry none. Where the others get lost while those arrive, none carries one
-// for some time: markState. That is tested only when it is known what the path does to ECN's marks, or a test of
-// the one would be of both.
+// for some time: markState. All data carry it from the beginning, or a short transfer would never yield; a path that has dropped
+// it before is tested with a few packets, as for ECN.
 
 // beginTrain decides what the train that is about to be built is marked with.
 func (c *Conn) beginTrain(now time.Duration) {
 	p, next, vital := &c.path, c.sent.next, c.unmarked(now)
 	p.ecn.begin(now, next, vital)
-	p.service.begin(now, next, vital || p.ecn.undecided())
+	p.service.begin(now, next, vital || p.service.again && p.ecn.undecided()) // or a test of the one would be of both
 }
 
 // markPacket notes what the packet of a train is marked with. One without data, which is the first then, is not (RFC 3168 section
 // 6.1.4): it is not what congestion is about, and where marks are dropped or starve, its ACK and window must not.
 func (c *Conn) markPacket(r *sentPacket) {
 	data := r.has(carriesData)
-	if c.path.ecn.mark(data) {
+	if c.path.ecn.mark(data, true) {
 		r.flags |= isMarked
 		c.path.ecn.sent++
 	}
-	if c.path.service.mark(data) {
+	if c.path.service.mark(data, c.path.service.again) {
 		r.flags |= hasDSCP
 	}
 }
@@ -58,6 +58,10 @@ func (c *Conn) loseMarks(n uint64, p *sentPacket) {
 func (c *Conn) judgeMarks(now time.Duration, newest *sentPacket) bool {
 	ecn := c.path.ecn.judge(now, newest.has(isMarked), c.sent.next)
 	service := c.path.service.judge(now, newest.has(hasDSCP), c.sent.next)
+	if ecn && service {
+		c.path.ecn.test(c.sent.next) // it may have been the DSCP alone
+		c.path.ecn.beginCounts()
+	}
 	return ecn || service && !c.path.service.worked
 }
 

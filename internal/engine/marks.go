@@ -4,7 +4,7 @@ import "time"
 
 const (
 	// markTests is how many packets are marked before an answer to one must come (RFC 9000
-	// appendix A.4).
+	// appendix A.4), where a test is to cost no more.
 	markTests = 10
 	// markTestLosses is how many of them may be lost, with none acknowledged, before the path
 	// is taken to drop what is marked.
@@ -57,12 +57,13 @@ func (m *markState) begin(now time.Duration, next uint64, vital bool) {
 	m.marking = !vital && (m.phase == marksPass || m.phase == marksTesting)
 }
 
-// mark notes a packet of the train being built, and reports whether it is marked. If the first may not be, none is.
-func (m *markState) mark(may bool) bool {
+// mark notes a packet of the train being built, and reports whether it is marked. If the first may not be, none is. few says that a
+// test must do with markTests.
+func (m *markState) mark(may, few bool) bool {
 	m.marking = m.marking && (m.begun || may)
 	m.begun = true
 	if m.marking && m.phase == marksTesting {
-		if m.tested++; m.tested >= markTests {
+		if countUp(&m.tested); few && m.tested >= markTests {
 			m.phase = marksUnknown
 		}
 	}

@@ -139,7 +139,7 @@ func (c *Conn) trainPackets(now time.Duration) int {
 	size := c.path.mtu.size
 	window := min(c.windowRoom(), c.path.cc.Window()-trainFollowers*size, c.trainLimit())
 	natural := min(uint64(max(window, 0)), c.backlog()) / uint64(size)
-	return max(1, t.begin(now, int(natural), c.path.ecn.phase != marksTesting && c.path.service.phase != marksTesting))
+	return max(1, t.begin(now, int(natural), c.path.ecn.phase != marksTesting))
 }
 
 // TrainsVanish is until when packets leave one by one, or few at a time, because larger trains get lost as wholes on
