@@ -65,28 +65,6 @@ func TestLateReaderIsNoQueue(t *testing.T) {
 
 func abs(d time.Duration) time.Duration { return max(d, -d) }
 
-// TestLateReaderLosesNothing: where packets overtake each other, ACKs that wait for the sender to read them are no sign of a
-// loss.
-func TestLateReaderLosesNothing(t *testing.T) {
-	up := path(500_000, rtt)
-	up.Reorder, up.ReorderBy = 0.05, 10*time.Millisecond
-	w := newWorld(t, 1, up, path(0, rtt))
-	w.client.Controller = fixedFactory(16 << 10)
-	c, s := w.connect()
-	out, in := &feed{f: c, salt: 1, n: 1 << 40}, &sink{t: t, f: s, salt: 1}
-	c.OnChange, s.OnChange = out.pump, in.pump
-	c.Flush()
-	w.Run(5 * time.Second) // it learns how far packets overtake
-	before := c.Conn.Info().Stats.SpuriousLosses
-	for range 5 {
-		busy(w, simnet.DatagramsFirst, []*simnet.Station{w.client})
-		w.Run(time.Minute)
-	}
-	if n := c.Conn.Info().Stats.SpuriousLosses - before; n > 0 {
-		t.Errorf("%d packets were declared lost that were not", n)
-	}
-}
-
 // lateRun is the default controller over 4 Mbit/s for a minute, with readers that are late or without: its rate in bytes per second, and
 // by how much the queue that it sees exceeds that of the link, in the mean.
 func lateRun(t *testing.T, delay func(w *world)) (rate float64, excess time.Duration) {
