@@ -50,7 +50,7 @@ func (b *batch) add(buf []byte, train core.Train) {
 	b.buf = buf
 	m := udp.Message{
 		Buf: buf[start:], N: len(buf) - start, SegmentSize: train.SegmentSize,
-		Remote: train.Remote, ECN: uint8(train.ECN),
+		Remote: train.Remote, ECN: uint8(train.ECN), DSCP: train.DSCP,
 	}
 	if a := train.Local.Addr(); a.IsValid() && !a.IsUnspecified() {
 		m.Local = a
@@ -73,9 +73,8 @@ type receiveBatch struct {
 
 // arrival is a datagram and the connection it belongs to.
 type arrival struct {
+	core.Arrival
 	conn *conn
-	path core.Path
-	ecn  core.ECN
 	seg  []byte
 }
 

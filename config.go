@@ -34,6 +34,7 @@ const (
 	defaultDatagram6        = 1452 // the same with IPv6
 	largestDatagram4        = 65507
 	largestDatagram6        = 65527
+	maxDSCP                 = 63
 	maxSockets              = 64 // on one port: beyond any use, and 256 MiB of receive buffers
 )
 
@@ -132,6 +133,12 @@ type Config struct {
 	// notification (RFC 3168). By default they are, where a connection finds that the
 	// marks arrive; routers may then mark instead of dropping.
 	NoECN bool
+	// DSCP is the code point that asks routers for a service (RFC 2474), 1 to 63. It is on
+	// packets with data; what opens a connection, keeps it alive or follows a timeout has none, as its network may
+	// drop or starve the service. Where packets with it are lost and those without arrive, a connection goes on without it,
+	// and tries again after ten minutes. Default: 1, Lower Effort (RFC 8622), if the congestion controller yields (see
+	// congestion.Yielder), and none otherwise. None: best effort.
+	DSCP int
 
 	// Foreign gets what arrives and is not Ebb's, so that another protocol
 	// can share the socket: STUN, a DHT. b is valid during the call, which
@@ -217,6 +224,8 @@ func (c *Config) validate() error {
 		return outOfRange("MaxDatagramSize", size, upTo(wire.MinInitialSize, largestDatagram6)+", negative for none")
 	case c.Sockets < 1 || c.Sockets > maxSockets:
 		return outOfRange("Sockets", c.Sockets, upTo(1, maxSockets))
+	case c.DSCP > maxDSCP:
+		return outOfRange("DSCP", c.DSCP, upTo(1, maxDSCP)+", negative for none")
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func settingsFor(cfg Config, network string, trains bool) *settings {
 	return &settings{
 		Config: cfg,
 		core: core.Settings{
-			Congestion: cfg.Congestion, Chunks: chunkPool{},
+			Congestion: cfg.Congestion, DSCP: cfg.DSCP, Chunks: chunkPool{},
 			SendBuffer: cfg.SendBuffer, ReceiveBuffer: cfg.ReceiveBuffer,
 			KeepAlive: cfg.KeepAlive, IdleTimeout: cfg.IdleTimeout, UserTimeout: cfg.UserTimeout,
 			HandshakeTimeout: cfg.HandshakeTimeout, LingerTimeout: cfg.LingerTimeout,
@@ -84,6 +84,7 @@ type socket struct {
 	reader     callerReceiver
 	leadership leadership
 	timers     timerHeap
+	early      time.Duration // how long before the engines' time 0 it began to count its own
 
 	// Guarded by endpoint.mu.
 	blocked  []*conn // those that it had no room for
@@ -92,7 +93,7 @@ type socket struct {
 
 // newSocket makes a socket of the endpoint's, which nobody reads yet.
 func newSocket(e *endpoint, u *udp.Socket) *socket {
-	s := &socket{Socket: u}
+	s := &socket{Socket: u, early: e.epoch.Sub(u.Epoch())}
 	s.reader.receiver = receiver{endpoint: e, sock: s}
 	s.leadership.prompt = promptReturn
 	s.timers.now, s.timers.set = e.now, core.Never

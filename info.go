@@ -32,6 +32,8 @@ type ConnInfo struct {
 	PacketSize       int        // UDP payload of a full packet
 	ECN              bool       // packets are marked as ECN-capable, and the marks were seen to arrive
 
+	DSCP int // of packets with data (see Config.DSCP); 0: none, or the path is known to drop what has one
+
 	SendBuffered, SendBuffer       int // written and not acknowledged; bound on it now
 	ReceiveBuffered, ReceiveWindow int // received and not read; bound on it now
 	PeerWindow                     int // what the peer still admits
@@ -126,7 +128,7 @@ func (c *conn) Info() ConnInfo {
 		SinceHeard: now - in.LastReceived, SinceAcked: now - in.LastAcked, Socket: socketInfo(c.sock.Info()),
 		SmoothedRTT: in.SmoothedRTT, RTTVariance: in.RTTVariance, MinRTT: in.MinRTT, LatestRTT: in.LatestRTT,
 		Congestion: in.Congestion, CongestionWindow: in.Window, InFlight: in.InFlight,
-		Rate: in.Rate, BandwidthLimit: limits.Own, LimitedBy: limitedBy, Limits: limits, PacketSize: in.PacketSize, ECN: in.ECN,
+		Rate: in.Rate, BandwidthLimit: limits.Own, LimitedBy: limitedBy, Limits: limits, PacketSize: in.PacketSize, ECN: in.ECN, DSCP: int(in.DSCP),
 		SendBuffered: in.SendBuffered, SendBuffer: in.SendBuffer,
 		ReceiveBuffered: in.ReceiveBuffered, ReceiveWindow: in.ReceiveWindow, PeerWindow: in.PeerWindow,
 		PacketsSent: in.Stats.PacketsSent, PacketsReceived: in.Stats.PacketsReceived,
@@ -184,6 +186,7 @@ type SocketInfo struct {
 	DontFragment bool // datagrams leave whole or not at all
 	ECN          bool // marks of the IP header are read and written
 	PacketInfo   bool // a wildcard socket answers from the address it was spoken to
+	Stamps       bool // the kernel says when a datagram arrived, so that a reader who comes late is not taken for a queue
 
 	ReceiveBuffer, SendBuffer int // granted, in bytes; 0: unknown
 
@@ -242,6 +245,7 @@ func (e *endpoint) socketInfos() (all SocketInfo, each []SocketInfo) {
 func (s *SocketInfo) add(o SocketInfo) {
 	s.Batch, s.GSO, s.GRO = s.Batch && o.Batch, s.GSO && o.GSO, s.GRO && o.GRO
 	s.DontFragment, s.ECN, s.PacketInfo = s.DontFragment && o.DontFragment, s.ECN && o.ECN, s.PacketInfo && o.PacketInfo
+	s.Stamps = s.Stamps && o.Stamps
 	s.ReceiveBuffer += o.ReceiveBuffer
 	s.SendBuffer += o.SendBuffer
 	s.DatagramsReceived += o.DatagramsReceived
@@ -262,6 +266,7 @@ func (s *SocketInfo) add(o SocketInfo) {
 func socketInfo(s udp.Info) SocketInfo {
 	return SocketInfo{
 		Batch: s.Batch, GSO: s.GSO, GRO: s.GRO, DontFragment: s.DontFragment, ECN: s.ECN, PacketInfo: s.PacketInfo,
+		Stamps:        s.Stamps,
 		ReceiveBuffer: s.ReceiveBuffer, SendBuffer: s.SendBuffer,
 		DatagramsReceived: s.Received.Datagrams, DatagramsSent: s.Sent.Datagrams,
 		BytesReceived: s.Received.Bytes, BytesSent: s.Sent.Bytes,

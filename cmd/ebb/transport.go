@@ -16,6 +16,7 @@ func openEbb(s settings.Settings) (transport, error) {
 	config := &ebb.Config{
 		BandwidthLimit: s.BandwidthLimit,
 		Congestion:     s.CongestionControl.Factory(s.MinSSThresh),
+		DSCP:           s.DSCP,
 	}
 	if s.TotalBandwidthLimit > 0 {
 		shared, err := pool.New(s.TotalBandwidthLimit, s.MinBandwidthPerConnection)

@@ -33,6 +33,8 @@ type (
 	Path = engine.Path
 	// Train is where and how the datagrams go that Driver.Append returns.
 	Train = engine.Train
+	// Arrival is where, when and how a datagram came.
+	Arrival = engine.Arrival
 	// ECN is the two bits of the IP header (RFC 3168 section 5).
 	ECN = engine.ECN
 	// HintKind is what the network says of a packet of ours.

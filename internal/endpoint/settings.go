@@ -28,6 +28,7 @@ type Settings struct {
 	MaxDatagram4, MaxDatagram6 int // largest UDP payload to try over IPv4 and over IPv6
 	BandwidthLimit             int64
 	NoECN                      bool
+	DSCP                       int // of packets with data: 1 to 63; 0 is LE where the controller yields, negative none
 }
 
 // Numbers are those of one connection that nobody may foresee.
@@ -49,8 +50,22 @@ func (s *Settings) params(p engine.Params, n Numbers) engine.Params {
 		p.HandshakeTimeout = DefaultHandshakeTimeout
 	}
 	p.Rate, p.NoECN = s.BandwidthLimit, s.NoECN
+	p.DSCP = s.dscp(p.Controller)
 	p.Stamp, p.Seed = n.Stamp, n.Seed
 	return p
+}
+
+// le is the code point of the Lower-Effort service (RFC 8622 section 5).
+const le = 1
+
+func (s *Settings) dscp(c congestion.Controller) uint8 {
+	switch {
+	case s.DSCP > 0:
+		return uint8(s.DSCP)
+	case s.DSCP == 0 && congestion.Yields(c):
+		return le
+	}
+	return 0
 }
 
 func (s *Settings) maxDatagram(remote netip.Addr) int {

@@ -30,12 +30,21 @@ const (
 // Path is the two addresses that a packet travels between.
 type Path struct{ Local, Remote netip.AddrPort }
 
+// Arrival is where, when and how a datagram came.
+type Arrival struct {
+	Path
+	// At is when it arrived at this machine, which is before it is handled if nobody was there to read it.
+	At  time.Duration
+	ECN ECN
+}
+
 // Train is where and how the segments that AppendSegments returns go: one path, all
 // of SegmentSize bytes but the last, which may be shorter.
 type Train struct {
 	Path
 	SegmentSize int
 	ECN         ECN
+	DSCP        uint8 // 0 to 63 (RFC 2474)
 }
 
 // Params is what a connection is made from. Durations of zero or less switch
@@ -67,6 +76,7 @@ type Params struct {
 	Rate        int64         // own limit in bytes/s; ≤ 0: unlimited
 	Stamp       uint32        // what the receive clock shows at time 0, µs
 	NoECN       bool          // send no packet marked as ECN-capable
+	DSCP        uint8         // of packets with data, 0 to 63; 0: none
 	// TrainsVanish is until when packets leave one by one, because trains to the peer are known to get lost;
 	// then one is tried. 0: they are not.
 	TrainsVanish time.Duration
@@ -104,12 +114,13 @@ type settings struct {
 type Conn struct {
 	params     settings
 	state      state
-	opened     bool  // the handshake was completed
-	confirmed  bool  // the peer acknowledged a short packet
-	appLimited bool  // nothing to send although the window would admit it
-	limit      Limit // what held the last flush back
-	err        error // why it ended, nil after an orderly end
-	path       path  // on which packets are sent
+	opened     bool     // the handshake was completed
+	confirmed  bool     // the peer acknowledged a short packet
+	appLimited bool     // nothing to send although the window would admit it
+	limit      Limit    // what held the last flush back
+	due        frameSet // control frames to be sent
+	err        error    // why it ended, nil after an orderly end
+	path       path     // on which packets are sent
 	stats      Stats
 
 	peerID       wire.ID         // destination of our packets
@@ -127,7 +138,6 @@ type Conn struct {
 	pacedUntil time.Duration // data waits for the pacer; Never: it does not
 
 	window    windowState
-	due       frameSet  // control frames to be sent
 	blockedAt uint64    // one more than the limit at which the peer was told that its window holds us back; 0: it was not
 	responses [][8]byte // to PATH_CHALLENGE, the newest first
 

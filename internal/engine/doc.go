@@ -34,7 +34,9 @@
 //	path.go       what is known of one pair of addresses: all that another path would begin without
 //	mtu.go        the size of a full packet
 //	trains.go     whether trains of several packets pass
-//	ecn.go        whether marks pass
+//	marks.go      whether packets with a mark arrive
+//	ecn.go        the marks of ECN
+//	dscp.go       the service that is asked of routers
 //	stream.go     the stream, whose bytes are in internal/stream, and the ends of its directions
 //	close.go      the ends of a connection
 //	info.go       numbers for people

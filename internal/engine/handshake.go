@@ -135,16 +135,16 @@ func (c *Conn) establish(now time.Duration) {
 
 // confirmServer completes a server's handshake: the client has shown that it
 // knows our ID. The round trip is known if one packet alone was to be answered (Karn's rule, RFC 6298 section 3).
-func (c *Conn) confirmServer(now time.Duration) {
+func (c *Conn) confirmServer(now, at time.Duration) {
 	if s := &c.hs.initial; s.elicited == 1 && !s.sent.records.empty() && c.path.rtt.smoothed == 0 {
-		c.path.rtt.update(now-s.sent.records.at(s.sent.records.base).sentAt, 0)
+		c.path.rtt.update(at-s.sent.records.at(s.sent.records.base).sentAt, 0)
 	}
 	c.establish(now)
 }
 
 // handleInitial takes the client's packet. Once the handshake is done it is a
 // late duplicate.
-func (c *Conn) handleInitial(now time.Duration, h wire.Header, payload, seg []byte) {
+func (c *Conn) handleInitial(now, at time.Duration, h wire.Header, payload, seg []byte) {
 	if c.params.Client {
 		c.handleCrossing(now, h, seg)
 		return
@@ -164,13 +164,13 @@ func (c *Conn) handleInitial(now time.Duration, h wire.Header, payload, seg []by
 		}
 		c.startHandshake()
 	}
-	c.handleHandshake(now, h.Type, number, payload)
+	c.handleHandshake(now, at, h.Type, number, payload)
 }
 
 // handleAccept takes the server's packet. The last of them completes a client's handshake. The CONFIRM that follows at once
 // is any eliciting short packet: it is repeated until acknowledged, so that the server
 // learns of us even if the application stays silent.
-func (c *Conn) handleAccept(now time.Duration, path Path, h wire.Header, payload, seg []byte) {
+func (c *Conn) handleAccept(now time.Duration, a Arrival, h wire.Header, payload, seg []byte) {
 	switch {
 	case !c.params.Client || h.Dst != c.params.Local:
 		c.stats.Unexpected++
@@ -189,8 +189,8 @@ func (c *Conn) handleAccept(now time.Duration, path Path, h wire.Header, payload
 	if !ok {
 		return
 	}
-	c.hs.server, c.path.Local = h.Src, path.Local
-	c.handleHandshake(now, h.Type, number, payload)
+	c.hs.server, c.path.Local = h.Src, a.Local
+	c.handleHandshake(now, a.At, h.Type, number, payload)
 }
 
 // openHandshake verifies a packet of the handshake and returns its number, if it is new.
@@ -209,7 +209,7 @@ func (c *Conn) openHandshake(h wire.Header, payload, seg []byte) (number uint64,
 }
 
 // handleHandshake takes the frames of an INITIAL or ACCEPT. A frame that breaks the protocol ends the handshake.
-func (c *Conn) handleHandshake(now time.Duration, t wire.PacketType, number uint64, payload []byte) {
+func (c *Conn) handleHandshake(now, at time.Duration, t wire.PacketType, number uint64, payload []byte) {
 	s := &c.hs.initial
 	eliciting := false
 	for len(payload) > 0 && c.state == stateHandshake {
@@ -221,7 +221,7 @@ func (c *Conn) handleHandshake(now time.Duration, t wire.PacketType, number uint
 		}
 		payload = payload[n:]
 		eliciting = eliciting || f.Type.AckEliciting()
-		switch err = c.handleHandshakeFrame(now, s, &f); err {
+		switch err = c.handleHandshakeFrame(now, at, s, &f); err {
 		case nil:
 		case errCryptoGaps:
 			c.stats.GapDrops++
@@ -232,7 +232,7 @@ func (c *Conn) handleHandshake(now time.Duration, t wire.PacketType, number uint
 		}
 	}
 	c.lastReceived = now
-	s.acks.receive(now, number, eliciting, true)
+	s.acks.receive(now, at, number, eliciting, true)
 	if c.params.Client && c.state == stateHandshake && c.hs.done {
 		c.establish(now)
 		c.due.add(wire.FramePing) // CONFIRM
@@ -240,10 +240,10 @@ func (c *Conn) handleHandshake(now time.Duration, t wire.PacketType, number uint
 }
 
 // handleHandshakeFrame takes one frame of a packet of the handshake.
-func (c *Conn) handleHandshakeFrame(now time.Duration, s *cryptoSpace, f *wire.Frame) error {
+func (c *Conn) handleHandshakeFrame(now, at time.Duration, s *cryptoSpace, f *wire.Frame) error {
 	switch f.Type {
 	case wire.FrameAck, wire.FrameAckECN:
-		return c.handleHandshakeAck(now, s, &f.Ack)
+		return c.handleHandshakeAck(now, at, s, &f.Ack)
 	case wire.FrameCrypto:
 		return c.handleCrypto(s, f)
 	case wire.FrameClose:
@@ -277,13 +277,13 @@ func (c *Conn) handleCrypto(s *cryptoSpace, f *wire.Frame) error {
 }
 
 // handleLong processes a long packet.
-func (c *Conn) handleLong(now time.Duration, path Path, h wire.Header, payload, seg []byte) {
+func (c *Conn) handleLong(now time.Duration, a Arrival, h wire.Header, payload, seg []byte) {
 	switch h.Type {
 	case wire.Initial:
-		c.handleInitial(now, h, payload, seg)
+		c.handleInitial(now, a.At, h, payload, seg)
 		return
 	case wire.Accept:
-		c.handleAccept(now, path, h, payload, seg)
+		c.handleAccept(now, a, h, payload, seg)
 		return
 	}
 	if !wire.Verify(seg, wire.Seed(h.Version, h.Dst, h.Src)) {
@@ -298,7 +298,7 @@ func (c *Conn) handleLong(now time.Duration, path Path, h wire.Header, payload, 
 	case wire.Versions:
 		c.handleVersions(h, payload)
 	case wire.Unknown:
-		c.handleUnknown(path, h)
+		c.handleUnknown(a.Path, h)
 	default:
 		c.stats.Unexpected++
 	}

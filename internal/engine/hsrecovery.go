@@ -12,8 +12,8 @@ import (
 // maxRepeated is how many packets of a handshake may wait for an ACK when something besides a timeout has one more sent.
 const maxRepeated = 8
 
-// handleHandshakeAck processes an ACK of a space of the handshake.
-func (c *Conn) handleHandshakeAck(now time.Duration, s *cryptoSpace, f *wire.Ack) error {
+// handleHandshakeAck processes an ACK of a space of the handshake, which arrived at a time.
+func (c *Conn) handleHandshakeAck(now, at time.Duration, s *cryptoSpace, f *wire.Ack) error {
 	if f.Largest >= s.sent.next {
 		c.stats.BadAcks++
 		return protocolError("ACK of a packet that was never sent")
@@ -26,7 +26,7 @@ func (c *Conn) handleHandshakeAck(now time.Duration, s *cryptoSpace, f *wire.Ack
 		}
 		// No ACK of a handshake is held back: one that is late repeats another, which was lost.
 		if p.number == f.Largest && !p.has(isLost) && f.Delay <= c.peerAckDelay {
-			c.path.rtt.update(now-p.sentAt, 0)
+			c.path.rtt.update(at-p.sentAt, 0)
 		}
 		news = true
 		s.sent.removeFromFlight(p)

@@ -23,7 +23,7 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, room int) ([]byte, 
 	if c.state == stateEstablished {
 		c.refreshRate(now)
 	}
-	c.path.ecn.begin(now, c.sent.next, c.unmarked(now))
+	c.beginTrain(now)
 	first, full := c.sent.next, c.packetSize()
 	limit := min(room, c.trainLimit(), c.trainPackets(now)*full)
 	for {
@@ -53,10 +53,13 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, room int) ([]byte, 
 	}
 	c.noteWait(now)
 	train.ECN = c.path.ecn.codepoint()
+	if c.path.service.marking {
+		train.DSCP = c.path.dscp
+	}
 	return dst, train
 }
 
-// unmarked reports whether the next train must not carry ECT(0). What opens a connection, keeps it alive or follows a
+// unmarked reports whether the next train must carry neither ECT(0) nor a DSCP. What opens a connection, keeps it alive or follows a
 // timeout decides if it lives, and what tests a size must be lost for that only: not for its mark.
 func (c *Conn) unmarked(now time.Duration) bool {
 	return c.state != stateEstablished || c.loss.ptoCount > 0 || c.due.has(wire.FramePing) || c.suspects() || c.sizeProbe(now) > 0
@@ -177,7 +180,7 @@ func (c *Conn) noteSent(now time.Duration, r *sentPacket, size int) {
 	c.budget.credit -= size
 	c.stats.PacketsSent++
 	c.stats.BytesSent += uint64(size)
-	c.path.ecn.mark(r)
+	c.markPacket(r)
 	number := c.sent.next
 	if !r.has(eliciting) {
 		c.sent.push(r)

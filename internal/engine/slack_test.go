@@ -22,7 +22,7 @@ func TestRecordsOutliveTheirUse(t *testing.T) {
 	f := parseAck(t, []wire.Range{{First: 0, Last: packets - 1}})
 	now := 10 * time.Millisecond
 	c.lastReceived = now
-	if err := c.handleAck(now, &f, 0); err != nil {
+	if err := c.handleAck(now, now, &f, 0); err != nil {
 		t.Fatal(err)
 	}
 	if c.sent.base() != packets || len(c.sent.records.slots) < packets {

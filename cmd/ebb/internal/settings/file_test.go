@@ -75,14 +75,14 @@ func wantErrors(t *testing.T, tests []wrongFile) {
 func TestFilesThatAreWrong(t *testing.T) {
 	wantErrors(t, []wrongFile{
 		{head + "bandwith-limit = 5000", `f:2: there is no key "bandwith-limit" in [network-api]: want preset, bandwidth-limit, ` +
-			"total-bandwidth-limit, min-bandwidth-per-connection, congestion-control, network-type or min-ssthresh"},
+			"total-bandwidth-limit, min-bandwidth-per-connection, congestion-control, network-type, min-ssthresh or dscp"},
 		{head + "Bandwidth-Limit = 5000", `f:2: there is no key "Bandwidth-Limit" in [network-api]: want preset, bandwidth-limit, ` +
-			"total-bandwidth-limit, min-bandwidth-per-connection, congestion-control, network-type or min-ssthresh"},
+			"total-bandwidth-limit, min-bandwidth-per-connection, congestion-control, network-type, min-ssthresh or dscp"},
 		{"bandwidth-limit = 5000", "f:1: bandwidth-limit stands before the table: want it below a line [network-api]"},
 		{head + "\n[node]\nname = 'x'", `f:3: there is no table or key "node": want the table [network-api] alone`},
 		{"[Network-API]\nbandwidth-limit = 5000", `f:1: there is no table or key "Network-API": want the table [network-api] alone`},
 		{"[network-api.peers]\nx = 1", `f:1: there is no key "peers" in [network-api]: want preset, bandwidth-limit, ` +
-			"total-bandwidth-limit, min-bandwidth-per-connection, congestion-control, network-type or min-ssthresh"},
+			"total-bandwidth-limit, min-bandwidth-per-connection, congestion-control, network-type, min-ssthresh or dscp"},
 		{"network-api = 5", "f:1: network-api is not a table: want a line [network-api]"},
 		{"[[network-api]]\nbandwidth-limit = 5000", "f:1: network-api is not a table: want a line [network-api]"},
 

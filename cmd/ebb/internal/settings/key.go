@@ -3,6 +3,7 @@ package settings
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"example.com/ebb/ledbat"
@@ -18,6 +19,7 @@ const (
 	controlKey     = "congestion-control"
 	networkTypeKey = "network-type"
 	floorKey       = "min-ssthresh"
+	dscpKey        = "dscp"
 )
 
 // Values that stand for words.
@@ -26,6 +28,8 @@ const (
 	Unlimited int64 = -1
 	// noFloor is the floor under ssthresh that is none.
 	noFloor = -1
+	// noDSCP is the service of routers that is asked for by none.
+	noDSCP = -1
 	// noTotal is a total that is none, which turns off one from a file or a
 	// preset, and noMinimum a minimum.
 	noTotal   = 0
@@ -34,13 +38,14 @@ const (
 
 const (
 	rateForm = "bytes per second from 1kB/s to 1TB/s, such as 5000000, 50MB/s, 1MiB/s or 400mbit"
+	dscpForm = "a code point from 1 to 63"
 	sizeForm = "bytes from 1200 to 1GB, such as 102400, 500kB or 1MiB"
 )
 
 // Key describes a setting.
 type Key struct {
 	Name string // of the flag and of the key in a file
-	Kind string // RATE, SIZE or NAME
+	Kind string // RATE, SIZE, NAME or CODE
 	Help string // what it does, in a line
 
 	want  string // what is allowed
@@ -64,6 +69,8 @@ func Keys() []Key {
 			list(networkTypeNames(), "or"), parseNetworkType},
 		{floorKey, "SIZE", `floor under the slow-start threshold, for long lossy paths; "auto" (0) finds one, "none" (-1) does without`,
 			sizeForm + `, or "auto" (0) or "none" (-1)`, parseFloor},
+		{dscpKey, "CODE", `service that packets ask routers for, 1 to 63; "auto" (0) is Lower Effort, 1, if the congestion control yields; "none" (-1)`,
+			dscpForm + `, or "auto" (0) or "none" (-1)`, parseDSCP},
 	}
 }
 
@@ -104,6 +111,23 @@ func parseFloor(text string) (int64, error) {
 	}
 	return parseSize(text)
 }
+
+func parseDSCP(text string) (int64, error) {
+	switch text {
+	case "auto":
+		return 0, nil
+	case "none":
+		return noDSCP, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < noDSCP || n > 63 {
+		return 0, errNoCodePoint
+	}
+	return n, nil
+}
+
+// errNoCodePoint is what is not a DSCP.
+var errNoCodePoint = errors.New("it is no code point")
 
 // errUnknownName is any name that is not among those that the error goes on to list.
 var errUnknownName = errors.New("there is none of this name")

@@ -59,6 +59,8 @@ type Settings struct {
 	MinSSThresh int
 	// CongestionControl is the controller.
 	CongestionControl Control
+	// DSCP is that of ebb.Config: 0 is Lower Effort where the controller yields, a negative one is none.
+	DSCP int
 	// Notes are lines to tell the user: settings that have no effect, and why.
 	Notes []string
 }
@@ -74,6 +76,9 @@ func Resolve(defaultLimit int64, layers ...*Layer) (Settings, error) {
 	s := Settings{BandwidthLimit: defaultLimit}
 	if mode, ok := sources.find(controlKey); ok {
 		s.CongestionControl = Control(mode.value)
+	}
+	if dscp, ok := sources.find(dscpKey); ok {
+		s.DSCP = int(dscp.value)
 	}
 	floor, err := sources.floor()
 	if err != nil {
