@@ -163,6 +163,9 @@ type Station struct {
 	// Pool, if not nil, is the budget that the connections share from now on, with their weight.
 	Pool   *pool.Pool
 	Weight int
+	// ReadTimes says that the socket does not tell when a datagram arrived: it counts as arrived when the process
+	// reads it.
+	ReadTimes bool
 	// DSCP, if not 0, is the class of service of every datagram that the station sends (RFC 2474), up to 63. Otherwise it is what
 	// each connection asks for.
 	DSCP uint8
@@ -338,7 +341,7 @@ func (st *Station) handle(p *simPacket) *Flow {
 	}
 	now := st.clock()
 	a := endpoint.Arrival{Path: endpoint.Path{Local: st.Addr, Remote: p.from}, At: now, ECN: p.ecn}
-	if p.arrivedAt != st.sim.now {
+	if p.arrivedAt != st.sim.now && !st.ReadTimes {
 		a.At = st.Clock.Show(p.arrivedAt)
 	}
 	st.endpoint.SetListening(st.Accept != nil)
