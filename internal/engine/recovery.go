@@ -441,8 +441,8 @@ const (
 	// maxBackoff is the same of the handshake, which begins at 1 s.
 	maxBackoff = 6
 	// maxProbeWait bounds what they add up to, so that a path that comes back is
-	// found well before the idle timeout: two packets in this time harm nobody.
-	maxProbeWait = 4 * time.Second
+	// found soon, within a second on average: two packets in this time harm nobody.
+	maxProbeWait = 1500 * time.Millisecond
 )
 
 // lossTimer handles the timer of loss detection: a packet has waited long enough,
