@@ -31,6 +31,7 @@ type markState struct {
 	marking bool // the train being built is marked
 	begun   bool // it has a packet
 	again   bool // the test is of a path that has failed before
+	dropped bool // it has failed because marked packets were lost, as it seemed
 	worked  bool // marked packets have arrived on this path
 
 	// Marked packets since the test began, each count up to a bound beyond which it does not matter.
@@ -70,8 +71,12 @@ func (m *markState) mark(may, few bool) bool {
 	return m.marking
 }
 
-// deliver notes the ACK of packet n, which is marked or not.
+// deliver notes the ACK of packet n, which is marked or not. One that comes after the verdict that such packets are dropped shows that
+// they are not: unmarked ones have overtaken them, as they do where routers have a queue for each.
 func (m *markState) deliver(n uint64, size uint16, marked bool) {
+	if marked && m.dropped {
+		m.test(n + 1)
+	}
 	switch {
 	case marked:
 		m.worked = true
@@ -114,6 +119,7 @@ func (m *markState) judge(now time.Duration, marked bool, next uint64) bool {
 		return false // it may have been their size
 	}
 	m.fail(now + markRetry)
+	m.dropped = true
 	return !m.again
 }
 
@@ -129,13 +135,13 @@ func (m *markState) retest(next uint64) {
 }
 
 func (m *markState) test(next uint64) {
-	m.phase, m.from, m.retryAt = marksTesting, next, 0
+	m.phase, m.from, m.retryAt, m.dropped = marksTesting, next, 0, false
 	m.tested, m.testsLost, m.testsAcked = 0, 0, 0
 	m.lostRun, m.largest, m.passed = 0, 0, 0
 }
 
 // fail ends the marking until a time, 0 for good.
-func (m *markState) fail(until time.Duration) { m.phase, m.retryAt = marksFailed, until }
+func (m *markState) fail(until time.Duration) { m.phase, m.retryAt, m.dropped = marksFailed, until, false }
 
 // undecided reports whether a test goes on.
 func (m *markState) undecided() bool { return m.phase == marksTesting || m.phase == marksUnknown }
