@@ -82,7 +82,7 @@ func phases(t *testing.T, k *side, send, recv uint64) {
 	}
 }
 
-// TestKeyUpdate: one side begins, the other follows, and both may begin the next only when this one is over (RFC 9001
+// TestKeyUpdate [W210] [W211] [W212] [W213]: one side begins, the other follows, and both may begin the next only when this one is over (RFC 9001
 // sections 6.1, 6.2 and 6.5).
 func TestKeyUpdate(t *testing.T) {
 	for _, s := range suites {
@@ -193,7 +193,7 @@ func TestUpdateByCount(t *testing.T) {
 	}
 }
 
-// TestSealLimit: a peer that never acknowledges gets as many packets as one key may seal, and the last words.
+// TestSealLimit [W215]: a peer that never acknowledges gets as many packets as one key may seal, and the last words.
 func TestSealLimit(t *testing.T) {
 	a, b := sides(t, AES128GCM, Limits{Update: 10, Sealed: 100, Forged: 5})
 	sent := 0
@@ -218,7 +218,18 @@ func TestSealLimit(t *testing.T) {
 	a.packet(1)
 }
 
-// TestForgedLimit: a connection bears so many forged packets, and then none that is right.
+// TestLimits [W215] [W216]: those of RFC 9001 section 6.6, with an update in good time.
+func TestLimits(t *testing.T) {
+	for s, want := range map[Suite]Limits{
+		AES128GCM: {1 << 22, 1 << 23, 1 << 52}, AES256GCM: {1 << 22, 1 << 23, 1 << 52}, ChaCha20Poly1305: {1 << 22, 1 << 62, 1 << 36},
+	} {
+		if got := s.Limits(); got != want {
+			t.Errorf("%v: %+v, want %+v", s, got, want)
+		}
+	}
+}
+
+// TestForgedLimit [W216]: a connection bears so many forged packets, and then none that is right.
 func TestForgedLimit(t *testing.T) {
 	a, b := sides(t, ChaCha20Poly1305, Limits{Update: 10, Sealed: 100, Forged: 5})
 	p := a.packet(1)
@@ -263,7 +274,7 @@ func TestForgedUpdate(t *testing.T) {
 	}
 }
 
-// TestUpdateRules: what a peer must not do with its keys ends the connection.
+// TestUpdateRules [W214]: what a peer must not do with its keys ends the connection.
 func TestUpdateRules(t *testing.T) {
 	// force goes on by a phase, whatever the rules say.
 	force := func(s *side) {
@@ -304,7 +315,7 @@ func TestUpdateRules(t *testing.T) {
 	}
 }
 
-// TestReservedBits: a packet that has them set was sealed by its sender, and is dropped all the same; it is no forgery.
+// TestReservedBits [W209]: a packet that has them set was sealed by its sender, and is dropped all the same; it is no forgery.
 func TestReservedBits(t *testing.T) {
 	a, b := sides(t, AES128GCM, Limits{})
 	for _, bit := range []byte{0x04, 0x08} {

@@ -37,7 +37,7 @@ func header(number uint64, n int) (b []byte, numberAt int) {
 	return b, len(b) - n
 }
 
-// TestSealKey: what one side seals the other opens, in the memory in which it stands, and nothing that was changed or cut.
+// TestSealKey [W200] [W201] [W202] [W206] [W207] [W208]: what one side seals the other opens, in the memory in which it stands, and nothing that was changed or cut.
 func TestSealKey(t *testing.T) {
 	for _, s := range suites {
 		for n := 1; n <= 4; n++ {
@@ -86,7 +86,7 @@ func TestSealKey(t *testing.T) {
 	}
 }
 
-// TestInitialKeys: the two sides' keys differ, and belong to one first destination.
+// TestInitialKeys [W205]: the two sides' keys differ, and belong to one first destination.
 func TestInitialKeys(t *testing.T) {
 	clientSeal, clientOpen, err := NewInitialKeys(7, true)
 	if err != nil {
