@@ -89,7 +89,7 @@ func (t FrameType) AllowedIn(p PacketType) bool {
 	switch p {
 	case Short:
 		return t <= FramePathResponse || t == FrameBlocked || t.isData()
-	case Initial, Accept:
+	case Initial, Accept, Handshake:
 		switch t {
 		case FramePadding, FramePing, FrameAck, FrameAckECN, FrameCrypto, FrameClose:
 			return true

@@ -215,7 +215,7 @@ func TestFrameErrors(t *testing.T) {
 // TestFrameProperties carries, of docs/wire.md: [W26] [W27] [W134].
 func TestFrameProperties(t *testing.T) {
 	all := []PacketType{Short, Initial, Accept, Retry, Refuse, Unknown, zeroRTT, Handshake, Versions}
-	handshake := []PacketType{Short, Initial, Accept}
+	handshake := []PacketType{Short, Initial, Accept, Handshake}
 	short := []PacketType{Short}
 	for _, tt := range []struct {
 		types   []FrameType
@@ -226,7 +226,7 @@ func TestFrameProperties(t *testing.T) {
 		{[]FrameType{FramePing}, true, handshake},
 		{[]FrameType{FrameWindow, FrameReset, FrameStop, FramePathChallenge, FramePathResponse, FrameBlocked, 0x10, 0x11, 0x12, 0x13}, true, short},
 		{[]FrameType{FrameClose}, false, append(handshake, Refuse)},
-		{[]FrameType{FrameCrypto}, true, []PacketType{Initial, Accept}},
+		{[]FrameType{FrameCrypto}, true, handshake[1:]},
 		{[]FrameType{FrameCookie}, false, []PacketType{Retry}},
 		{[]FrameType{FrameNewToken, frameNewConnectionID, 0x0a, 0x14, 0x17, 0x18, 0x1d, 0x1e, frameDatagram, 0x31, 0x32, 0xff}, false, nil},
 	} {
