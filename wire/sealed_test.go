@@ -78,6 +78,51 @@ func TestParseAnswer(t *testing.T) {
 	}
 }
 
+// TestUnknownToken: UNKNOWN of the protected version has a token, and nothing else will do.
+func TestUnknownToken(t *testing.T) {
+	token := []byte("sixteen bytes...")
+	b, err := AppendUnknownToken([]byte("before"), 7, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = b[len("before"):]
+	h, payload, err := ParseAnswer(b, VersionProtected)
+	if err != nil || len(b) != SealedUnknownSize || h.Type != Unknown || h.Src != 7 || !bytes.Equal(payload, token) || !Verify(b, Seed(h.Version, 0, h.Src)) {
+		t.Errorf("%+v, %q, %v", h, payload, err)
+	}
+	for _, n := range []int{0, 15, 17} {
+		if _, err := AppendUnknownToken(nil, 7, make([]byte, n)); err != errRange {
+			t.Errorf("a token of %d bytes: %v, want %v", n, err, errRange)
+		}
+		bad := Must(AppendHeader(nil, Header{Type: Unknown, Version: VersionProtected, Src: 7}))
+		bad = AppendTrailer(append(bad, make([]byte, n)...), 0, Seed(VersionProtected, 0, 7))
+		if _, _, err := ParseAnswer(bad, VersionProtected); err != ErrMalformed {
+			t.Errorf("UNKNOWN with %d bytes: %v, want %v", n, err, ErrMalformed)
+		}
+	}
+	if _, err := AppendUnknownToken(nil, 0, token); err != errID {
+		t.Errorf("without an ID: %v, want %v", err, errID)
+	}
+}
+
+// TestOpens: what opens a connection.
+func TestOpens(t *testing.T) {
+	crypto := Must(AppendCrypto(nil, 7, []byte("hello")))
+	for _, tt := range []struct {
+		what   string
+		frames []byte
+		want   bool
+	}{
+		{"nothing", nil, false}, {"CRYPTO", crypto, true}, {"PADDING and CRYPTO", append(make([]byte, 9), crypto...), true},
+		{"PING", AppendPing(nil), false}, {"CRYPTO and CLOSE", AppendClose(crypto, CodeReset, ""), false},
+		{"CRYPTO and WINDOW", AppendWindow(crypto, 1), false}, {"cut off", crypto[:len(crypto)-1], false},
+	} {
+		if got := Opens(tt.frames); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.what, got, tt.want)
+		}
+	}
+}
+
 func FuzzParseSealed(f *testing.F) {
 	f.Add(Must(AppendHeader(nil, Header{Type: Handshake, Version: VersionProtected, Dst: 1, Src: 2, NumberLen: 1})))
 	f.Fuzz(func(t *testing.T, b []byte) {

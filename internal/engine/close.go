@@ -27,12 +27,13 @@ const (
 	KindClosed                           // this side closed or aborted it
 	KindUnreachable                      // the system cannot send to the peer's address
 	KindBrokenPipe                       // a write to a stream that this side or the peer has ended
+	KindTLS                              // the handshake of a protected connection failed
 )
 
 // String names the kind.
 func (k Kind) String() string {
 	return [...]string{"no error", "reset by peer", "refused", "handshake timeout", "idle timeout",
-		"user timeout", "linger timeout", "protocol error", "version", "closed", "unreachable", "broken pipe"}[k]
+		"user timeout", "linger timeout", "protocol error", "version", "closed", "unreachable", "broken pipe", "TLS"}[k]
 }
 
 // Error is why a connection, or one direction of it, ended.
@@ -40,7 +41,7 @@ type Error struct {
 	Kind   Kind
 	Code   wire.Code // on the wire, sent or received
 	Reason string    // more of it, possibly the peer's words, escaped
-	Cause  error     // of KindUnreachable: what the system said
+	Cause  error     // of KindUnreachable: what the system said; of KindTLS: what crypto/tls said
 }
 
 func (e *Error) Error() string {
@@ -139,6 +140,7 @@ func (c *Conn) finish(err error) {
 	if c.err == nil {
 		c.err = err
 	}
+	c.sealLast()
 	c.hs = nil
 	c.send.Stop()
 	c.sent.release()

@@ -81,6 +81,13 @@ type Params struct {
 	// then one is tried. 0: they are not.
 	TrainsVanish time.Duration
 	Seed         uint64 // of what the peer must not foresee
+
+	// Handshake, if not nil, makes the connection a protected one: it returns what agrees with the peer on secrets,
+	// and says ours of this side.
+	Handshake func(ours []byte) protect.Handshake
+	KeyLimits protect.Limits // of a protected connection's keys; the zero value: those of the suite
+	// ResetToken is, of a protected connection, what tells the peer that UNKNOWN for Local is our word.
+	ResetToken [wire.ResetTokenSize]byte
 }
 
 // state is where a connection is in its life.
@@ -130,6 +137,7 @@ type Conn struct {
 	byteStream
 	space                       // of short packets
 	protection protect.Checksum // likewise; the zero value: the peer is not known yet
+	secure     *secured         // of a protected connection, in place of protection; nil: a plain one
 
 	rateLimit  int64         // own limit
 	budget     budget        // share of what is common with others
@@ -138,8 +146,8 @@ type Conn struct {
 	pacedUntil time.Duration // data waits for the pacer; Never: it does not
 
 	window    windowState
-	blockedAt uint64    // one more than the limit at which the peer was told that its window holds us back; 0: it was not
-	responses [][8]byte // to PATH_CHALLENGE, the newest first
+	blockedAt uint64         // one more than the limit at which the peer was told that its window holds us back; 0: it was not
+	responses *pathResponses // to PATH_CHALLENGE; nil: never challenged
 
 	ecnSeen [4]uint64 // codepoints of packets received
 

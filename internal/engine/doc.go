@@ -17,6 +17,7 @@
 //	hsrecovery.go how they are recovered
 //	handshaker.go what the two sides say in them
 //	crypto.go     the streams of bytes in which they say it
+//	secure.go     what a protected connection has besides; secure_input.go: from a datagram to frames, there
 //	answers.go    RETRY, REFUSE, VERSIONS and UNKNOWN
 //	input.go      from a datagram to frames
 //	frames.go     the kinds of frames, and which of them a packet carried

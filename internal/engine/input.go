@@ -22,6 +22,10 @@ func (c *Conn) HandleSegment(now time.Duration, a Arrival, seg []byte) {
 		return
 	}
 	c.notice(now)
+	if c.secure != nil {
+		c.handleSealed(now, a, seg)
+		return
+	}
 	if wire.IsLong(seg) {
 		h, payload, err := wire.ParseHeader(seg)
 		if err != nil {
@@ -65,6 +69,11 @@ func (c *Conn) handleShort(now time.Duration, a Arrival, seg []byte) {
 		}
 		c.confirmServer(now, a.At)
 	}
+	c.takeShort(now, a, number, payload)
+}
+
+// takeShort takes a short packet that is the peer's and is new.
+func (c *Conn) takeShort(now time.Duration, a Arrival, number uint64, payload []byte) {
 	c.path.Local = a.Local
 	c.lastReceived = now
 	c.unanswered = Never
@@ -120,6 +129,9 @@ func (c *Conn) handleFirst(now, at time.Duration, b []byte, e *packetEffect) (in
 	}
 	var f wire.Frame
 	n, err := f.Parse(b)
+	if err == nil && f.Type == wire.FrameCrypto && c.secure != nil {
+		return n, c.handleLaterCrypto(&f, e)
+	}
 	if err == nil && !f.Type.AllowedIn(wire.Short) {
 		err = wire.ErrMalformed
 	}
@@ -142,7 +154,11 @@ func (c *Conn) breach(now time.Duration, err error) {
 func (c *Conn) handleFrame(now, at time.Duration, f *wire.Frame, e *packetEffect) error {
 	e.eliciting = e.eliciting || f.Type.AckEliciting()
 	if f.Type == wire.FrameAck || f.Type == wire.FrameAckECN {
-		return c.handleAck(now, at, &f.Ack, e.number)
+		err := c.handleAck(now, at, &f.Ack, e.number)
+		if err == nil && c.secure != nil {
+			err = c.secureAck(f.Ack.Largest)
+		}
+		return err
 	}
 	control := controlFrameOf(f.Type)
 	if control == nil {

@@ -457,6 +457,9 @@ func (c *Conn) lossTimer(now time.Duration) {
 	}
 	c.loss.ptoCount++
 	c.stats.Probes++
+	if c.hs != nil {
+		c.hs.second.repeat() // the server may lack it
+	}
 	c.loss.probes = min(c.loss.ptoCount, 2)
 	if c.loss.ptoCount > 1 {
 		c.mtuSuspect()

@@ -16,7 +16,7 @@ func (c *Conn) NextTimeout() time.Duration {
 	case stateHandshake:
 		return c.handshakeTimeout()
 	}
-	t := min(c.acks.due, c.pacedUntil, c.windowDueAt(), c.idleTime(), c.userTime(), c.lingerTime(), c.slackUntil(), c.suspicionTime())
+	t := min(c.acks.due, c.pacedUntil, c.windowDueAt(), c.idleTime(), c.userTime(), c.lingerTime(), c.slackUntil(), c.suspicionTime(), c.keysTime())
 	if c.loss.due != Never {
 		return min(t, c.loss.due)
 	}
@@ -32,6 +32,9 @@ func (c *Conn) Advance(now time.Duration) {
 	case stateHandshake:
 		c.advanceHandshake(now)
 		return
+	}
+	if c.secure != nil {
+		c.secure.keys.Advance(now, c.path.rtt.pto(c.peerAckDelay))
 	}
 	c.lossTimer(now)
 	c.advanceIdle(now)

@@ -33,7 +33,7 @@ const (
 // An update begins by itself when a key has sealed Limits.Update packets. The key phase bit in a header is Seal's and
 // Open's; whoever makes the header leaves it zero.
 type DataKeys struct {
-	form   form
+	form   func() form
 	suite  Suite
 	limits Limits
 	err    error // sticky
@@ -68,9 +68,9 @@ type DataKeys struct {
 }
 
 // NewDataKeys makes keys without secrets, with the limits of the suite if limits is zero. An unknown suite is ErrSuite.
-func NewDataKeys(s Suite, limits Limits) (*DataKeys, error) { return version3().newDataKeys(s, limits) }
+func NewDataKeys(s Suite, limits Limits) (*DataKeys, error) { return newDataKeys(version3, s, limits) }
 
-func (f form) newDataKeys(s Suite, limits Limits) (*DataKeys, error) {
+func newDataKeys(f func() form, s Suite, limits Limits) (*DataKeys, error) {
 	switch s {
 	case AES128GCM, AES256GCM, ChaCha20Poly1305:
 	default:
@@ -84,36 +84,36 @@ func (f form) newDataKeys(s Suite, limits Limits) (*DataKeys, error) {
 
 // SetSend gives the secret of the direction out, as TLS has it. It comes once, before the first Seal; borrowed.
 func (k *DataKeys) SetSend(secret []byte) (err error) {
-	if k.sendHeader, err = k.form.newHeaderKey(k.suite, secret, k.form.shortMask); err != nil {
+	if k.sendHeader, err = k.form().newHeaderKey(k.suite, secret, k.form().shortMask); err != nil {
 		return err
 	}
 	k.sendSecret = append([]byte(nil), secret...)
-	k.send, err = k.form.newPacketKey(k.suite, secret)
+	k.send, err = k.form().newPacketKey(k.suite, secret)
 	return err
 }
 
 // SetRecv gives the secret of the direction in, as TLS has it. It comes once; borrowed. Before that, Open reports false.
 func (k *DataKeys) SetRecv(secret []byte) (err error) {
-	if k.recvHeader, err = k.form.newHeaderKey(k.suite, secret, k.form.shortMask); err != nil {
+	if k.recvHeader, err = k.form().newHeaderKey(k.suite, secret, k.form().shortMask); err != nil {
 		return err
 	}
 	k.recvSecret = append([]byte(nil), secret...)
-	k.recv, err = k.form.newPacketKey(k.suite, secret)
+	k.recv, err = k.form().newPacketKey(k.suite, secret)
 	return err
 }
 
 // Overhead is how many bytes Seal appends.
 func (k *DataKeys) Overhead() int { return TagSize }
 
-// CanSeal reports whether the secret for sending is known.
-func (k *DataKeys) CanSeal() bool { return k.send != nil }
+// Ready reports whether both secrets are known.
+func (k *DataKeys) Ready() bool { return k.send != nil && k.recv != nil }
 
 // Room is how many packets may still be sealed. If it is 0, ErrLimit ends the connection: what is left beyond it, sixteen
 // packets, is for saying so. It is only 0 if the peer does not follow key updates.
 func (k *DataKeys) Room() uint64 {
 	used := k.sealed + sealReserve
-	if k.mayUpdate() {
-		used = sealReserve
+	if k.sealed >= k.limits.Update && k.mayUpdate() {
+		used = sealReserve // the next packet has a new key
 	}
 	return k.limits.Sealed - min(k.limits.Sealed, used)
 }
@@ -252,11 +252,11 @@ func (k *DataKeys) makeNext() { k.recvSecret, k.next = k.after(k.recvSecret) }
 
 // after derives the secret and the key that follow a secret.
 func (k *DataKeys) after(secret []byte) ([]byte, *packetKey) {
-	next, err := k.form.nextSecret(k.suite, secret)
+	next, err := k.form().nextSecret(k.suite, secret)
 	if err != nil {
 		panic("BUG: a secret has no successor: " + err.Error())
 	}
-	key, err := k.form.newPacketKey(k.suite, next)
+	key, err := k.form().newPacketKey(k.suite, next)
 	if err != nil {
 		panic("BUG: a secret that TLS had made has a key, its successor none: " + err.Error())
 	}

@@ -352,7 +352,7 @@ func TestNoKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, ok := k.Open(a.packet(1), wire.ShortHeaderLen(0), 0, false); ok || k.Forged() != 0 || k.CanSeal() {
+	if _, _, ok := k.Open(a.packet(1), wire.ShortHeaderLen(0), 0, false); ok || k.Forged() != 0 || k.Ready() {
 		t.Errorf("opened without keys, or %d forged", k.Forged())
 	}
 }

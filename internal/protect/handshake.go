@@ -27,6 +27,7 @@ type Event struct {
 	Suite Suite  // of both secrets
 	Data  []byte // bytes to be sent, a secret, or the peer's parameters; the receiver's to keep
 	Err   error  // of EventFailed
+	Alert uint8  // of EventFailed: what the peer is told of it, by the numbers of TLS (RFC 8446 section 6)
 }
 
 // EventKind is the kind of an event.
@@ -42,3 +43,14 @@ const (
 	EventDone                 // the peer is who it has to be, and the handshake is complete
 	EventFailed               // Err ends the handshake; nothing follows
 )
+
+// Handshake agrees with the peer on secrets. It says bytes and hears the peer's, on the crypto stream of each level. It may work
+// on another goroutine: then its owner tells the connection when there are new events.
+type Handshake interface {
+	// Start begins. A client has something to say from then on.
+	Start()
+	// Receive takes the next bytes that the peer said at a level, borrowed. An error says that they are too many.
+	Receive(l Level, b []byte) error
+	// Next returns what has come of that and was not returned before; of kind EventNone if there is no more for now.
+	Next() Event
+}

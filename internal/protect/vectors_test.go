@@ -123,7 +123,7 @@ func TestVectorInitials(t *testing.T) {
 // TestVectorChaCha20 [W203] [W204]: RFC 9001 appendix A.5, with the secret of the next key phase.
 func TestVectorChaCha20(t *testing.T) {
 	secret := unhex(t, "9ac312a7f877468ebe69422748ad00a15443f18203a07d6060f688f30f21632b")
-	k, err := quic().newDataKeys(ChaCha20Poly1305, Limits{})
+	k, err := newDataKeys(quic, ChaCha20Poly1305, Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,7 @@ func ServerConfig(c *tls.Config) (*tls.Config, error) {
 	if len(c.Certificates) == 0 && c.GetCertificate == nil && c.GetConfigForClient == nil {
 		return nil, errNoIdentity
 	}
+	makeTicketKeys(c) // listeners with the same config resume each other's sessions, as with crypto/tls
 	return atLeast13(c)
 }
 
@@ -51,9 +52,7 @@ func withAddrs(c *tls.Config, local, remote net.Addr) *tls.Config {
 	if c.GetConfigForClient == nil && c.GetCertificate == nil && c.GetEncryptedClientHelloKeys == nil {
 		return c
 	}
-	// The copy gets the keys of tickets that c has, and c has to make them first: those that it makes itself it changes
-	// every day. DecryptTicket does that before it looks at the ticket.
-	c.DecryptTicket(nil, tls.ConnectionState{})
+	makeTicketKeys(c) // each day
 	c = c.Clone()
 	conn := addrConn{local, remote}
 	if get := c.GetConfigForClient; get != nil {
@@ -75,6 +74,10 @@ func withAddrs(c *tls.Config, local, remote net.Addr) *tls.Config {
 	c.GetEncryptedClientHelloKeys = withConn(c.GetEncryptedClientHelloKeys, conn)
 	return c
 }
+
+// makeTicketKeys has a config make the keys of its tickets, if they are its own affair and not made or too old, so that a copy
+// gets them. DecryptTicket does that before it looks at the ticket.
+func makeTicketKeys(c *tls.Config) { c.DecryptTicket(nil, tls.ConnectionState{}) }
 
 // withConn has a callback see conn.
 func withConn[T any](get func(*tls.ClientHelloInfo) (T, error), conn net.Conn) func(*tls.ClientHelloInfo) (T, error) {

@@ -222,7 +222,8 @@ func (d *Driver) step(next action, m message) (events []protect.Event) {
 		d.mu.Lock()
 		d.failed = true
 		d.mu.Unlock()
-		events = append(events, protect.Event{Kind: protect.EventFailed, Err: newError(err)})
+		failure := newError(err)
+		events = append(events, protect.Event{Kind: protect.EventFailed, Err: failure, Alert: uint8(failure.Alert)})
 	}
 	if err != nil || d.done() && !d.awaitsTicket() {
 		d.cancel()

@@ -312,3 +312,17 @@ func TestContext(t *testing.T) {
 		t.Errorf("%v, want %v", c.err, context.Canceled)
 	}
 }
+
+// TestSharedTicketKeys: two listeners that were given the same config resume each other's sessions.
+func TestSharedTicketKeys(t *testing.T) {
+	client, server := configs(t)
+	client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	for i := range 2 {
+		c, s := ends(t, client, server)
+		converse(t, c, s, 1200)
+		agreed(t, c, s)
+		if state, _ := s.State(); state.DidResume != (i > 0) {
+			t.Errorf("listener %d: resumed %v", i, state.DidResume)
+		}
+	}
+}
