@@ -141,7 +141,9 @@ func (m *markState) test(next uint64) {
 }
 
 // fail ends the marking until a time, 0 for good.
-func (m *markState) fail(until time.Duration) { m.phase, m.retryAt, m.dropped = marksFailed, until, false }
+func (m *markState) fail(until time.Duration) {
+	m.phase, m.retryAt, m.dropped = marksFailed, until, false
+}
 
 // undecided reports whether a test goes on.
 func (m *markState) undecided() bool { return m.phase == marksTesting || m.phase == marksUnknown }
