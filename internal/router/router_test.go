@@ -63,16 +63,19 @@ func (s *scene) opens(from netip.AddrPort, id wire.ID) (wire.ID, *client) {
 func (s *scene) accepts(from netip.AddrPort, v Verdict[*client]) (wire.ID, *client) {
 	s.Helper()
 	local, c := s.NewID(), &client{fmt.Sprint(v.Client)}
-	if other := s.Accept(local, from, v.Client, v.Proven, c); other != nil {
-		s.Fatalf("connection %v was displaced", other)
+	if v.Displaced != nil {
+		s.Fatalf("connection %v was displaced", v.Displaced)
 	}
+	s.Accept(local, from, v, c)
 	return local, c
 }
 
 // dials registers a dial and returns its ID.
 func (s *scene) dials(to netip.AddrPort, id wire.ID) *client {
 	c := &client{fmt.Sprint(id)}
-	s.Dial(id, to, c)
+	if _, err := s.Dial(id, to, c); err != nil {
+		s.Fatal(err)
+	}
 	return c
 }
 
@@ -311,7 +314,7 @@ func manyConns(n int) (*Router[*client], [][]byte) {
 	packets := make([][]byte, n)
 	for i := range packets {
 		id := g.NewID()
-		g.Accept(id, alice, wire.ID(i+1), false, &client{})
+		g.Accept(id, alice, Verdict[*client]{Client: wire.ID(i + 1)}, &client{})
 		packets[i] = short(id, wire.ID(i+1), data(64))
 	}
 	return g, packets
