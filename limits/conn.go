@@ -18,18 +18,41 @@ type Conn struct {
 	endpoint *Endpoint
 	peer     Peer
 
-	mu       sync.Mutex // guards everything below
+	// Guarded by mu, like everything below.
 	state    state
 	proven   bool // the address is the peer's: its scopes are charged
 	standing standing
-	scopes   [depth]*scope // that it is under, the last one first
-	depth    int
+	depth    uint8 // of scopes
+
+	mu     sync.Mutex
+	scopes [depth]*scope // that it is under, the last one first
 
 	used    int64 // bytes of memory
 	charged int64 // reserved in the scopes above; at least used
 	peak    int64 // of used
-	refused uint64
+	rare    *rareBooks
+}
+
+// rareBooks is what most connections have none of.
+type rareBooks struct {
+	refused uint64        // reservations that were above the connection's own limit
 	streams [2]streamBook // inbound, outbound
+}
+
+// rarely is c.rare, made if need be.
+func (c *Conn) rarely() *rareBooks {
+	if c.rare == nil {
+		c.rare = new(rareBooks)
+	}
+	return c.rare
+}
+
+// rarities is a copy of c.rare.
+func (c *Conn) rarities() (r rareBooks) {
+	if c.rare != nil {
+		r = *c.rare
+	}
+	return r
 }
 
 // state is what a connection is counted as.
@@ -180,7 +203,11 @@ type holding struct {
 
 // holdings is all that the connection holds in some state, with entries of which there are none.
 func (c *Conn) holdings(as state) [5]holding {
-	all := [...]holding{{Memory, c.charged}, {InboundStreams, c.streams[0].used}, {OutboundStreams, c.streams[1].used}, {}, {}}
+	all := [...]holding{{Memory, c.charged}, {}, {}, {}, {}}
+	if c.rare != nil {
+		all[1] = holding{InboundStreams, c.rare.streams[0].used}
+		all[2] = holding{OutboundStreams, c.rare.streams[1].used}
+	}
 	for i, r := range places[as] {
 		all[3+i] = holding{r, 1}
 	}
@@ -204,7 +231,7 @@ func (c *Conn) reserve(n int64, p Priority) bool {
 	}
 	own := c.endpoint.manager.classes[LevelConn]
 	if c.used > p.bound(own.bounds[0][Memory])-n {
-		c.refused++
+		c.rarely().refused++
 		own.totals.refused[Memory].Add(1)
 		return false
 	}
@@ -336,9 +363,11 @@ func (c *Conn) release() {
 	}
 	own := m.classes[LevelConn].totals
 	raise(&own.peak[Memory], c.peak)
-	for i := range c.streams {
-		raise(&own.peak[InboundStreams+Resource(i)], c.streams[i].peak)
-		c.streams[i].used = 0
+	if r := c.rare; r != nil {
+		for i := range r.streams {
+			raise(&own.peak[InboundStreams+Resource(i)], r.streams[i].peak)
+			r.streams[i].used = 0
+		}
 	}
 	c.used, c.charged = 0, 0
 	c.state = released
