@@ -320,7 +320,7 @@ func (c *Conn) Admits(p Priority) bool {
 
 func (c *Conn) admits(p Priority) bool {
 	for _, s := range c.under() {
-		if s.books[Memory].used.Load() >= p.bound(s.bound(Memory, c.standing)) {
+		if s.books[Memory].used.Load() >= p.bound(c.memoryLimit(s)) {
 			return false
 		}
 	}
@@ -403,10 +403,28 @@ func (c *Conn) givePlaces(which ...Resource) {
 	}
 }
 
+// memoryLimit is the limit of a scope for the memory of this connection. That of a peer falls as the memory of the process is used up: to
+// what is left of three quarters of it. So k peers that take what they can have k parts in k+1 of these three quarters, each the same, whatever
+// their own limit, and a newcomer finds half of such a part at once, and the same part when they free what is above theirs; who has less
+// than leastMemory is left alone, and so is who has no limit of its own. It is how switches
+// share a buffer among their ports (Choudhury and Hahne, Dynamic Queue Length Thresholds for Shared-Memory Packet Switches, 1998).
+func (c *Conn) memoryLimit(s *scope) int64 {
+	limit := s.bound(Memory, c.standing)
+	if s.class.level != LevelPeer || limit == none {
+		return limit
+	}
+	process := &c.endpoint.manager.process
+	all := process.bound(Memory, c.standing)
+	if all == none {
+		return limit
+	}
+	return min(limit, max(all/4*3-process.books[Memory].used.Load(), leastMemory))
+}
+
 // tryMemory takes n bytes in every scope, or nothing, and returns the scope that refuses.
 func (c *Conn) tryMemory(n int64, p Priority) (refuser *scope) {
 	for i, s := range c.under() {
-		if !s.books[Memory].take(n, p.bound(s.bound(Memory, c.standing))) {
+		if !s.books[Memory].take(n, p.bound(c.memoryLimit(s))) {
 			giveAll(c.scopes[:i], Memory, n)
 			return s
 		}
