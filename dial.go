@@ -106,7 +106,7 @@ func (d *Dialer) dialOne(s sharedContext, network, udpNetwork string, local *net
 	e := d.shared()
 	if e == nil {
 		addr := net.UDPAddrFromAddrPort(remote)
-		scope, err := cfg.openLimits(addr.String(), 1)
+		scope, err := cfg.openLimits("dial", 1)
 		if err != nil {
 			return nil, renamed(err, "dial", network, addr)
 		}

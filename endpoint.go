@@ -88,7 +88,11 @@ func (s *settings) bounds() core.Bounds {
 
 // openLimits makes the scope of an endpoint that is about to open sockets, and takes their descriptors.
 func (c *Config) openLimits(name string, sockets int) (*limits.Endpoint, error) {
-	scope, err := c.Limits.Endpoint(name, limits.Limits{HalfOpen: c.MaxHalfOpen})
+	var own limits.Limits
+	if c.MaxHalfOpen != core.DefaultMaxHalfOpen { // which the books of half-open connections have anyway
+		own.HalfOpen = c.MaxHalfOpen
+	}
+	scope, err := c.Limits.Endpoint(name, own)
 	if err != nil {
 		return nil, err
 	}

@@ -104,41 +104,42 @@ func (c *Conn) Establish(now time.Duration) error {
 	if err := c.takePlaces(places[inbound]...); err != nil {
 		return err
 	}
-	var own []*scope
+	var own [2]*scope
 	if !c.proven && c.peer != (Peer{}) {
-		var err error
-		if own, err = c.prove(now); err != nil {
+		if err := c.prove(now, &own); err != nil {
 			c.givePlaces(places[inbound]...)
 			return err
 		}
 	}
 	c.givePlaces(places[halfOpen]...)
 	for _, s := range own {
-		c.push(s)
+		if s != nil {
+			c.push(s)
+		}
 	}
 	c.state, c.proven = inbound, true
 	return nil
 }
 
-// prove has the scopes of the peer and its network take what the connection will hold when it is established, and returns them.
-func (c *Conn) prove(now time.Duration) (own []*scope, err error) {
+// prove has the scopes of the peer and its network take what the connection will hold when it is established, and puts them into own.
+func (c *Conn) prove(now time.Duration, own *[2]*scope) error {
 	m := c.endpoint.manager
-	for _, p := range [...]Peer{c.peer.network(), c.peer} {
+	for i, p := range [...]Peer{c.peer.network(), c.peer} {
 		s := m.peers.enter(p)
 		if err := c.charge(s, inbound); err != nil {
 			m.peers.leave(s)
-			for _, taken := range own {
+			for _, taken := range own[:i] {
 				c.discharge(taken, inbound)
 				m.peers.leave(taken)
 			}
-			return nil, err
+			return err
 		}
 		if table := m.rates[p.level()]; table != nil {
 			table.spend(now, p, s.bound(Handshakes, c.standing))
 		}
-		own = append(own, s)
+		own[i] = s
 	}
-	return own, nil
+	return nil
 }
 
 // Identify puts the connection under the scope of an identity that the peer has proved, and charges that scope with all it holds.

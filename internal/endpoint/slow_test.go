@@ -15,13 +15,7 @@ import (
 // TestSlowMotionForADay: peers that take as little as they can for as long as they can, a byte a minute, hold their connections no longer
 // than the bounds, and when these have passed, a virtual day later, nothing is held in their name.
 func TestSlowMotionForADay(t *testing.T) {
-	const rtt, conns = 20 * time.Millisecond, 10
-	for _, attack := range []struct {
-		name   string
-		within time.Duration // from the beginning, until all is free
-		server func(s *simnet.Sim, f *simnet.Flow)
-		client func(s *simnet.Sim, f *simnet.Flow)
-	}{
+	for _, attack := range []slowAttack{
 		{"sends a byte a minute", 12*time.Hour + time.Minute, nil, func(s *simnet.Sim, f *simnet.Flow) {
 			every(s, time.Minute, f, func() { f.Conn.Write([]byte("x")) })
 		}},
@@ -37,44 +31,55 @@ func TestSlowMotionForADay(t *testing.T) {
 		}},
 		{"never reads", 3 * time.Minute, closes, func(*simnet.Sim, *simnet.Flow) {}},
 	} {
-		t.Run(attack.name, func(t *testing.T) {
-			sim := simnet.NewSim(1)
-			factory := ledbat.Factory(ledbat.Config{})
-			server := sim.NewStation("192.0.2.1:9000", factory)
-			m, err := limits.New(limits.Config{Process: limits.Limits{Memory: 64 << 20}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			server.SetLimits(m)
-			server.Adjust = func(p *endpoint.Params) { p.MaxAge = 12 * time.Hour }
-			server.Accept = func(f *simnet.Flow) {
-				buf := make([]byte, 1000)
-				f.OnChange = func() { f.Conn.Read(buf) }
-				if attack.server != nil {
-					attack.server(sim, f)
-				}
-			}
-			client := sim.NewStation("198.51.100.7:2000", factory)
-			sim.Join(client, server, simnet.LinkConfig{Delay: rtt / 2}, simnet.LinkConfig{Delay: rtt / 2})
-			for range conns {
-				f := client.Dial(server)
-				sim.RunUntil(time.Second, f.Conn.Established)
-				attack.client(sim, f)
-			}
-			sim.Run(time.Second)
-			if held := m.Snapshot().Process; held.Inbound.Used != conns {
-				t.Fatalf("the attack is none: %+v", held)
-			}
-			sim.Run(attack.within)
-			s := m.Snapshot()
-			if s.Process.Inbound.Used != 0 || s.Process.Memory.Used != 0 || len(s.Peers) != 0 {
-				t.Errorf("after %v: %+v", attack.within, s.Process)
-			}
-			sim.Run(24*time.Hour - attack.within)
-			if s = m.Snapshot(); s.Opened != s.Released || s.ReleasedAgain != 0 || server.Chunks() != 0 {
-				t.Errorf("%d opened, %d released, %d again; %d chunks", s.Opened, s.Released, s.ReleasedAgain, server.Chunks())
-			}
-		})
+		t.Run(attack.name, attack.run)
+	}
+}
+
+// slowAttack is a way to take little for long.
+type slowAttack struct {
+	name   string
+	within time.Duration // from the beginning, until all is free
+	server func(s *simnet.Sim, f *simnet.Flow)
+	client func(s *simnet.Sim, f *simnet.Flow)
+}
+
+func (a *slowAttack) run(t *testing.T) {
+	const rtt, conns = 20 * time.Millisecond, 10
+	sim := simnet.NewSim(1)
+	factory := ledbat.Factory(ledbat.Config{})
+	server := sim.NewStation("192.0.2.1:9000", factory)
+	m, err := limits.New(limits.Config{Process: limits.Limits{Memory: 64 << 20}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.SetLimits(m)
+	server.Adjust = func(p *endpoint.Params) { p.MaxAge = 12 * time.Hour }
+	server.Accept = func(f *simnet.Flow) {
+		buf := make([]byte, 1000)
+		f.OnChange = func() { f.Conn.Read(buf) }
+		if a.server != nil {
+			a.server(sim, f)
+		}
+	}
+	client := sim.NewStation("198.51.100.7:2000", factory)
+	sim.Join(client, server, simnet.LinkConfig{Delay: rtt / 2}, simnet.LinkConfig{Delay: rtt / 2})
+	for range conns {
+		f := client.Dial(server)
+		sim.RunUntil(time.Second, f.Conn.Established)
+		a.client(sim, f)
+	}
+	sim.Run(time.Second / 4)
+	if held := m.Snapshot().Process; held.Inbound.Used != conns {
+		t.Fatalf("the attack is none: %+v", held)
+	}
+	sim.Run(a.within)
+	s := m.Snapshot()
+	if s.Process.Inbound.Used != 0 || s.Process.Memory.Used != 0 || len(s.Peers) != 0 {
+		t.Errorf("after %v: %+v", a.within, s.Process)
+	}
+	sim.Run(24*time.Hour - a.within)
+	if s = m.Snapshot(); s.Opened != s.Released || s.ReleasedAgain != 0 || server.Chunks() != 0 {
+		t.Errorf("%d opened, %d released, %d again; %d chunks", s.Opened, s.Released, s.ReleasedAgain, server.Chunks())
 	}
 }
 

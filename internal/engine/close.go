@@ -70,6 +70,7 @@ type closeState struct {
 	unconfirmed bool          // nobody waits for the peer's word that it has our end: the last packet and the tombstone repeat it
 	code        wire.Code     // of our CLOSE, or what a tombstone answers
 	lingerUntil time.Duration // when the background delivery gives up; Never
+	mark        uint64        // the peer had the bytes below when its progress was last noted
 }
 
 // Close ends both directions. What was written is still delivered, for as long
@@ -101,7 +102,7 @@ func (c *Conn) Close(now time.Duration) {
 		c.end.lingerUntil = now + c.params.LingerTimeout
 	}
 	c.lastProgress = now
-	c.rarely().lingerMark = c.send.Base()
+	c.end.mark = c.send.Base()
 	c.closeIfDone(now)
 }
 

@@ -11,8 +11,6 @@ type rare struct {
 	starved    bool          // Write was refused memory, and nothing has changed since
 	writeAgain time.Duration // when it is worth asking again; Never
 
-	lingerMark uint64 // of a closed connection: the peer had the bytes below when progress was last noted
-
 	healthCheck time.Duration // see Params; 0: none
 	used        time.Duration // when the application's bytes last moved, or the peer was last found in health
 	asked       time.Duration // when the peer was asked; Never: no answer is awaited
@@ -125,11 +123,9 @@ const lingerProgress = 4 << 10
 
 // enough reports whether what the peer has taken is progress.
 func (c *Conn) enough() bool {
-	if !c.end.closed || c.rare == nil {
-		return true
-	}
-	if base := c.send.Base(); base >= c.rare.lingerMark+lingerProgress || base == c.send.End() {
-		c.rare.lingerMark = base
+	base := c.send.Base()
+	if !c.end.closed || base >= c.end.mark+lingerProgress || base == c.send.End() {
+		c.end.mark = base
 		return true
 	}
 	return false

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unsafe"
 
+	"example.com/ebb/limits"
 	"example.com/ebb/wire"
 )
 
@@ -365,4 +366,14 @@ func TestSenderOfAQuotedPacket(t *testing.T) {
 			t.Errorf("%s: sender %+v, %v, want %+v", test.name, got, ok, test.want)
 		}
 	}
+}
+
+// held is what a connection from an address costs.
+func (s *scene) held(from netip.AddrPort) *limits.Conn {
+	s.Helper()
+	held, err := s.cfg.Limits.Inbound(0, from.Addr(), false)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return held
 }
