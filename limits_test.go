@@ -243,3 +243,57 @@ func TestBooksOfAProcess(t *testing.T) {
 		t.Errorf("%s connections are counted", got)
 	}
 }
+
+// TestBooksAfterManyAtOnce: fifty goroutines open and close connections over one endpoint, in whatever way, and nothing is left in any
+// scope.
+func TestBooksAfterManyAtOnce(t *testing.T) {
+	const goroutines, each = 50, 20
+	m := limitsOf(t, limits.Config{Peer: limits.Limits{Handshakes: -1}, Network: limits.Limits{Handshakes: -1}})
+	cfg := &ebb.Config{Limits: m, RetryThreshold: 8}
+	l := listen(t, cfg)
+	from := listen(t, cfg).Endpoint()
+	go func() {
+		for {
+			c, err := l.AcceptConn()
+			if err != nil {
+				return
+			}
+			go func() {
+				c.SetDeadline(time.Now().Add(patience))
+				c.Read(make([]byte, 100))
+				c.Close()
+			}()
+		}
+	}()
+	var group sync.WaitGroup
+	for g := range goroutines {
+		group.Go(func() {
+			for i := range each {
+				d := ebb.Dialer{Endpoint: from, Timeout: patience}
+				conn, err := d.Dial("udp", l.Addr().String())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c := conn.(*ebb.Conn)
+				switch (g + i) % 3 {
+				case 0:
+					c.Abort()
+				case 1:
+					c.Write([]byte("x"))
+					c.Close()
+				case 2:
+					c.Write(make([]byte, 5000))
+					c.CloseRead()
+					c.Close()
+				}
+			}
+		})
+	}
+	group.Wait()
+	l.Close()
+	l.Endpoint().Close()
+	from.Close()
+	drain(t)
+	nothingHeld(t, m)
+}
