@@ -136,7 +136,7 @@ type Config struct {
 	// that of Limits, most often none. None: the peer is asked only after a silence.
 	HealthCheck time.Duration
 	// MaxAge is for how long a connection lives from the end of its handshake on, whatever it does. Then it ends with ErrMaxAge.
-	// Default: for ever. It cannot be negative.
+	// Default: none, it may live for ever.
 	MaxAge time.Duration
 	// MaxLingering is how many connections of an endpoint may be delivering what was written before their Close. When another is
 	// closed, the one that was closed first gives up, with ErrNotDelivered. Default: 16384. None: any number.
@@ -261,8 +261,6 @@ func (c *Config) validate() error {
 		return outOfRange("ReceiveBuffer", c.ReceiveBuffer, "at least 1")
 	case size > 0 && size < wire.MinInitialSize || size > largestDatagram6:
 		return outOfRange("MaxDatagramSize", size, upTo(wire.MinInitialSize, largestDatagram6)+", negative for none")
-	case c.MaxAge < 0:
-		return fmt.Errorf("ebb: Config.MaxAge is %v: want a positive time, or 0 for none", c.MaxAge)
 	case c.Sockets < 1 || c.Sockets > maxSockets:
 		return outOfRange("Sockets", c.Sockets, upTo(1, maxSockets))
 	case c.DSCP > maxDSCP:

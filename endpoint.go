@@ -69,7 +69,7 @@ func settingsFor(cfg Config, network string, trains bool) *settings {
 			MaxDatagram4:   cfg.maxDatagram(defaultDatagram4, largestDatagram4),
 			MaxDatagram6:   cfg.maxDatagram(defaultDatagram6, largestDatagram6),
 			BandwidthLimit: cfg.BandwidthLimit, NoECN: cfg.NoECN,
-			HealthCheck: max(cfg.HealthCheck, 0), MaxAge: cfg.MaxAge,
+			HealthCheck: max(cfg.HealthCheck, 0), MaxAge: max(cfg.MaxAge, 0),
 		},
 		silent:         cfg.Logger.Handler() == slog.DiscardHandler,
 		network:        network,
