@@ -6,7 +6,6 @@ import (
 	"time"
 
 	core "example.com/ebb/internal/endpoint"
-	"example.com/ebb/internal/stream"
 	"example.com/ebb/internal/udp"
 )
 
@@ -146,16 +145,3 @@ func (in *receiveBatch) reply(buf []byte, to netip.AddrPort, from netip.Addr) {
 		Buf: buf[start:], N: len(buf) - start, Remote: to, Local: from,
 	})
 }
-
-// chunkPool lends the memory under the byte streams of all connections.
-type chunkPool struct{}
-
-type chunk [stream.ChunkSize]byte
-
-var chunks = sync.Pool{New: func() any { return new(chunk) }}
-
-// Chunk returns memory with any content.
-func (chunkPool) Chunk() []byte { return chunks.Get().(*chunk)[:] }
-
-// Free takes back what Chunk returned.
-func (chunkPool) Free(b []byte) { chunks.Put((*chunk)(b)) }

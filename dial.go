@@ -106,11 +106,16 @@ func (d *Dialer) dialOne(s sharedContext, network, udpNetwork string, local *net
 	e := d.shared()
 	if e == nil {
 		addr := net.UDPAddrFromAddrPort(remote)
-		sock, err := udp.Dial(udpNetwork, local, addr, cfg.socketOptions())
+		scope, err := cfg.openLimits("dial", 1)
 		if err != nil {
 			return nil, renamed(err, "dial", network, addr)
 		}
-		e = startEndpoint([]*udp.Socket{sock}, network, cfg, true)
+		sock, err := udp.Dial(udpNetwork, local, addr, cfg.socketOptions())
+		if err != nil {
+			scope.Release()
+			return nil, renamed(err, "dial", network, addr)
+		}
+		e = startEndpoint([]*udp.Socket{sock}, scope, network, cfg, true)
 	}
 	c, err := e.dial(s, network, remote)
 	runtime.KeepAlive(d.Endpoint)
@@ -217,7 +222,12 @@ func (e *endpoint) startDial(network string, remote netip.AddrPort) (*conn, erro
 	c := newConn(e, s, path)
 	c.network = nameOf(network)
 	c.dial.ready = make(chan struct{})
-	c.driver.Start(now, e.books.Dial(now, &c.settings.core, path, c))
+	p, err := e.books.Dial(now, &c.settings.core, path, c)
+	if err != nil {
+		e.mu.Unlock()
+		return nil, err
+	}
+	c.driver.Start(now, p)
 	e.mu.Unlock()
 	e.recallReader(s)
 	if s.Interruptible() {

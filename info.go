@@ -8,6 +8,7 @@ import (
 	core "example.com/ebb/internal/endpoint"
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/udp"
+	"example.com/ebb/limits"
 )
 
 // ConnInfo is a connection in numbers, as TCP_INFO is for TCP. Sizes are bytes,
@@ -122,13 +123,13 @@ func (c *conn) Info() ConnInfo {
 		limitedBy = LimitSocket
 	}
 	c.mu.Unlock()
-	limits := limitRates(&in)
+	rates := limitRates(&in)
 	return ConnInfo{
 		State: State(in.State), Dialled: c.client(),
 		SinceHeard: now - in.LastReceived, SinceAcked: now - in.LastAcked, Socket: socketInfo(c.sock.Info()),
 		SmoothedRTT: in.SmoothedRTT, RTTVariance: in.RTTVariance, MinRTT: in.MinRTT, LatestRTT: in.LatestRTT,
 		Congestion: in.Congestion, CongestionWindow: in.Window, InFlight: in.InFlight,
-		Rate: in.Rate, BandwidthLimit: limits.Own, LimitedBy: limitedBy, Limits: limits, PacketSize: in.PacketSize, ECN: in.ECN, DSCP: int(in.DSCP),
+		Rate: in.Rate, BandwidthLimit: rates.Own, LimitedBy: limitedBy, Limits: rates, PacketSize: in.PacketSize, ECN: in.ECN, DSCP: int(in.DSCP),
 		SendBuffered: in.SendBuffered, SendBuffer: in.SendBuffer,
 		ReceiveBuffered: in.ReceiveBuffered, ReceiveWindow: in.ReceiveWindow, PeerWindow: in.PeerWindow,
 		PacketsSent: in.Stats.PacketsSent, PacketsReceived: in.Stats.PacketsReceived,
@@ -172,6 +173,9 @@ type EndpointInfo struct {
 	Evicted uint64
 	// Dropped counts datagrams that no connection got, by reason.
 	Dropped map[string]uint64
+
+	// Limits is its books in Config.Limits, whose Snapshot has those of the process and of all peers.
+	Limits limits.Usage
 
 	Socket SocketInfo // of several sockets: sums, and of modes what all of them have
 	// Sockets is each of several sockets (Config.Sockets); nil if there is one.
@@ -221,6 +225,7 @@ func (e *endpoint) Info() EndpointInfo {
 		Retries: g.Retries, BadCookies: g.BadCookies, Refusals: g.Refusals, Unknowns: g.Unknowns,
 		Versions: g.Versions, Closes: g.Closes, Evicted: g.Evicted,
 		Dropped: counted(dropped),
+		Limits:  e.limits.Usage(),
 		Socket:  all, Sockets: each,
 	}
 }

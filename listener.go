@@ -48,8 +48,11 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 // listenOn binds the sockets, or takes over those that a closed listener of this process has left.
 func listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.Listener, error) {
 	key := portKeyOf(udpNetwork, local)
+	scope, err := cfg.openLimits(local.String(), cfg.Sockets)
+	if err != nil {
+		return nil, renamed(err, "listen", network, local)
+	}
 	var socks []*udp.Socket
-	var err error
 	for {
 		e := listening.on(key) // before the attempt: it may be gone after it
 		socks, err = udp.ListenGroup(udpNetwork, local, cfg.Sockets, cfg.socketOptions())
@@ -57,6 +60,7 @@ func listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.L
 			break
 		}
 		if l := e.adopt(network, cfg); l != nil {
+			scope.Release()
 			return l.handle(), nil
 		}
 		if !e.over() {
@@ -68,9 +72,10 @@ func listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.L
 		err = fmt.Errorf("Config.Sockets is %d: %w", cfg.Sockets, err)
 	}
 	if err != nil {
+		scope.Release()
 		return nil, renamed(err, "listen", network, local)
 	}
-	e := startEndpoint(socks, network, cfg, true)
+	e := startEndpoint(socks, scope, network, cfg, true)
 	l, err := e.startListening()
 	if err != nil {
 		panic("BUG: a new endpoint does not listen: " + err.Error())

@@ -239,15 +239,15 @@ func (e *endpoint) route(s *socket, in *receiveBatch, ms []udp.Message) {
 			seg := rest[:min(size, len(rest))]
 			rest = rest[len(seg):]
 			v := e.books.Route(now, m.Remote, seg, in.replies.buf)
+			if v.Displaced != nil {
+				in.displaced = append(in.displaced, v.Displaced)
+			}
 			switch v.Action {
 			case core.Open:
 				if v.Yields != nil {
 					in.arrivals = append(in.arrivals, arrival{came, v.Yields, seg})
 				}
-				c, displaced := e.open(now, s, came.Path, v)
-				if v.Conn = c; displaced != nil {
-					in.displaced = append(in.displaced, displaced)
-				}
+				v.Conn = e.open(now, s, came.Path, v)
 				fallthrough
 			case core.Deliver:
 				in.arrivals = append(in.arrivals, arrival{came, v.Conn, seg})

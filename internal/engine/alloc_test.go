@@ -24,7 +24,13 @@ type twins struct {
 // pool is an allocator that keeps its chunks.
 type pool struct{ free [][]byte }
 
-func (p *pool) Chunk() []byte {
+// Room is part of stream.Allocator.
+func (p *pool) Room(stream.Level) bool { return true }
+
+// Trim is part of stream.Allocator.
+func (p *pool) Trim() {}
+
+func (p *pool) Chunk(stream.Level) []byte {
 	if n := len(p.free); n > 0 {
 		b := p.free[n-1]
 		p.free = p.free[:n-1]

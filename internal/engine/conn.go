@@ -70,6 +70,8 @@ type Params struct {
 	HandshakeTimeout time.Duration // bound on the handshake
 	LingerTimeout    time.Duration // after Close: bound on the time without progress
 	UserTimeout      time.Duration // bound on the time for which what was sent may stay unacknowledged
+	HealthCheck      time.Duration // time without a byte of the application's after which the peer is asked for an answer
+	MaxAge           time.Duration // bound on the time from the end of the handshake on
 
 	MaxAckDelay time.Duration // for which the ACK of a single packet waits for company; 0: 10 ms
 	MaxDatagram int           // largest UDP payload to try; at least 1200
@@ -153,6 +155,7 @@ type Conn struct {
 
 	end       closeState
 	suspicion *suspicion // that the peer is dead; nil: never hinted at
+	rare      *rare      // what few connections need; nil: this one does not
 
 	lastReceived time.Duration // of a valid packet
 	lastAcked    time.Duration // when the peer last acknowledged anything new
@@ -187,6 +190,10 @@ func New(now time.Duration, p Params) *Conn {
 	}
 	c.loss.multiplier = 1
 	c.end.lingerUntil = Never
+	if p.HealthCheck > 0 || p.MaxAge > 0 {
+		r := c.rarely()
+		r.healthCheck, r.maxAge = max(p.HealthCheck, 0), max(p.MaxAge, 0)
+	}
 	c.initHandshake(now, &p)
 	c.setRate(now)
 	return c
@@ -241,22 +248,24 @@ func (c *Conn) Readable() bool {
 	return c.recv.Ready() || c.recv.Leased() || c.readError() != nil
 }
 
-// Write takes as much of p as the send buffer admits. (0, nil) means that it is
-// full.
+// Write takes as much of p as the send buffer admits, and the memory under it. (0, nil) means that it is
+// full, or there is no memory: AwaitMemory follows where the caller waits.
 func (c *Conn) Write(p []byte) (int, error) {
 	if err := c.writeError(); err != nil {
 		return 0, c.tell(err)
 	}
 	n := min(c.room(), len(p))
 	if n > 0 {
-		c.send.Write(p[:n])
+		if n = c.send.Write(p[:n]); n == 0 {
+			c.rarely().starved = true
+		}
 	}
 	return n, nil
 }
 
 // Writable reports whether Write would take a worthwhile part or fail.
 func (c *Conn) Writable() bool {
-	return c.room() >= c.sendLimit()/4 || c.writeError() != nil
+	return c.room() >= c.sendLimit()/4 && !c.starved() || c.writeError() != nil
 }
 
 const (

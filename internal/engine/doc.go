@@ -40,5 +40,6 @@
 //	dscp.go       the service that is asked of routers
 //	stream.go     the stream, whose bytes are in internal/stream, and the ends of its directions
 //	close.go      the ends of a connection
+//	rare.go       what few connections need: an age limit, health checks, the wait for memory
 //	info.go       numbers for people
 package engine

@@ -173,6 +173,9 @@ func (c *Conn) establish(now time.Duration) {
 	c.lastReceived, c.lastAcked, c.lastProgress = now, now, now
 	c.offer.at = now
 	c.setRate(now)
+	if c.rare != nil {
+		c.rare.establish(now)
+	}
 }
 
 // confirmServer completes a server's handshake: the client has shown that it

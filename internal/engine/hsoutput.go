@@ -60,7 +60,7 @@ func (c *Conn) appendHandshakeClose(now time.Duration, dst []byte) []byte {
 	if !ok {
 		return dst
 	}
-	reason := c.end.reason
+	reason := c.closeReason()
 	p.b = wire.AppendClose(p.b, c.end.code, reason[:min(len(reason), max(0, p.room()-16))])
 	return c.endHandshake(now, s, &p)
 }

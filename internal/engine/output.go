@@ -253,6 +253,6 @@ func (c *Conn) appendClose(now time.Duration, dst []byte) []byte {
 			p.b = wire.AppendStop(p.b, wire.CodeNone)
 		}
 	}
-	p.b = wire.AppendClose(p.b, c.end.code, c.end.reason)
+	p.b = wire.AppendClose(p.b, c.end.code, c.closeReason())
 	return c.endPacket(now, &p)
 }

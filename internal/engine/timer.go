@@ -17,6 +17,9 @@ func (c *Conn) NextTimeout() time.Duration {
 		return c.handshakeTimeout()
 	}
 	t := min(c.acks.due, c.pacedUntil, c.windowDueAt(), c.idleTime(), c.userTime(), c.lingerTime(), c.slackUntil(), c.suspicionTime(), c.keysTime())
+	if c.rare != nil {
+		t = min(t, c.rareTime())
+	}
 	if c.loss.due != Never {
 		return min(t, c.loss.due)
 	}
@@ -41,6 +44,7 @@ func (c *Conn) Advance(now time.Duration) {
 	c.advanceUser(now)
 	c.advanceLinger(now)
 	c.advanceSuspicion(now)
+	c.advanceRare(now)
 	if now >= c.slackUntil() {
 		c.shrink()
 	}

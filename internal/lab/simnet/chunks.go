@@ -2,13 +2,13 @@ package simnet
 
 import "example.com/ebb/internal/stream"
 
-// chunkHeap is a stream.Allocator that counts.
+// chunkHeap is memory that is counted.
 type chunkHeap struct {
 	free [][]byte
 	lent int
 }
 
-// Chunk implements stream.Allocator.
+// Chunk is memory with any content.
 func (h *chunkHeap) Chunk() []byte {
 	h.lent++
 	if n := len(h.free); n > 0 {
@@ -19,7 +19,7 @@ func (h *chunkHeap) Chunk() []byte {
 	return make([]byte, stream.ChunkSize)
 }
 
-// Free implements stream.Allocator.
+// Free takes it back.
 func (h *chunkHeap) Free(b []byte) {
 	h.lent--
 	h.free = append(h.free, b)

@@ -9,6 +9,7 @@ import (
 
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/endpoint"
+	"example.com/ebb/limits"
 	"example.com/ebb/pool"
 )
 
@@ -169,7 +170,10 @@ type Station struct {
 	// DSCP, if not 0, is the class of service of every datagram that the station sends (RFC 2474), up to 63. Otherwise it is what
 	// each connection asks for.
 	DSCP uint8
+	// Limits, if not nil, has the books of the station's connections: see SetLimits.
+	Limits *limits.Manager
 
+	held     []*limits.Conn // of the process, if there are Limits
 	sim      *Sim
 	endpoint *endpoint.Endpoint[*Flow]
 	bounds   endpoint.Bounds
@@ -232,6 +236,7 @@ func (st *Station) Restart() {
 	for i := range 4 {
 		binary.LittleEndian.PutUint64(st.bounds.Seed[8*i:], st.rng.Uint64())
 	}
+	st.renewLimits()
 	st.endpoint = endpoint.New[*Flow](endpoint.Config{Bounds: st.bounds, Numbers: st.numbers})
 }
 
@@ -272,13 +277,17 @@ func (s *Sim) Join(a, b *Station, ab, ba LinkConfig) (*Link, *Link) {
 // clock is the station's time.
 func (st *Station) clock() time.Duration { return st.Clock.Show(st.sim.now) }
 
-// Dial starts a connection.
+// Dial starts a connection; nil: a limit is reached.
 func (st *Station) Dial(to *Station) *Flow { return st.DialAddr(to.Addr) }
 
 // DialAddr starts a connection to an address, such as a station behind a NAT has outside.
 func (st *Station) DialAddr(to netip.AddrPort) *Flow {
 	f := st.newFlow(to)
-	f.start(st.endpoint.Dial(st.clock(), st.settings(), endpoint.Path{Local: st.Addr, Remote: to}, f))
+	p, err := st.endpoint.Dial(st.clock(), st.settings(), endpoint.Path{Local: st.Addr, Remote: to}, f)
+	if err != nil {
+		return nil
+	}
+	f.start(p)
 	f.Flush()
 	return f
 }
@@ -299,7 +308,7 @@ func (f *Flow) start(p endpoint.Params) {
 func (st *Station) settings() *endpoint.Settings {
 	return &endpoint.Settings{
 		Congestion: st.Controller,
-		Chunks:     st.chunks,
+		Chunks:     st.lender,
 		SendBuffer: 16 << 20, ReceiveBuffer: 16 << 20,
 		KeepAlive: 15 * time.Second, IdleTimeout: 30 * time.Second, UserTimeout: 30 * time.Second,
 		HandshakeTimeout: 10 * time.Second, LingerTimeout: 30 * time.Second,
@@ -346,18 +355,17 @@ func (st *Station) handle(p *simPacket) *Flow {
 	}
 	st.endpoint.SetListening(st.Accept != nil)
 	v := st.endpoint.Route(now, p.from, p.b, nil)
+	if v.Displaced != nil {
+		v.Displaced.Conn.Cut()
+		v.Displaced.Flush()
+	}
 	switch v.Action {
 	case endpoint.Reply:
 		st.send(p.from, v.Reply, endpoint.NotECT, 0, train{})
 		return nil
 	case endpoint.Open:
 		v.Conn = st.newFlow(p.from)
-		params, displaced := st.endpoint.Open(now, st.settings(), a.Path, v, v.Conn)
-		v.Conn.start(params)
-		if displaced != nil {
-			displaced.Conn.Cut()
-			displaced.Flush()
-		}
+		v.Conn.start(st.endpoint.Open(now, st.settings(), a.Path, v, v.Conn))
 		if d := v.Yields; d != nil {
 			d.Input(now, a, p.b)
 			d.Flush()
@@ -546,6 +554,10 @@ func (f *Flow) report(t endpoint.Topic) {
 	if ev.Abort != nil {
 		ev.Abort.Conn.Abort(st.clock())
 		ev.Abort.Flush()
+	}
+	if ev.Refuse != nil {
+		ev.Refuse.Conn.Refuse(st.clock())
+		ev.Refuse.Flush()
 	}
 	if ev.Queued {
 		c, _ := e.Next()

@@ -20,6 +20,13 @@ const (
 	networkTypeKey = "network-type"
 	floorKey       = "min-ssthresh"
 	dscpKey        = "dscp"
+
+	// Those of package limits stand in a table of their own, without this.
+	limitPrefix   = "limit-"
+	memoryKey     = limitPrefix + "memory"
+	connsKey      = limitPrefix + "connections"
+	peerConnsKey  = limitPrefix + "connections-per-peer"
+	handshakesKey = limitPrefix + "handshakes-per-peer"
 )
 
 // Values that stand for words.
@@ -34,12 +41,17 @@ const (
 	// preset, and noMinimum a minimum.
 	noTotal   = 0
 	noMinimum = 0
+	// noLimit is a limit of package limits that is none.
+	noLimit = -1
 )
 
 const (
 	rateForm = "bytes per second from 1kB/s to 1TB/s, such as 5000000, 50MB/s, 1MiB/s or 400mbit"
 	dscpForm = "a code point from 1 to 63"
 	sizeForm = "bytes from 1200 to 1GB, such as 102400, 500kB or 1MiB"
+
+	memoryForm = `bytes from 1MB to 1TB, such as 64MiB, or "none"`
+	countForm  = `a whole number from 1 to 1000000000, or "none"`
 )
 
 // Key describes a setting.
@@ -71,15 +83,42 @@ func Keys() []Key {
 			sizeForm + `, or "auto" (0) or "none" (-1)`, parseFloor},
 		{dscpKey, "CODE", `service that packets ask routers for, 1 to 63; "auto" (0) is Lower Effort, 1, if the congestion control yields; "none" (-1)`,
 			dscpForm + `, or "auto" (0) or "none" (-1)`, parseDSCP},
+		{memoryKey, "SIZE", `most memory that all connections hold, or "none"; an eighth of the machine's if not given`, memoryForm, parseMemory},
+		{connsKey, "NUMBER", `most connections that peers have made, or "none"`, countForm, parseCount},
+		{peerConnsKey, "NUMBER", `most connections with one IPv4 address or IPv6 /56, or "none"`, countForm, parseCount},
+		{handshakesKey, "NUMBER", `most handshakes that one of these begins in a second, or "none"`, countForm, parseCount},
 	}
 }
 
-// keyNames are the settings' names.
-func keyNames() (names []string) {
+// keyNames are the settings' names in a table of a file.
+func keyNames(table string) (names []string) {
 	for _, k := range Keys() {
-		names = append(names, k.Name)
+		if in, name := k.inFile(); in == table {
+			names = append(names, name)
+		}
 	}
 	return names
+}
+
+// inFile is the table and the name that a setting has in a file.
+func (k Key) inFile() (in, name string) {
+	if name, ok := strings.CutPrefix(k.Name, limitPrefix); ok {
+		return limitsTable, name
+	}
+	return table, k.Name
+}
+
+// keyIn returns the setting of a name in a table.
+func keyIn(table, name string) (Key, bool) {
+	keys := Keys()
+	i := slices.IndexFunc(keys, func(k Key) bool {
+		in, as := k.inFile()
+		return in == table && as == name
+	})
+	if i < 0 {
+		return Key{}, false
+	}
+	return keys[i], true
 }
 
 // keyOf returns the setting of a name.
@@ -100,6 +139,35 @@ func rateOr(value int64, words ...string) func(text string) (int64, error) {
 		}
 		return parseRate(text)
 	}
+}
+
+// The least and the most of the limits.
+const (
+	minMemory = 1_000_000
+	maxMemory = 1_000_000_000_000
+	maxCount  = 1_000_000_000
+)
+
+func parseMemory(text string) (int64, error) {
+	if text == "none" {
+		return noLimit, nil
+	}
+	n, err := parseQuantity(text, false)
+	if err != nil {
+		return 0, err
+	}
+	return inRange(n, minMemory, maxMemory, formatSize)
+}
+
+func parseCount(text string) (int64, error) {
+	if text == "none" {
+		return noLimit, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 || n > maxCount {
+		return 0, errors.New("it is no such number")
+	}
+	return n, nil
 }
 
 func parseFloor(text string) (int64, error) {
