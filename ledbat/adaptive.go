@@ -162,7 +162,7 @@ func (c *adaptive) PacingRate(srtt time.Duration) int64 {
 
 // Stats describes the controller.
 func (c *adaptive) Stats() congestion.Stats {
-	s := c.stats(Adaptive, c.stage.String(), c.baseProbe.drains)
+	s := c.stats(Adaptive, c.stage.String(), int(c.baseProbe.drains))
 	s.Window = c.Window()
 	s.QueueDelay = c.delay.queue
 	return s
