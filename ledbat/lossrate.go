@@ -11,7 +11,7 @@ const (
 	toleratedLoss  = fullRate * 4 / 100 // above it loss is congestion, A10
 	lossGain       = 8                  // rounds in the mean loss rate, A10
 	bufferRounds   = 2                  // rounds with loss that show how long the buffer is, A7
-	forgetBuffer   = 30 * time.Second   // without loss, A7
+	forgetBuffer   = 60 * time.Second   // without loss, A7
 	maxBufferDelay = 60 * time.Millisecond
 	minBufferDelay = time.Millisecond
 	unknownBuffer  = maxDelay
