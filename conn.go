@@ -3,6 +3,7 @@ package ebb
 import (
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"sync"
@@ -18,10 +19,10 @@ import (
 type conn struct {
 	endpoint *endpoint
 	settings *settings
-	sock     *socket // on which it sends
-	network  networkName
-	local    *net.UDPAddr
-	remote   atomic.Pointer[net.UDPAddr] // of RemoteAddr; nil: nobody has asked
+	sock     *socket                   // on which it sends
+	network  atomic.Uint32             // a networkName
+	local    *netip.AddrPort           // the endpoint's, or its own; nobody changes it
+	addrs    atomic.Pointer[addresses] // nil: nobody has asked
 
 	dial dialling // guarded by endpoint.mu
 
@@ -49,11 +50,12 @@ func newConn(e *endpoint, s *socket, path core.Path) *conn {
 		endpoint: e,
 		settings: cfg,
 		sock:     s,
-		network:  nameOf(cfg.network),
-		local:    e.addr,
+		local:    &e.local,
 	}
+	c.network.Store(uint32(nameOf(cfg.network)))
 	if a := path.Local; a != e.local && a.Addr().IsValid() && !a.Addr().IsUnspecified() {
-		c.local = net.UDPAddrFromAddrPort(a)
+		own := a
+		c.local = &own
 	}
 	c.read.lock, c.write.lock = &c.mu, &c.mu
 	return c
@@ -289,21 +291,6 @@ func (c *conn) SetBandwidthLimit(limit int64) error {
 	return nil
 }
 
-// LocalAddr returns this side's address, a *net.UDPAddr.
-func (c *conn) LocalAddr() net.Addr { return c.local }
-
-// RemoteAddr returns the peer's address, a *net.UDPAddr.
-func (c *conn) RemoteAddr() net.Addr {
-	a := c.remote.Load()
-	if a == nil {
-		a = net.UDPAddrFromAddrPort(c.driver.Conn.Remote()) // which needs no lock
-		if !c.remote.CompareAndSwap(nil, a) {
-			a = c.remote.Load()
-		}
-	}
-	return a
-}
-
 // SetDeadline sets the time after which reads and writes fail with
 // os.ErrDeadlineExceeded, those that wait already included. The zero time is no
 // deadline.
@@ -366,5 +353,5 @@ func (c *conn) opError(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return &net.OpError{Op: op, Net: networkNames[c.network], Source: c.local, Addr: c.RemoteAddr(), Err: err}
+	return &net.OpError{Op: op, Net: networkNames[c.network.Load()], Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 }

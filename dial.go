@@ -2,11 +2,9 @@ package ebb
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +36,7 @@ type Dialer struct {
 	// Config is the settings of the connections; nil for the defaults. With
 	// Endpoint it is ignored: an endpoint's connections have its own.
 	Config *Config
-	// LocalAddr is where to dial from, a *net.UDPAddr or *net.TCPAddr; nil for
+	// LocalAddr is where to dial from, a *net.UDPAddr or *net.TCPAddr whatever the network; nil for
 	// any address and port. With Endpoint it is ignored.
 	LocalAddr net.Addr
 	// Timeout bounds a dial, all addresses of a name together; 0 for none.
@@ -105,10 +103,9 @@ func (d *Dialer) dialOne(s sharedContext, network, udpNetwork string, local *net
 	}
 	e := d.shared()
 	if e == nil {
-		addr := net.UDPAddrFromAddrPort(remote)
-		sock, err := udp.Dial(udpNetwork, local, addr, cfg.socketOptions())
+		sock, err := udp.Dial(udpNetwork, local, net.UDPAddrFromAddrPort(remote), cfg.socketOptions())
 		if err != nil {
-			return nil, renamed(err, "dial", network, addr)
+			return nil, renamed(err, "dial", network, remote)
 		}
 		e = startEndpoint([]*udp.Socket{sock}, network, cfg, true)
 	}
@@ -133,18 +130,11 @@ func (d *Dialer) shared() *endpoint {
 }
 
 func (d *Dialer) localAddr() (*net.UDPAddr, error) {
-	switch a := d.LocalAddr.(type) {
-	case nil:
-		return nil, nil
-	case *net.UDPAddr:
-		return a, nil
-	case *net.TCPAddr:
-		if a == nil {
-			return nil, nil
-		}
-		return &net.UDPAddr{IP: a.IP, Port: a.Port, Zone: a.Zone}, nil
+	a, ok := udpAddrOf(d.LocalAddr)
+	if !ok {
+		return nil, &net.AddrError{Err: "Dialer.LocalAddr is neither a *net.UDPAddr nor a *net.TCPAddr", Addr: d.LocalAddr.String()}
 	}
-	return nil, &net.AddrError{Err: "Dialer.LocalAddr is not a *net.UDPAddr", Addr: d.LocalAddr.String()}
+	return a, nil
 }
 
 func (d *Dialer) opError(network string, err error) error {
@@ -177,7 +167,7 @@ type dialling struct {
 // errors call it.
 func (e *endpoint) dial(ctx context.Context, network string, remote netip.AddrPort) (*conn, error) {
 	failed := func(err error) error {
-		return &net.OpError{Op: "dial", Net: network, Source: e.Addr(), Addr: net.UDPAddrFromAddrPort(remote), Err: err}
+		return &net.OpError{Op: "dial", Net: network, Source: e.addrOn(nameOf(network)), Addr: nameOf(network).addr(remote), Err: err}
 	}
 	c, err := e.startDial(network, remote)
 	if err != nil {
@@ -194,6 +184,7 @@ func (e *endpoint) dial(ctx context.Context, network string, remote netip.AddrPo
 	e.mu.Unlock()
 	switch {
 	case got != nil:
+		got.showAs(nameOf(network))
 		return got, nil
 	case gaveUp:
 		c.Abort()
@@ -215,7 +206,7 @@ func (e *endpoint) startDial(network string, remote netip.AddrPort) (*conn, erro
 	s := e.sockets[e.random.Uint64()%uint64(len(e.sockets))]
 	now, path := e.now(), core.Path{Local: e.local, Remote: remote}
 	c := newConn(e, s, path)
-	c.network = nameOf(network)
+	c.network.Store(uint32(nameOf(network)))
 	c.dial.ready = make(chan struct{})
 	c.driver.Start(now, e.books.Dial(now, &c.settings.core, path, c))
 	e.mu.Unlock()
@@ -235,26 +226,6 @@ func (e *endpoint) startDial(network string, remote netip.AddrPort) (*conn, erro
 func (c *conn) begin() core.Topic {
 	c.mu.Lock()
 	return c.step(c.endpoint.now())
-}
-
-var errNotUDP = errors.New("the address is not a *net.UDPAddr")
-
-// networkName is a network in one byte.
-type networkName uint8
-
-var networkNames = [...]string{"udp", "udp4", "udp6", "tcp", "tcp4", "tcp6"}
-
-func nameOf(network string) networkName { return networkName(slices.Index(networkNames[:], network)) }
-
-// networkOf is the UDP network that a network name means.
-func networkOf(network string) (string, error) {
-	switch network {
-	case "udp", "udp4", "udp6":
-		return network, nil
-	case "tcp", "tcp4", "tcp6":
-		return "udp" + network[len("tcp"):], nil
-	}
-	return "", net.UnknownNetworkError(network)
 }
 
 // reach narrows a network to the addresses that the endpoint's socket can send

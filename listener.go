@@ -68,7 +68,7 @@ func listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.L
 		err = fmt.Errorf("Config.Sockets is %d: %w", cfg.Sockets, err)
 	}
 	if err != nil {
-		return nil, renamed(err, "listen", network, local)
+		return nil, renamed(err, "listen", network, local.AddrPort())
 	}
 	e := startEndpoint(socks, network, cfg, true)
 	l, err := e.startListening()
@@ -82,16 +82,12 @@ func listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.L
 
 // renamed is an error of package net under the name of the network that the
 // caller knows.
-func renamed(err error, op, network string, addr *net.UDPAddr) error {
+func renamed(err error, op, network string, addr netip.AddrPort) error {
 	var inner *net.OpError
 	if errors.As(err, &inner) {
 		err = inner.Err
 	}
-	e := &net.OpError{Op: op, Net: network, Err: err}
-	if addr != nil {
-		e.Addr = addr
-	}
-	return e
+	return &net.OpError{Op: op, Net: network, Addr: nameOf(network).addr(addr), Err: err}
 }
 
 // listener is a Listener as the library holds it.
@@ -206,7 +202,7 @@ func (l *listener) drop() {
 	}
 }
 
-// Addr returns the address of the listener's socket, a *net.UDPAddr.
+// Addr returns the address of the listener's socket: a *net.TCPAddr if the network was tcp, tcp4 or tcp6, else a *net.UDPAddr.
 func (l *listener) Addr() net.Addr { return l.endpoint.Addr() }
 
 func (l *listener) opError(op string, err error) error {
