@@ -84,7 +84,11 @@ func (c *conn) Read(b []byte) (int, error) {
 	c.mu.Lock()
 	c.read.acquire()
 	for {
-		if err := c.unusable(&c.read); err != nil || len(b) == 0 {
+		err := c.unusable(&c.read)
+		if len(b) == 0 && err != net.ErrClosed {
+			err = nil // as of TCP, whatever the deadline
+		}
+		if err != nil || len(b) == 0 {
 			c.read.release()
 			c.mu.Unlock()
 			return 0, c.opError("read", err)
@@ -97,7 +101,7 @@ func (c *conn) Read(b []byte) (int, error) {
 		case err != nil:
 			c.read.release()
 			c.proceed(c.endpoint.now())
-			return n, c.opError("read", explained(err))
+			return n, c.opError("read", explained(callRead, err))
 		case n > 0:
 			c.read.release()
 			c.proceedRead()
@@ -135,7 +139,7 @@ func (c *conn) Write(b []byte) (int, error) {
 		case err != nil || written == len(b):
 			c.write.release()
 			c.proceed(c.endpoint.now())
-			return written, c.opError("write", explained(err))
+			return written, c.opError("write", explained(callWrite, err))
 		case n > 0:
 			c.proceed(c.endpoint.now())
 			yield(n)
@@ -306,8 +310,8 @@ func (c *conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, &c
 func (c *conn) setDeadlines(t time.Time, directions ...*serializer) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return c.opError("set", net.ErrClosed)
+	if c.closed { // the shape of package net's error, which names this side alone
+		return &net.OpError{Op: "set", Net: networkNames[c.network.Load()], Addr: c.LocalAddr(), Err: net.ErrClosed}
 	}
 	for _, d := range directions {
 		if left := d.setDeadline(t); left > 0 {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	core "example.com/ebb/internal/endpoint"
@@ -98,14 +100,20 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 // dialOne tries one address.
 func (d *Dialer) dialOne(s sharedContext, network, udpNetwork string, local *net.UDPAddr, remote netip.AddrPort, cfg Config) (net.Conn, error) {
 	defer s.cancel()
-	if s.Err() != nil {
-		return nil, d.opError(network, cancelled(s))
+	failed := func(err error) error {
+		return &net.OpError{Op: "dial", Net: network, Source: d.LocalAddr, Addr: nameOf(network).addr(remote), Err: err}
+	}
+	switch {
+	case s.Err() != nil:
+		return nil, failed(cancelled(s))
+	case remote.Port() == 0: // where no TCP can listen either
+		return nil, failed(os.NewSyscallError(callConnect, syscall.ECONNREFUSED))
 	}
 	e := d.shared()
 	if e == nil {
 		sock, err := udp.Dial(udpNetwork, local, net.UDPAddrFromAddrPort(remote), cfg.socketOptions())
 		if err != nil {
-			return nil, renamed(err, "dial", network, remote)
+			return nil, failed(inner(err))
 		}
 		e = startEndpoint([]*udp.Socket{sock}, network, cfg, true)
 	}
@@ -115,6 +123,7 @@ func (d *Dialer) dialOne(s sharedContext, network, udpNetwork string, local *net
 		if d.Endpoint == nil {
 			e.Close() // if it has not closed itself
 			<-e.freed
+			err = failed(inner(err)) // whose socket's address means nothing
 		}
 		return nil, err
 	}
@@ -193,7 +202,7 @@ func (e *endpoint) dial(ctx context.Context, network string, remote netip.AddrPo
 	c.mu.Lock()
 	err = c.driver.Conn.Err()
 	c.mu.Unlock()
-	return nil, failed(explained(err))
+	return nil, failed(explained(callConnect, err))
 }
 
 // startDial makes a connection and sends its INITIAL.
@@ -276,9 +285,6 @@ func resolveRemote(ctx context.Context, udpNetwork, address string, local *net.U
 	port, err := net.DefaultResolver.LookupPort(ctx, udpNetwork, service)
 	if err != nil {
 		return nil, err
-	}
-	if port == 0 {
-		return nil, &net.AddrError{Err: "no port to connect to", Addr: address}
 	}
 	if host == "" {
 		host = "127.0.0.1"

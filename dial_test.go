@@ -60,7 +60,7 @@ func TestDialRefused(t *testing.T) {
 		if !errors.Is(err, syscall.ECONNREFUSED) || !errors.As(err, &op) {
 			t.Fatalf("Dial = %v", err)
 		}
-		if got, want := op.Err.Error(), "connection refused: port unreachable"; got != want {
+		if got, want := op.Err.Error(), "connect: connection refused"; got != want {
 			t.Errorf("the error is %q, want %q", got, want)
 		}
 		if op.Op != "dial" || op.Net != "tcp" || op.Addr.String() != address || op.Timeout() {
@@ -159,7 +159,7 @@ func TestDialErrors(t *testing.T) {
 		{"unix", "127.0.0.1:1", "unknown network"},
 		{"udp5", "127.0.0.1:1", "unknown network"},
 		{"udp", "127.0.0.1", "missing port"},
-		{"udp", "127.0.0.1:0", "no port"},
+		{"udp", "127.0.0.1:0", "connection refused"},
 		{"udp4", "[::1]:9", "udp4"},
 		{"udp", "127.0.0.1:no-such-service", "no-such-service"},
 	} {

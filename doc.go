@@ -18,7 +18,8 @@
 //
 // # Errors
 //
-// An error is a *net.OpError around values that match what TCP's would, for errors.Is:
+// An error is a *net.OpError, with an *os.SyscallError below it where TCP's has one, around values that match what TCP's would,
+// for errors.Is:
 //
 //   - io.EOF, alone and not in an OpError: the peer has ended its stream, and all of it was read.
 //   - os.ErrDeadlineExceeded: a deadline has passed, or the time for a dial. Where it was a

@@ -13,7 +13,7 @@ import (
 	"example.com/ebb/internal/udp"
 )
 
-var errListening error = &fault{text: "the endpoint has a listener already: close it first", is: []error{syscall.EADDRINUSE}}
+var errListening = os.NewSyscallError("bind", &fault{text: "the endpoint has a listener already: close it first", is: []error{syscall.EADDRINUSE}})
 
 // Listen announces on a local address, as net.Listen does. Networks are udp,
 // udp4, udp6 and, meaning the same, tcp, tcp4 and tcp6.
@@ -68,7 +68,7 @@ func listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.L
 		err = fmt.Errorf("Config.Sockets is %d: %w", cfg.Sockets, err)
 	}
 	if err != nil {
-		return nil, renamed(err, "listen", network, local.AddrPort())
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: nameOf(network).addr(local.AddrPort()), Err: inner(err)}
 	}
 	e := startEndpoint(socks, network, cfg, true)
 	l, err := e.startListening()
@@ -80,14 +80,13 @@ func listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.L
 	return l.handle(), nil
 }
 
-// renamed is an error of package net under the name of the network that the
-// caller knows.
-func renamed(err error, op, network string, addr netip.AddrPort) error {
-	var inner *net.OpError
-	if errors.As(err, &inner) {
-		err = inner.Err
+// inner is what an error of package net is about, to be put under the name of the network that the caller knows.
+func inner(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
 	}
-	return &net.OpError{Op: op, Net: network, Addr: nameOf(network).addr(addr), Err: err}
+	return err
 }
 
 // listener is a Listener as the library holds it.
@@ -131,7 +130,7 @@ func (l *listener) SetDeadline(t time.Time) error {
 	l.endpoint.mu.Lock()
 	defer l.endpoint.mu.Unlock()
 	if l.closed {
-		return l.opError("set", net.ErrClosed)
+		return net.ErrClosed // bare, as of a *net.TCPListener
 	}
 	left := l.accept.setDeadline(t)
 	switch {
