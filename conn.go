@@ -21,6 +21,7 @@ type conn struct {
 	settings *settings
 	sock     *socket                   // on which it sends
 	network  atomic.Uint32             // a networkName
+	wrote    atomic.Uint32             // when the last small write was done, in microseconds; 0: none that one may follow at once
 	local    *netip.AddrPort           // the endpoint's, or its own; nobody changes it
 	addrs    atomic.Pointer[addresses] // nil: nobody has asked
 
@@ -41,6 +42,7 @@ type conn struct {
 	dropped    bool          // the application has dropped it
 	aborted    bool          // nothing was to be delivered
 	overBefore bool          // it had ended when it was closed
+	gathering  bool          // a goroutine waits until no write follows another at once
 }
 
 // newConn makes a connection that is about to be entered in the endpoint's books. start completes it.
@@ -94,6 +96,12 @@ func (c *conn) Read(b []byte) (int, error) {
 			return 0, c.opError("read", err)
 		}
 		n, err := c.driver.Conn.Read(b[:min(len(b), maxCopy)])
+		c.wrote.Store(0) // the next write begins a turn of its own
+		if n == 0 && err == nil && c.driver.Conn.Corked() {
+			c.endpoint.report(c, c.uncork())
+			c.mu.Lock()
+			continue
+		}
 		if n == 0 && err == nil {
 			n = c.awaitBytes(b)
 		}
@@ -138,7 +146,9 @@ func (c *conn) Write(b []byte) (int, error) {
 		switch {
 		case err != nil || written == len(b):
 			c.write.release()
-			c.proceed(c.endpoint.now())
+			now := c.endpoint.now()
+			c.gather(now, len(b))
+			c.proceed(now)
 			return written, c.opError("write", explained(callWrite, err))
 		case n > 0:
 			c.proceed(c.endpoint.now())
