@@ -143,7 +143,11 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.handle(), nil
+	h := c.handle()
+	if config := l.listener.keepAlive; config != nil {
+		h.SetKeepAliveConfig(*config)
+	}
+	return h, nil
 }
 
 // Endpoint returns the endpoint that the listener belongs to: for its Info, or

@@ -21,10 +21,38 @@ func Listen(network, address string) (net.Listener, error) {
 	return new(ListenConfig).Listen(context.Background(), network, address)
 }
 
-// ListenConfig is the options of Listen.
+// ListenConfig is the options of Listen. It has the fields of a net.ListenConfig.
 type ListenConfig struct {
 	// Config is the settings of the connections; nil for the defaults.
 	Config *Config
+
+	// Control is called with each UDP socket before it is bound. The network is tcp4 or tcp6, or udp4 or udp6, as the one that is
+	// asked for is TCP's or UDP's. An error ends Listen. A socket that is taken over from a listener that was closed is not
+	// passed again.
+	Control func(network, address string, c syscall.RawConn) error
+
+	// KeepAlive is the silence after which the peer of an accepted connection is probed, beside the peer's own probes: see
+	// Conn.SetKeepAlivePeriod. 0 or negative: no sooner than after Config.IdleTimeout.
+	KeepAlive time.Duration
+	// KeepAliveConfig is what Conn.SetKeepAliveConfig of accepted connections is called with if Enable is true; KeepAlive is
+	// ignored then.
+	KeepAliveConfig net.KeepAliveConfig
+}
+
+// control is what to call with a socket; nil: nothing.
+func (lc *ListenConfig) control(network string) udp.Control {
+	if lc.Control == nil {
+		return nil
+	}
+	return underName(network, lc.Control)
+}
+
+// keepAlive is what accepted connections are set to; nothing if Enable is false.
+func (lc *ListenConfig) keepAlive() net.KeepAliveConfig {
+	if lc.KeepAliveConfig.Enable || lc.KeepAlive <= 0 {
+		return lc.KeepAliveConfig
+	}
+	return net.KeepAliveConfig{Enable: true, Idle: lc.KeepAlive, Interval: -1, Count: -1}
 }
 
 // Listen announces on a local address, as net.ListenConfig.Listen does. The
@@ -38,26 +66,27 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
-	local, err := resolveLocal(ctx, udpNetwork, address)
+	at := target{network: network, udpNetwork: udpNetwork, address: address}
+	local, err := at.local(ctx)
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
-	return listenOn(network, udpNetwork, local, cfg)
+	return lc.listenOn(network, udpNetwork, local, cfg)
 }
 
 // listenOn binds the sockets, or takes over those that a closed listener of this process has left.
-func listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.Listener, error) {
+func (lc *ListenConfig) listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.Listener, error) {
 	key := portKeyOf(udpNetwork, local)
 	var socks []*udp.Socket
 	var err error
 	for {
 		e := listening.on(key) // before the attempt: it may be gone after it
-		socks, err = udp.ListenGroup(udpNetwork, local, cfg.Sockets, cfg.socketOptions())
+		socks, err = udp.ListenGroup(udpNetwork, local, cfg.Sockets, lc.control(network), cfg.socketOptions())
 		if e == nil || !errors.Is(err, syscall.EADDRINUSE) {
 			break
 		}
 		if l := e.adopt(network, cfg); l != nil {
-			return l.handle(), nil
+			return l.keeping(lc.keepAlive()).handle(), nil
 		}
 		if !e.over() {
 			break
@@ -77,7 +106,7 @@ func listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.L
 	}
 	key.addr = netip.AddrPortFrom(key.addr.Addr(), e.local.Port())
 	listening.add(key, e)
-	return l.handle(), nil
+	return l.keeping(lc.keepAlive()).handle(), nil
 }
 
 // inner is what an error of package net is about, to be put under the name of the network that the caller knows.
@@ -91,7 +120,8 @@ func inner(err error) error {
 
 // listener is a Listener as the library holds it.
 type listener struct {
-	endpoint *endpoint
+	endpoint  *endpoint
+	keepAlive *net.KeepAliveConfig // of accepted connections; nil: the endpoint's
 
 	// Guarded by endpoint.mu.
 	accept serializer
@@ -101,6 +131,14 @@ type listener struct {
 
 func newListener(e *endpoint) *listener {
 	return &listener{endpoint: e, accept: serializer{lock: &e.mu}}
+}
+
+// keeping sets what accepted connections are set to, if Enable is true, before anybody accepts.
+func (l *listener) keeping(config net.KeepAliveConfig) *listener {
+	if config.Enable {
+		l.keepAlive = &config
+	}
+	return l
 }
 
 // acceptConn is Listener.AcceptConn.
