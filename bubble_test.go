@@ -18,6 +18,7 @@ import (
 
 	"example.com/ebb"
 	"example.com/ebb/internal/lab/simnet"
+	"example.com/ebb/limits"
 )
 
 // The tests in this file run the whole stack over a simulated network, with the
@@ -33,6 +34,7 @@ type bubble struct {
 	*testing.T
 	*simnet.Network
 	client, server *simnet.Host
+	limits         *limits.Manager // of the bubble: the process's has another time
 }
 
 // inBubble runs a test in a bubble. up is the link from the client to the
@@ -42,7 +44,11 @@ func inBubble(t *testing.T, up, down simnet.LinkConfig, test func(b *bubble)) {
 	awaitOthers(t)
 	synctest.Test(t, func(t *testing.T) {
 		n := simnet.NewNetwork(1)
-		b := &bubble{T: t, Network: n, client: n.Host("10.0.0.1"), server: n.Host("10.0.0.2")}
+		m, err := limits.New(limits.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &bubble{T: t, Network: n, client: n.Host("10.0.0.1"), server: n.Host("10.0.0.2"), limits: m}
 		n.Connect(b.client, b.server, up, down)
 		test(b)
 	})
@@ -60,7 +66,14 @@ func (b *bubble) endpoint(h *simnet.Host, port uint16, cfg *ebb.Config) *ebb.End
 
 func (b *bubble) endpointOver(pc net.PacketConn, cfg *ebb.Config) *ebb.Endpoint {
 	b.Helper()
-	e, err := ebb.NewEndpoint(pc, cfg)
+	var own ebb.Config
+	if cfg != nil {
+		own = *cfg
+	}
+	if own.Limits == nil {
+		own.Limits = b.limits
+	}
+	e, err := ebb.NewEndpoint(pc, &own)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	core "example.com/ebb/internal/endpoint"
-	"example.com/ebb/internal/stream"
 	"example.com/ebb/internal/udp"
 )
 
@@ -50,7 +49,7 @@ func (b *batch) add(buf []byte, train core.Train) {
 	b.buf = buf
 	m := udp.Message{
 		Buf: buf[start:], N: len(buf) - start, SegmentSize: train.SegmentSize,
-		Remote: train.Remote, ECN: uint8(train.ECN),
+		Remote: train.Remote, ECN: uint8(train.ECN), DSCP: train.DSCP,
 	}
 	if a := train.Local.Addr(); a.IsValid() && !a.IsUnspecified() {
 		m.Local = a
@@ -73,9 +72,8 @@ type receiveBatch struct {
 
 // arrival is a datagram and the connection it belongs to.
 type arrival struct {
+	core.Arrival
 	conn *conn
-	path core.Path
-	ecn  core.ECN
 	seg  []byte
 }
 
@@ -147,16 +145,3 @@ func (in *receiveBatch) reply(buf []byte, to netip.AddrPort, from netip.Addr) {
 		Buf: buf[start:], N: len(buf) - start, Remote: to, Local: from,
 	})
 }
-
-// chunkPool lends the memory under the byte streams of all connections.
-type chunkPool struct{}
-
-type chunk [stream.ChunkSize]byte
-
-var chunks = sync.Pool{New: func() any { return new(chunk) }}
-
-// Chunk returns memory with any content.
-func (chunkPool) Chunk() []byte { return chunks.Get().(*chunk)[:] }
-
-// Free takes back what Chunk returned.
-func (chunkPool) Free(b []byte) { chunks.Put((*chunk)(b)) }

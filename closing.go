@@ -23,15 +23,63 @@ type closingSet struct {
 
 // closing is one of them, until done is closed.
 type closing struct {
+	conn   *conn
 	done   chan struct{}
 	err    error // why it gave up; nil: all was delivered. Valid once done.
 	drains int   // how many wait for it and will tell. Guarded by closings.mu.
+
+	lingers    bool     // something may be left to be delivered: it is on the list of its endpoint
+	prev, next *closing // on that list. Guarded by closings.mu.
 }
 
-func (s *closingSet) add(c *conn, d *closing) {
+// lingerList is the closed connections of an endpoint that are still delivering, the first closed first.
+type lingerList struct {
+	first, last *closing
+	length      int
+}
+
+func (l *lingerList) push(d *closing) {
+	l.length++
+	if d.prev = l.last; d.prev == nil {
+		l.first = d
+	} else {
+		d.prev.next = d
+	}
+	l.last = d
+}
+
+func (l *lingerList) remove(d *closing) {
+	l.length--
+	if d.prev == nil {
+		l.first = d.next
+	} else {
+		d.prev.next = d.next
+	}
+	if d.next == nil {
+		l.last = d.prev
+	} else {
+		d.next.prev = d.prev
+	}
+	d.prev, d.next, d.lingers = nil, nil, false
+}
+
+// add puts a connection on the list, and returns one that has to give up for it, if there are too many of the endpoint.
+func (s *closingSet) add(d *closing) (tooMany *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open[c] = d
+	s.open[d.conn] = d
+	if !d.lingers {
+		return nil
+	}
+	l := &d.conn.endpoint.lingering
+	l.push(d)
+	most := d.conn.settings.MaxLingering
+	if most < 0 || l.length <= most {
+		return nil
+	}
+	first := l.first
+	l.remove(first)
+	return first.conn
 }
 
 func (s *closingSet) resolve(c *conn, err error) {
@@ -43,6 +91,9 @@ func (s *closingSet) resolve(c *conn, err error) {
 	}
 	d.err = err
 	close(d.done)
+	if d.lingers {
+		c.endpoint.lingering.remove(d)
+	}
 	delete(s.open, c)
 	if err != nil && d.drains == 0 {
 		s.keep(err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/ebb"
+	"example.com/ebb/limits"
 )
 
 // resources is what a process holds.
@@ -179,7 +180,7 @@ var cycles = []struct {
 	}},
 }
 
-// TestNothingIsLeft: after each kind of end, goroutines, sockets and memory are what they were. With -long, after 10,000.
+// TestNothingIsLeft: after each kind of end, goroutines, sockets, memory and the books of what was taken are what they were. With -long, after 10,000.
 func TestNothingIsLeft(t *testing.T) {
 	n := 50
 	if *longTables {
@@ -188,7 +189,7 @@ func TestNothingIsLeft(t *testing.T) {
 	for _, c := range cycles {
 		t.Run(c.name, func(t *testing.T) {
 			awaitOthers(t)
-			cfg := &ebb.Config{}
+			cfg := &ebb.Config{Limits: limitsOf(t, limits.Config{})}
 			if c.name == "dial's timeout" {
 				cfg.HandshakeTimeout = 2 * time.Millisecond
 			}
@@ -211,6 +212,7 @@ func TestNothingIsLeft(t *testing.T) {
 				}
 			}()
 			backToStart(t, before, 1<<20)
+			nothingHeld(t, cfg.Limits)
 		})
 	}
 }

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"example.com/ebb/congestion"
 	core "example.com/ebb/internal/endpoint"
 	"example.com/ebb/internal/udp"
 	"example.com/ebb/ledbat"
+	"example.com/ebb/limits"
 	"example.com/ebb/pool"
 	"example.com/ebb/wire"
 )
@@ -34,6 +36,8 @@ const (
 	defaultDatagram6        = 1452 // the same with IPv6
 	largestDatagram4        = 65507
 	largestDatagram6        = 65527
+	maxDSCP                 = 63
+	defaultMaxLingering     = 16384
 	maxSockets              = 64 // on one port: beyond any use, and 256 MiB of receive buffers
 )
 
@@ -85,8 +89,8 @@ type Config struct {
 	// was sent. A dial that gives way to the peer's own has as long again. Default: 10 s.
 	// None: only the dial's context bounds a dial; for a listener the default stays.
 	HandshakeTimeout time.Duration
-	// LingerTimeout is how long a closed connection goes on without any
-	// progress in delivering what was written to it. Default: 30 s. None:
+	// LingerTimeout is how long a closed connection goes on without
+	// progress in delivering what was written to it: 4 KiB, or all that is left. Default: 30 s. None:
 	// until IdleTimeout ends it.
 	LingerTimeout time.Duration
 
@@ -114,6 +118,30 @@ type Config struct {
 	// listener spends memory on it. Default: 256. None: it never has to.
 	RetryThreshold int
 
+	// MaxHalfOpen is how many connections peers may have begun with an endpoint, whose handshake is not complete. When there are as
+	// many, who has proved its address takes the place of one who has not, or has many; everybody else is met with silence, and
+	// tries again. Default: 4096. None: Limits alone bound them.
+	MaxHalfOpen int
+	// Admit, if not nil, is asked about every connection that a peer opens, when state is about to be made for it: after all other
+	// checks, and after the proof of the address if there is one. An error turns the peer away, whose dial fails with ECONNREFUSED. It is
+	// asked once about a dial, however often that comes. It must return at once, and call no method of the endpoint, its listener or its
+	// connections. nil: all are admitted.
+	Admit func(Peer) error
+	// Limits has the books of what connections may cost: how many there are, their memory, the sockets; in all, for each peer and for
+	// each endpoint. A dial beyond a limit fails with a *limits.Error; a peer's is told that we are busy, or hears nothing. What a connection
+	// sends and receives waits where memory is short. nil: limits.Default(), which all endpoints of the process share.
+	Limits *limits.Manager
+	// HealthCheck is for how long a connection may move no byte of the application's until the peer is asked for an answer. If it
+	// acknowledges nothing for IdleTimeout then, the connection ends with ErrIdleTimeout: what it sends on its own is not enough. Default:
+	// that of Limits, most often none. None: the peer is asked only after a silence.
+	HealthCheck time.Duration
+	// MaxAge is for how long a connection lives from the end of its handshake on, whatever it does. Then it ends with ErrMaxAge.
+	// Default: none, it may live for ever.
+	MaxAge time.Duration
+	// MaxLingering is how many connections of an endpoint may be delivering what was written before their Close. When another is
+	// closed, the one that was closed first gives up, with ErrNotDelivered. Default: 16384. None: any number.
+	MaxLingering int
+
 	// Sockets is how many sockets Listen binds to its port (SO_REUSEPORT), for machines with more
 	// processors than one reader can use: each has a goroutine that reads it and buffers of its
 	// own, and Linux spreads the peers over them by their addresses. 1 to 64; more than one is an
@@ -132,6 +160,12 @@ type Config struct {
 	// notification (RFC 3168). By default they are, where a connection finds that the
 	// marks arrive; routers may then mark instead of dropping.
 	NoECN bool
+	// DSCP is the code point that asks routers for a service (RFC 2474), 1 to 63. It is on
+	// packets with data; what opens a connection, keeps it alive or follows a timeout has none, as its network may
+	// drop or starve the service. Where packets with it are lost and those without arrive, a connection goes on without it,
+	// and tries again after ten minutes. Default: 1, Lower Effort (RFC 8622), if the congestion controller yields (see
+	// congestion.Yielder), and none otherwise. None: best effort.
+	DSCP int
 
 	// Foreign gets what arrives and is not Ebb's, so that another protocol
 	// can share the socket: STUN, a DHT. b is valid during the call, which
@@ -142,6 +176,12 @@ type Config struct {
 	// Logger gets the beginnings and ends of connections at level Debug, and
 	// trouble with the socket and closed connections that gave up at Warn. nil: silent.
 	Logger *slog.Logger
+}
+
+// Peer is who asks for a connection.
+type Peer struct {
+	Addr   netip.AddrPort // where its packets come from
+	Proven bool           // it was seen to receive there; without load nobody is asked to show that, and the address may be forged
 }
 
 // resolved returns a copy of c in which every 0 has become its default, except MaxDatagramSize, whose
@@ -167,7 +207,13 @@ func (c *Config) resolved() (Config, error) {
 	setDefault(&r.ReceiveBuffer, defaultBuffer)
 	setDefault(&r.Backlog, core.DefaultBacklog)
 	setDefault(&r.RetryThreshold, core.DefaultRetryAfter)
+	setDefault(&r.MaxHalfOpen, core.DefaultMaxHalfOpen)
+	setDefault(&r.MaxLingering, defaultMaxLingering)
 	setDefault(&r.Sockets, 1)
+	if r.Limits == nil {
+		r.Limits = limits.Default()
+	}
+	setDefault(&r.HealthCheck, r.Limits.HealthCheck())
 	if r.Logger == nil {
 		r.Logger = silent
 	}
@@ -217,6 +263,8 @@ func (c *Config) validate() error {
 		return outOfRange("MaxDatagramSize", size, upTo(wire.MinInitialSize, largestDatagram6)+", negative for none")
 	case c.Sockets < 1 || c.Sockets > maxSockets:
 		return outOfRange("Sockets", c.Sockets, upTo(1, maxSockets))
+	case c.DSCP > maxDSCP:
+		return outOfRange("DSCP", c.DSCP, upTo(1, maxDSCP)+", negative for none")
 	}
 	return nil
 }

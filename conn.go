@@ -155,6 +155,7 @@ func (c *conn) Write(b []byte) (int, error) {
 			yield(n)
 			c.mu.Lock()
 		default:
+			c.arm(c.driver.Conn.AwaitMemory(c.endpoint.now()))
 			c.await(&c.write)
 		}
 	}
@@ -205,6 +206,10 @@ func (c *conn) drop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dropped = true
+	if !c.closed && c.driver.Ended() {
+		c.closed = true
+		c.driver.Conn.Close(c.endpoint.now()) // it holds what nobody will read
+	}
 	if !c.closed && c.sock.Interruptible() {
 		c.arm(c.endpoint.now()) // step does the rest
 	}
@@ -240,13 +245,13 @@ func (c *conn) CloseRead() error {
 
 // Abort is Conn.Abort.
 func (c *conn) Abort() error {
-	c.endpoint.report(c, c.discard())
+	c.endpoint.report(c, c.discard(false))
 	return nil
 }
 
 // discard is Abort, but for the report, which is the caller's. Drain waits until the peer was told, which may be
-// another goroutine's part.
-func (c *conn) discard() core.Topic {
+// another goroutine's part. busy says that the peer is to hear that there is no place for it.
+func (c *conn) discard(busy bool) core.Topic {
 	c.mu.Lock()
 	c.closed = true
 	c.read.wake()
@@ -256,18 +261,33 @@ func (c *conn) discard() core.Topic {
 	}
 	c.startClosing()
 	now := c.endpoint.now()
-	c.driver.Conn.Abort(now)
+	if busy {
+		c.driver.Conn.Refuse(now)
+	} else {
+		c.driver.Conn.Abort(now)
+	}
 	return c.step(now)
+}
+
+// giveUp has a closed connection end that has not delivered everything. Its timer does the rest.
+func (c *conn) giveUp() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.endpoint.now()
+	c.driver.Conn.GiveUp(now)
+	c.arm(now)
 }
 
 // startClosing puts the connection on Drain's list, once. conn.mu is held, but not while the
 // list's own lock is.
 func (c *conn) startClosing() *closing {
 	if c.closing == nil {
-		c.closing = &closing{done: make(chan struct{})}
+		c.closing = &closing{conn: c, done: make(chan struct{}), lingers: !c.aborted}
 		d := c.closing
 		c.mu.Unlock()
-		closings.add(c, d)
+		if first := closings.add(d); first != nil {
+			first.giveUp()
+		}
 		c.mu.Lock()
 		c.driver.Await(c.aborted)
 	}

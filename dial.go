@@ -95,7 +95,12 @@ func (e *endpoint) startDial(network string, remote netip.AddrPort) (*conn, erro
 	c := newConn(e, s, path)
 	c.network.Store(uint32(nameOf(network)))
 	c.dial.ready = make(chan struct{})
-	c.driver.Start(now, e.books.Dial(now, &c.settings.core, path, c))
+	p, err := e.books.Dial(now, &c.settings.core, path, c)
+	if err != nil {
+		e.mu.Unlock()
+		return nil, err
+	}
+	c.driver.Start(now, p)
 	e.mu.Unlock()
 	e.recallReader(s)
 	if s.Interruptible() {

@@ -205,11 +205,16 @@ func (a *attempts) try(ctx context.Context, remote netip.AddrPort) (c *conn, err
 	}
 	e := a.shared()
 	if e == nil {
+		scope, err := a.cfg.openLimits("dial", 1)
+		if err != nil {
+			return nil, failed(err)
+		}
 		sock, err := udp.DialControl(a.udpNetwork, a.local, net.UDPAddrFromAddrPort(remote), a.control(ctx), a.cfg.socketOptions())
 		if err != nil {
+			scope.Release()
 			return nil, failed(inner(err))
 		}
-		e = startEndpoint([]*udp.Socket{sock}, a.network, a.cfg, true)
+		e = startEndpoint([]*udp.Socket{sock}, scope, a.network, a.cfg, true)
 	}
 	c, err = e.dial(ctx, a.network, remote)
 	runtime.KeepAlive(a.Endpoint)

@@ -70,6 +70,9 @@
 // [example.com/ebb/pool]) is a budget that the connections of any number of dialers, listeners and
 // endpoints share: those whose [Config.Pool] names it. It divides the total among those that use it.
 //
+// What peers may use, connections, handshakes and memory, is bounded by default, for all endpoints of the process together and for each
+// peer: [Config.Limits] has other bounds (package [example.com/ebb/limits]), and [Config.Admit] a word of the program's own.
+//
 // # Congestion control
 //
 // [Config.Congestion] says which algorithm decides how much may be in flight: a mode of package

@@ -15,6 +15,7 @@ import (
 
 	core "example.com/ebb/internal/endpoint"
 	"example.com/ebb/internal/udp"
+	"example.com/ebb/limits"
 )
 
 // endpoint is an Endpoint as the library holds it.
@@ -28,6 +29,9 @@ type endpoint struct {
 
 	connected bool    // the one socket has one peer
 	port      portKey // in the table of those that listen, whose lock guards it
+
+	limits    *limits.Endpoint // what its connections and sockets are charged to
+	lingering lingerList       // its closed connections that are still delivering; closings' lock guards it
 
 	goroutines goroutines    // a reader for each socket, and while there is need one that resumes
 	done       chan struct{} // closed when the endpoint begins to close
@@ -57,13 +61,14 @@ func settingsFor(cfg Config, network string, trains bool) *settings {
 	return &settings{
 		Config: cfg,
 		core: core.Settings{
-			Congestion: cfg.Congestion, Chunks: chunkPool{},
+			Congestion: cfg.Congestion, DSCP: cfg.DSCP, Chunks: chunksFor,
 			SendBuffer: cfg.SendBuffer, ReceiveBuffer: cfg.ReceiveBuffer,
 			KeepAlive: cfg.KeepAlive, IdleTimeout: cfg.IdleTimeout, UserTimeout: cfg.UserTimeout,
 			HandshakeTimeout: cfg.HandshakeTimeout, LingerTimeout: cfg.LingerTimeout,
 			MaxDatagram4:   cfg.maxDatagram(defaultDatagram4, largestDatagram4),
 			MaxDatagram6:   cfg.maxDatagram(defaultDatagram6, largestDatagram6),
 			BandwidthLimit: cfg.BandwidthLimit, NoECN: cfg.NoECN,
+			HealthCheck: max(cfg.HealthCheck, 0), MaxAge: max(cfg.MaxAge, 0),
 		},
 		silent:         cfg.Logger.Handler() == slog.DiscardHandler,
 		network:        network,
@@ -73,7 +78,28 @@ func settingsFor(cfg Config, network string, trains bool) *settings {
 
 // bounds is what the endpoint has to put up with.
 func (s *settings) bounds() core.Bounds {
-	return core.Bounds{RetryAfter: s.RetryThreshold, Backlog: s.Backlog, Window: s.core.FirstWindow()}
+	b := core.Bounds{RetryAfter: s.RetryThreshold, MaxHalfOpen: s.MaxHalfOpen, Backlog: s.Backlog, Window: s.core.FirstWindow()}
+	if s.Admit != nil {
+		b.Admit = func(remote netip.AddrPort, proven bool) error { return s.Admit(Peer{Addr: remote, Proven: proven}) }
+	}
+	return b
+}
+
+// openLimits makes the scope of an endpoint that is about to open sockets, and takes their descriptors.
+func (c *Config) openLimits(name string, sockets int) (*limits.Endpoint, error) {
+	var own limits.Limits
+	if c.MaxHalfOpen != core.DefaultMaxHalfOpen { // which the books of half-open connections have anyway
+		own.HalfOpen = c.MaxHalfOpen
+	}
+	scope, err := c.Limits.Endpoint(name, own)
+	if err != nil {
+		return nil, err
+	}
+	if err := scope.OpenDescriptors(sockets); err != nil {
+		scope.Release()
+		return nil, err
+	}
+	return scope, nil
 }
 
 // socket is one of an endpoint's. A connection sends all it has to say on one of them, on which the
@@ -83,6 +109,7 @@ type socket struct {
 	reader     callerReceiver
 	leadership leadership
 	timers     timerHeap
+	early      time.Duration // how long before the engines' time 0 it began to count its own
 
 	// Guarded by endpoint.mu.
 	blocked  []*conn // those that it had no room for
@@ -91,7 +118,7 @@ type socket struct {
 
 // newSocket makes a socket of the endpoint's, which nobody reads yet.
 func newSocket(e *endpoint, u *udp.Socket) *socket {
-	s := &socket{Socket: u}
+	s := &socket{Socket: u, early: e.epoch.Sub(u.Epoch())}
 	s.reader.receiver = receiver{endpoint: e, sock: s}
 	s.leadership.prompt = promptReturn
 	s.timers.now, s.timers.set = e.now, core.Never
@@ -116,18 +143,23 @@ func NewEndpoint(pc net.PacketConn, config *Config) (*Endpoint, error) {
 	if cfg.Sockets > 1 {
 		return nil, fmt.Errorf("ebb: Config.Sockets is %d: NewEndpoint is given one socket; Listen makes several", cfg.Sockets)
 	}
-	sock, err := udp.New(pc, cfg.socketOptions())
+	scope, err := cfg.openLimits(pc.LocalAddr().String(), 1)
 	if err != nil {
 		return nil, err
 	}
-	h := &Endpoint{endpoint: startEndpoint([]*udp.Socket{sock}, "udp", cfg, false)}
+	sock, err := udp.New(pc, cfg.socketOptions())
+	if err != nil {
+		scope.Release()
+		return nil, err
+	}
+	h := &Endpoint{endpoint: startEndpoint([]*udp.Socket{sock}, scope, "udp", cfg, false)}
 	runtime.AddCleanup(h, (*endpoint).drop, h.endpoint)
 	return h, nil
 }
 
-// startEndpoint makes an endpoint of sockets that are bound to one address and starts their readers. cfg is
+// startEndpoint makes an endpoint of sockets that are bound to one address, and charged to a scope, and starts their readers. cfg is
 // resolved.
-func startEndpoint(socks []*udp.Socket, network string, cfg Config, private bool) *endpoint {
+func startEndpoint(socks []*udp.Socket, scope *limits.Endpoint, network string, cfg Config, private bool) *endpoint {
 	var seed [32]byte
 	crand.Read(seed[:])
 	random := rand.NewChaCha8(seed)
@@ -137,6 +169,7 @@ func startEndpoint(socks []*udp.Socket, network string, cfg Config, private bool
 		epoch:     time.Now(),
 		connected: first.Remote().IsValid(),
 		private:   private,
+		limits:    scope,
 		done:      make(chan struct{}),
 		freed:     make(chan struct{}),
 		random:    random,
@@ -148,6 +181,7 @@ func startEndpoint(socks []*udp.Socket, network string, cfg Config, private bool
 	if private && e.connected { // it closes with its one connection
 		bounds.MaxTombstones = 1
 	}
+	bounds.Limits, bounds.Origin = scope, e.sinceStart
 	crand.Read(bounds.Seed[:])
 	e.books = core.New[*conn](core.Config{Bounds: bounds, Connected: e.connected, Numbers: e.numbers})
 	e.goroutines.changed = make(chan struct{}, 1)
@@ -268,6 +302,7 @@ func (e *endpoint) closeSockets() error {
 			first = err
 		}
 	}
+	e.limits.Release()
 	listening.remove(e)
 	close(e.freed)
 	return first
@@ -376,13 +411,11 @@ func (e *endpoint) idle() bool {
 	return e.private && !e.closing && e.listener == nil && e.books.Len() == 0
 }
 
-// open makes the connection that a datagram opens, which answers on the socket it came from.
-// One whose place it takes is to be cut. endpoint.mu is held.
-func (e *endpoint) open(now time.Duration, s *socket, path core.Path, v core.Verdict[*conn]) (c, displaced *conn) {
-	c = newConn(e, s, path)
-	p, displaced := e.books.Open(now, &c.settings.core, path, v, c)
-	c.driver.Start(now, p)
-	return c, displaced
+// open makes the connection that a datagram opens, which answers on the socket it came from. endpoint.mu is held.
+func (e *endpoint) open(now time.Duration, s *socket, path core.Path, v core.Verdict[*conn]) *conn {
+	c := newConn(e, s, path)
+	c.driver.Start(now, e.books.Open(now, &c.settings.core, path, v, c))
+	return c
 }
 
 // numbers draws those of a connection. endpoint.mu is held.

@@ -238,7 +238,7 @@ func TestListenAgain(t *testing.T) {
 func TestBadConfig(t *testing.T) {
 	for _, cfg := range []*ebb.Config{
 		{SendBuffer: -1}, {ReceiveBuffer: -1}, {MaxDatagramSize: 1199}, {MaxDatagramSize: 65528},
-		{PoolWeight: -1}, {PoolWeight: 257}, {Sockets: -1}, {Sockets: 65},
+		{PoolWeight: -1}, {PoolWeight: 257}, {Sockets: -1}, {Sockets: 65}, {DSCP: 64},
 		{Congestion: ledbat.Factory(ledbat.Config{Mode: 99})}, {Congestion: ledbat.Factory(ledbat.Config{MaxDatagramSize: 1})},
 		{Congestion: func(congestion.Params) congestion.Controller { return nil }},
 	} {
@@ -260,7 +260,7 @@ func TestBadConfig(t *testing.T) {
 		}
 	}
 	e := endpoint(t, &ebb.Config{BandwidthLimit: -5, KeepAlive: -1, IdleTimeout: -1, UserTimeout: -1, HandshakeTimeout: -1,
-		LingerTimeout: -1, MaxDatagramSize: -1, Backlog: -1, RetryThreshold: -1})
+		LingerTimeout: -1, DSCP: -1, MaxDatagramSize: -1, Backlog: -1, RetryThreshold: -1})
 	l := serves(t, e)
 	c := dial(t, l, nil)
 	write(t, c, "without any bound")

@@ -26,6 +26,8 @@ var (
 	// ErrNotDelivered: the connection was closed, and the peer took nothing for
 	// Config.LingerTimeout. Matches ETIMEDOUT too.
 	ErrNotDelivered = errors.New("ebb: not delivered")
+	// ErrMaxAge: the connection was as old as Config.MaxAge. Matches ETIMEDOUT too.
+	ErrMaxAge = errors.New("ebb: maximum age")
 	// ErrProtocol: one side broke the rules of the protocol. Matches ECONNRESET
 	// too.
 	ErrProtocol = errors.New("ebb: protocol error")
@@ -107,6 +109,8 @@ func meaning(e *engine.Error) error {
 		return with("connection timed out without progress (does the path carry packets of 1228 bytes, 1248 over IPv6?)", syscall.ETIMEDOUT, ErrUserTimeout)
 	case engine.KindLingerTimeout:
 		return with("closed before everything was delivered", syscall.ETIMEDOUT, ErrNotDelivered)
+	case engine.KindAge:
+		return with("connection ended for its age", syscall.ETIMEDOUT, ErrMaxAge)
 	case engine.KindProtocol:
 		return with("protocol error", syscall.ECONNRESET, ErrProtocol)
 	case engine.KindVersion:

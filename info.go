@@ -9,6 +9,7 @@ import (
 	core "example.com/ebb/internal/endpoint"
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/udp"
+	"example.com/ebb/limits"
 )
 
 // ConnInfo is a connection in numbers, as TCP_INFO is for TCP. Sizes are bytes,
@@ -35,6 +36,8 @@ type ConnInfo struct {
 	Limits           LimitRates // the rate of each limit
 	PacketSize       int        // UDP payload of a full packet
 	ECN              bool       // packets are marked as ECN-capable, and the marks were seen to arrive
+
+	DSCP int // of packets with data (see Config.DSCP); 0: none, or the path is known to drop what has one
 
 	SendBuffered, SendBuffer       int // written and not acknowledged; bound on it now
 	ReceiveBuffered, ReceiveWindow int // received and not read; bound on it now
@@ -124,13 +127,13 @@ func (c *conn) Info() ConnInfo {
 		limitedBy = LimitSocket
 	}
 	c.mu.Unlock()
-	limits := limitRates(&in)
+	rates := limitRates(&in)
 	return ConnInfo{
 		State: State(in.State), Dialled: c.client(), Local: *c.local, Remote: c.driver.Conn.Remote(),
 		SinceHeard: now - in.LastReceived, SinceAcked: now - in.LastAcked, Socket: socketInfo(c.sock.Info()),
 		SmoothedRTT: in.SmoothedRTT, RTTVariance: in.RTTVariance, MinRTT: in.MinRTT, LatestRTT: in.LatestRTT,
 		Congestion: in.Congestion, CongestionWindow: in.Window, InFlight: in.InFlight,
-		Rate: in.Rate, BandwidthLimit: limits.Own, LimitedBy: limitedBy, Limits: limits, PacketSize: in.PacketSize, ECN: in.ECN,
+		Rate: in.Rate, BandwidthLimit: rates.Own, LimitedBy: limitedBy, Limits: rates, PacketSize: in.PacketSize, ECN: in.ECN, DSCP: int(in.DSCP),
 		SendBuffered: in.SendBuffered, SendBuffer: in.SendBuffer,
 		ReceiveBuffered: in.ReceiveBuffered, ReceiveWindow: in.ReceiveWindow, PeerWindow: in.PeerWindow,
 		PacketsSent: in.Stats.PacketsSent, PacketsReceived: in.Stats.PacketsReceived,
@@ -175,6 +178,9 @@ type EndpointInfo struct {
 	// Dropped counts datagrams that no connection got, by reason.
 	Dropped map[string]uint64
 
+	// Limits is its books in Config.Limits, whose Snapshot has those of the process and of all peers.
+	Limits limits.Usage
+
 	Socket SocketInfo // of several sockets: sums, and of modes what all of them have
 	// Sockets is each of several sockets (Config.Sockets); nil if there is one.
 	Sockets []SocketInfo
@@ -188,6 +194,7 @@ type SocketInfo struct {
 	DontFragment bool // datagrams leave whole or not at all
 	ECN          bool // marks of the IP header are read and written
 	PacketInfo   bool // a wildcard socket answers from the address it was spoken to
+	Stamps       bool // the kernel says when a datagram arrived, so that a reader who comes late is not taken for a queue
 
 	ReceiveBuffer, SendBuffer int // granted, in bytes; 0: unknown
 
@@ -222,6 +229,7 @@ func (e *endpoint) Info() EndpointInfo {
 		Retries: g.Retries, BadCookies: g.BadCookies, Refusals: g.Refusals, Unknowns: g.Unknowns,
 		Versions: g.Versions, Closes: g.Closes, Evicted: g.Evicted,
 		Dropped: counted(dropped),
+		Limits:  e.limits.Usage(),
 		Socket:  all, Sockets: each,
 	}
 }
@@ -246,6 +254,7 @@ func (e *endpoint) socketInfos() (all SocketInfo, each []SocketInfo) {
 func (s *SocketInfo) add(o SocketInfo) {
 	s.Batch, s.GSO, s.GRO = s.Batch && o.Batch, s.GSO && o.GSO, s.GRO && o.GRO
 	s.DontFragment, s.ECN, s.PacketInfo = s.DontFragment && o.DontFragment, s.ECN && o.ECN, s.PacketInfo && o.PacketInfo
+	s.Stamps = s.Stamps && o.Stamps
 	s.ReceiveBuffer += o.ReceiveBuffer
 	s.SendBuffer += o.SendBuffer
 	s.DatagramsReceived += o.DatagramsReceived
@@ -266,6 +275,7 @@ func (s *SocketInfo) add(o SocketInfo) {
 func socketInfo(s udp.Info) SocketInfo {
 	return SocketInfo{
 		Batch: s.Batch, GSO: s.GSO, GRO: s.GRO, DontFragment: s.DontFragment, ECN: s.ECN, PacketInfo: s.PacketInfo,
+		Stamps:        s.Stamps,
 		ReceiveBuffer: s.ReceiveBuffer, SendBuffer: s.SendBuffer,
 		DatagramsReceived: s.Received.Datagrams, DatagramsSent: s.Sent.Datagrams,
 		BytesReceived: s.Received.Bytes, BytesSent: s.Sent.Bytes,

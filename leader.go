@@ -26,8 +26,9 @@ const (
 	promptReturn = 100 * time.Microsecond
 	// promptReturns is how many of these in a row let the callers of a connection lead.
 	promptReturns = 16
-	// maxUnread is how long a socket may be without a reader. It is what a peer may see of it as delay, and
-	// little beside the delay of ACKs.
+	// maxUnread is how long a socket may be without a reader: as long as the engine may hold an ACK back, which the peer is told.
+	// Where the system says when datagrams arrived, the one time is part of the other, and no ACK leaves later than
+	// that. Elsewhere the two may add up, and what exceeds the declared delay looks like delay of the path.
 	maxUnread = 10 * time.Millisecond
 )
 

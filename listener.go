@@ -76,9 +76,15 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 
 // listenOn binds the sockets, or takes over those that a closed listener of this process has left.
 func (lc *ListenConfig) listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.Listener, error) {
+	failed := func(err error) error {
+		return &net.OpError{Op: "listen", Net: network, Addr: nameOf(network).addr(local.AddrPort()), Err: err}
+	}
 	key := portKeyOf(udpNetwork, local)
+	scope, err := cfg.openLimits(local.String(), cfg.Sockets)
+	if err != nil {
+		return nil, failed(err)
+	}
 	var socks []*udp.Socket
-	var err error
 	for {
 		e := listening.on(key) // before the attempt: it may be gone after it
 		socks, err = udp.ListenGroup(udpNetwork, local, cfg.Sockets, lc.control(network), cfg.socketOptions())
@@ -86,6 +92,7 @@ func (lc *ListenConfig) listenOn(network, udpNetwork string, local *net.UDPAddr,
 			break
 		}
 		if l := e.adopt(network, cfg); l != nil {
+			scope.Release()
 			return l.keeping(lc.keepAlive()).handle(), nil
 		}
 		if !e.over() {
@@ -97,9 +104,10 @@ func (lc *ListenConfig) listenOn(network, udpNetwork string, local *net.UDPAddr,
 		err = fmt.Errorf("Config.Sockets is %d: %w", cfg.Sockets, err)
 	}
 	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Addr: nameOf(network).addr(local.AddrPort()), Err: inner(err)}
+		scope.Release()
+		return nil, failed(inner(err))
 	}
-	e := startEndpoint(socks, network, cfg, true)
+	e := startEndpoint(socks, scope, network, cfg, true)
 	l, err := e.startListening()
 	if err != nil {
 		panic("BUG: a new endpoint does not listen: " + err.Error())

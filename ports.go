@@ -60,12 +60,13 @@ func (t *portTable) on(k portKey) *endpoint {
 }
 
 // adopt makes an endpoint listen again whose listener was closed, with another Config for new connections. It returns nil
-// if the endpoint listens, if it is closing, or if its sockets were not made as the Config wants them.
+// if the endpoint listens, if it is closing, or if its sockets and books were not made as the Config wants them.
 func (e *endpoint) adopt(network string, cfg Config) *listener {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	old := e.settings.Load()
-	if e.closing || e.listener != nil || old.Sockets != cfg.Sockets || old.socketOptions() != cfg.socketOptions() {
+	if e.closing || e.listener != nil || old.Sockets != cfg.Sockets || old.socketOptions() != cfg.socketOptions() ||
+		old.Limits != cfg.Limits || old.MaxHalfOpen != cfg.MaxHalfOpen {
 		return nil
 	}
 	s := settingsFor(cfg, network, e.sockets[0].Info().GRO)

@@ -232,23 +232,25 @@ func (e *endpoint) route(s *socket, in *receiveBatch, ms []udp.Message) {
 		if size <= 0 || size > m.N {
 			size = m.N
 		}
-		path := core.Path{Local: e.localOf(m), Remote: m.Remote}
+		came := core.Arrival{
+			Path: core.Path{Local: e.localOf(m), Remote: m.Remote}, At: m.At - s.early, ECN: core.ECN(m.ECN),
+		}
 		for rest := m.Buf[:m.N]; ; {
 			seg := rest[:min(size, len(rest))]
 			rest = rest[len(seg):]
 			v := e.books.Route(now, m.Remote, seg, in.replies.buf)
+			if v.Displaced != nil {
+				in.displaced = append(in.displaced, v.Displaced)
+			}
 			switch v.Action {
 			case core.Open:
 				if v.Yields != nil {
-					in.arrivals = append(in.arrivals, arrival{conn: v.Yields, path: path, seg: seg})
+					in.arrivals = append(in.arrivals, arrival{came, v.Yields, seg})
 				}
-				c, displaced := e.open(now, s, path, v)
-				if v.Conn = c; displaced != nil {
-					in.displaced = append(in.displaced, displaced)
-				}
+				v.Conn = e.open(now, s, came.Path, v)
 				fallthrough
 			case core.Deliver:
-				in.arrivals = append(in.arrivals, arrival{conn: v.Conn, path: path, ecn: core.ECN(m.ECN), seg: seg})
+				in.arrivals = append(in.arrivals, arrival{came, v.Conn, seg})
 			case core.Reply:
 				in.reply(v.Reply, m.Remote, m.Local)
 			case core.Foreign:

@@ -21,9 +21,9 @@ func (e *endpoint) report(c *conn, t core.Topic) {
 	if !c.settings.silent {
 		c.log(t)
 	}
-	rest, aborted := e.note(c, t)
+	rest, aborted, busy := e.note(c, t)
 	if aborted != nil {
-		aborted.Abort()
+		e.report(aborted, aborted.discard(busy))
 	}
 	e.conclude(c, rest)
 }
@@ -34,14 +34,14 @@ func (e *endpoint) noteWithin(c *conn, t core.Topic, later []event) []event {
 		if !c.settings.silent {
 			return append(later, event{conn: c, what: t})
 		}
-		rest, aborted := e.note(c, t)
+		rest, aborted, busy := e.note(c, t)
 		if rest != 0 {
 			later = append(later, event{conn: c, what: rest, noted: true})
 		}
 		if aborted == nil {
 			break
 		}
-		c, t = aborted, aborted.discard()
+		c, t = aborted, aborted.discard(busy)
 	}
 	return later
 }
@@ -60,8 +60,8 @@ func (c *conn) log(t core.Topic) {
 }
 
 // note enters in the books what has become of a connection, and tells who waits for it. It returns what is left to
-// conclude, and a connection that has to be aborted, if there is one.
-func (e *endpoint) note(c *conn, t core.Topic) (rest core.Topic, aborted *conn) {
+// conclude, and a connection that has to be aborted, if there is one: busy says that its peer is to hear that there is no place.
+func (e *endpoint) note(c *conn, t core.Topic) (rest core.Topic, aborted *conn, busy bool) {
 	if t.Has(core.Opened | core.Ended | core.Trains) {
 		c.mu.Lock()
 		n := c.driver.News(t)
@@ -75,7 +75,9 @@ func (e *endpoint) note(c *conn, t core.Topic) (rest core.Topic, aborted *conn) 
 		if ev.Queued {
 			e.listener.accept.wake()
 		}
-		aborted = ev.Abort
+		if aborted = ev.Abort; ev.Refuse != nil {
+			aborted, busy = ev.Refuse, true
+		}
 		if t.Has(core.Ended) && e.idle() {
 			rest = t & (core.Ended | core.Resolved) // who waits for the second may want the port
 		} else {
@@ -84,13 +86,13 @@ func (e *endpoint) note(c *conn, t core.Topic) (rest core.Topic, aborted *conn) 
 		e.mu.Unlock()
 	}
 	if rest.Has(core.Resolved) || !t.Has(core.Resolved) {
-		return rest, aborted
+		return rest, aborted, busy
 	}
 	if !c.settings.silent {
-		return rest | core.Resolved, aborted
+		return rest | core.Resolved, aborted, busy
 	}
 	closings.resolve(c, c.undelivered())
-	return rest, aborted
+	return rest, aborted, busy
 }
 
 // conclude does what note has left. No lock is held, and the caller is not within a Receive.

@@ -60,6 +60,20 @@ type Controller interface {
 	Stats() Stats
 }
 
+// Yielder is implemented by a Controller that can say whether it gives way to others: its connection's packets may ask
+// routers for a service below best effort (RFC 8622).
+type Yielder interface {
+	// Yields reports whether the controller leaves to other flows what they can use, and takes the rest. The answer never
+	// changes.
+	Yields() bool
+}
+
+// Yields reports whether a Controller says that it gives way to others. One that does not implement Yielder does not.
+func Yields(c Controller) bool {
+	y, ok := c.(Yielder)
+	return ok && y.Yields()
+}
+
 // Base is what a Controller embeds that does not mind every event: its methods do nothing. A
 // Controller that embeds it also keeps compiling when the interface grows. Window, PacingRate
 // and Stats are the Controller's own to answer.

@@ -13,8 +13,10 @@ import (
 // noChunks is memory for an engine that needs none before its handshake is over.
 type noChunks struct{}
 
-func (noChunks) Chunk() []byte { return make([]byte, stream.ChunkSize) }
-func (noChunks) Free([]byte)   {}
+func (noChunks) Chunk(stream.Level) []byte { return make([]byte, stream.ChunkSize) }
+func (noChunks) Room(stream.Level) bool    { return true }
+func (noChunks) Trim()                     {}
+func (noChunks) Free([]byte)               {}
 
 // FuzzHandshake is a peer that knows the IDs and says what the fuzzer likes in INITIALs, or in ACCEPTs, whose trailers are
 // right: nothing panics, a server that has not seen the address proved sends no more than three times what it got,
@@ -103,7 +105,7 @@ func (h *handshaking) say(frames []byte) {
 	}
 	b = wire.AppendTrailer(b, 0, wire.Seed(wire.Version, h.dst, h.src))
 	h.got += len(b)
-	h.c.HandleSegment(h.now, engine.Path{}, engine.NotECT, b)
+	h.c.HandleSegment(h.now, engine.Arrival{At: h.now}, b)
 	h.flush()
 }
 

@@ -17,7 +17,7 @@ const (
 	// packet grows as others make the flow slower: with all of it, and a quarter of the buffer,
 	// a flow beside CUBIC in ten packets of buffer kept a third of the link.
 	bufferShare = 8
-	packetShare = 4
+	packetShare = 8
 
 	growthShare = 8 // of a packet: the most that congestion avoidance grows in a round trip, A5
 	probeShare  = 4 // of what is acknowledged: the growth of a probe, A9
@@ -162,7 +162,7 @@ func (c *adaptive) PacingRate(srtt time.Duration) int64 {
 
 // Stats describes the controller.
 func (c *adaptive) Stats() congestion.Stats {
-	s := c.stats(Adaptive, c.stage.String(), c.baseProbe.drains)
+	s := c.stats(Adaptive, c.stage.String(), int(c.baseProbe.drains))
 	s.Window = c.Window()
 	s.QueueDelay = c.delay.queue
 	return s
@@ -242,7 +242,9 @@ func (c *adaptive) endRound() {
 	c.buffer.add(c.now, &r, c.before)
 	c.before = r.most
 	if c.stage == steady {
-		c.noise.endRound(&r, c.maxTarget())
+		if c.window >= c.baseProbe.window/2 { // A8: a squeezed window's bursts see less of the jitter
+			c.noise.endRound(&r, c.maxTarget())
+		}
 	}
 	switch {
 	case c.released(&r):

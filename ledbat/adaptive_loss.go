@@ -54,7 +54,8 @@ func (c *adaptive) OnLoss(now time.Duration, e congestion.LossEvent) {
 	r.lostCount += packets
 	switch c.stage {
 	case starting, probing, recovering:
-		if r.lostCount > exitLosses && r.lost*exitLossShare > r.acked {
+		own := scale(r.acked, 2*c.loss.base(), fullRate) // A21
+		if r.lostCount > exitLosses && (r.lost-own)*exitLossShare > r.acked {
 			c.beginCut(r.lostCount)
 			c.hold(true)
 		}
@@ -80,7 +81,7 @@ func (c *adaptive) onMark(largest uint64) {
 		c.cut.undoable = false
 		return
 	}
-	c.round.marks++
+	c.round.marked = true
 	c.reduce(fullRate, 0)
 	switch c.stage {
 	case starting, probing, recovering, holding:

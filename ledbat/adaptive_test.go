@@ -96,8 +96,8 @@ func TestTargetByPath(t *testing.T) {
 		if got, want := a.target(0), min(c.want, ms); got != want {
 			t.Errorf("base %v in a buffer of 8 ms: %v, want %v", c.base, got, want)
 		}
-		if got := a.target(40*ms) - a.target(0); got != ms {
-			t.Errorf("a packet of ten in 40 ms: %v where the buffer is known, want 1ms", got)
+		if got := a.target(40*ms) - a.target(0); got != 500*us {
+			t.Errorf("a packet of ten in 40 ms: %v where the buffer is known, want an eighth", got)
 		}
 		a.buffer.size = unknownBuffer
 		if got := a.target(40*ms) - a.target(0); got != 4*ms {
@@ -375,5 +375,24 @@ func TestSlowStartAfterATimeoutStopsAtAConfiguredThreshold(t *testing.T) {
 		s.OnTimeout(s.now)
 		s.rounds(0, func() bool { return c.window >= c.ssthresh })
 		s.wantStage(c, steady, "at ssthresh")
+	}
+}
+
+// A window that others have squeezed leaves in one burst, which sees little of the jitter. It keeps what it knew.
+func TestASqueezedWindowKeepsItsJitter(t *testing.T) {
+	for _, squeezed := range []bool{false, true} {
+		s, c := newCourse(t, 40*ms, Config{})
+		s.toSteady(c, 300_000)
+		s.round(0, 0)
+		c.noise.jitter = jitter{ranges: [jitterRounds]uint32{9000, 9000, 9000, 9000, 9000, 9000, 9000, 9000}, least: 9 * ms}
+		if squeezed {
+			c.setWindow(c.baseProbe.window / 4)
+		}
+		for range jitterRounds + 1 {
+			s.round(4*ms, 0)
+		}
+		if kept := c.jitterTime() > 0; kept != squeezed {
+			t.Errorf("squeezed %v: jitter %v", squeezed, c.jitterTime())
+		}
 	}
 }

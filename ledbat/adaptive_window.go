@@ -147,7 +147,7 @@ func (c *adaptive) leaveHold(r *round) {
 
 // avoid is a round of congestion avoidance (A5).
 func (c *adaptive) avoid(r *round) {
-	worst, congested := c.loss.add(r.acked, r.lost)
+	worst, congested := c.loss.add(r.acked, r.lost, c.datagramSize)
 	if r.samples == 0 {
 		if congested {
 			c.reduce(worst, r.lostCount)

@@ -21,13 +21,13 @@ type baseProbe struct {
 	at           time.Duration // when the base was last seen or probed
 	window       int64         // the window when it was last seen
 	seen         look          // what samples with little in flight have shown since
-	failed       int           // probes in a row that found a queue
 	failedMinima minima        // what these have shown
-	drains       int
 
 	since  time.Duration // when the drain began
 	start  uint64        // packets below this number were sent before it
 	end    uint64        // it is over when this one is acknowledged, if ending
+	drains int32
+	failed uint8 // probes in a row that found a queue
 	ending bool
 }
 

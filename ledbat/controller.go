@@ -14,7 +14,10 @@ type Controller struct {
 	mode   congestion.Controller // the algorithm of the Config's mode
 }
 
-var _ congestion.Controller = (*Controller)(nil)
+var (
+	_ congestion.Controller = (*Controller)(nil)
+	_ congestion.Yielder    = (*Controller)(nil)
+)
 
 // New returns a controller at the start of a connection, or what Validate has
 // against the Config.
@@ -84,6 +87,9 @@ func (c *Controller) Window() int { return c.mode.Window() }
 // somewhat more than the window per smoothed round trip. It is 0 before there is
 // a round trip.
 func (c *Controller) PacingRate(srtt time.Duration) int64 { return c.mode.PacingRate(srtt) }
+
+// Yields reports that all modes give way to other flows: see congestion.Yielder.
+func (c *Controller) Yields() bool { return true }
 
 // Stats is what a Controller has besides congestion.Stats: it is their Own.
 type Stats struct {

@@ -11,30 +11,57 @@ const (
 	toleratedLoss  = fullRate * 4 / 100 // above it loss is congestion, A10
 	lossGain       = 8                  // rounds in the mean loss rate, A10
 	bufferRounds   = 2                  // rounds with loss that show how long the buffer is, A7
-	forgetBuffer   = 30 * time.Second   // without loss, A7
+	forgetBuffer   = 60 * time.Second   // without loss, A7
 	maxBufferDelay = 60 * time.Millisecond
 	minBufferDelay = time.Millisecond
 	unknownBuffer  = maxDelay
+
+	// Stretches of so many rounds and packets at least are asked for the least loss rate (A21).
+	lossStretches  = 4
+	stretchRounds  = 8
+	stretchPackets = 64
 
 	lossVotes = 16 // rounds with loss that say whether it goes with delay, A7
 	usualGain = 32 // rounds in the usual queue, A7
 )
 
-// lossRate tells random loss from congestion. Random loss does not depend on the window;
-// loss of more than toleratedLoss is taken for congestion all the same (A10).
+// lossRate tells random loss from congestion. Random loss does not depend on the window; loss of more than
+// toleratedLoss is taken for congestion all the same (A10), unless as much was lost at every
+// window lately (A21). As delays have a base, so has loss.
 type lossRate struct {
 	mean int64 // of fullRate, over about lossGain rounds
+
+	acked, lost int64                 // bytes, of the running stretch
+	rates       [lossStretches]uint16 // of fullRate, of the last stretches
+	rounds      uint8                 // of the running stretch; more than stretchRounds count as those
+	next        uint8
+	known       uint8 // stretches in rates
 }
 
 // add takes a round and returns its own rate and the larger of that and the mean.
 // congested says that the mean is too much.
-func (l *lossRate) add(acked, lost int64) (worst int64, congested bool) {
+func (l *lossRate) add(acked, lost, packet int64) (worst int64, congested bool) {
 	if acked+lost <= 0 {
 		return 0, false
 	}
 	rate := scale(lost, fullRate, acked+lost)
 	l.mean += (rate - l.mean) / lossGain
-	return max(rate, l.mean), l.mean > toleratedLoss
+	l.acked, l.lost, l.rounds = l.acked+acked, l.lost+lost, min(l.rounds+1, stretchRounds)
+	if l.rounds == stretchRounds && l.acked+l.lost >= stretchPackets*packet {
+		l.rates[l.next] = uint16(scale(l.lost, fullRate-1, l.acked+l.lost))
+		l.next = (l.next + 1) % lossStretches
+		l.known = min(l.known+1, lossStretches)
+		l.acked, l.lost, l.rounds = 0, 0, 0
+	}
+	return max(rate, l.mean), l.mean > toleratedLoss+2*l.base()
+}
+
+// base is the part of the loss that has not answered to the window (A21), of fullRate.
+func (l *lossRate) base() int64 {
+	if l.known < lossStretches {
+		return 0
+	}
+	return int64(slices.Min(l.rates[:]))
 }
 
 // buffer estimates B, the delay that the path's buffer can hold (A7). Packets are lost
@@ -71,9 +98,9 @@ func newBuffer() buffer { return buffer{size: unknownBuffer} }
 
 // add takes a round, and the largest queue of the one before.
 func (b *buffer) add(now time.Duration, r *round, before time.Duration) {
-	if r.lostCount > 0 || r.marks > 0 {
+	if r.lostCount > 0 || r.marked {
 		// A queue that marks is shared, whatever its length.
-		b.vote(now, max(r.most, before), r.marks > 0 || b.usual.above(r.atLoss))
+		b.vote(now, max(r.most, before), r.marked || b.usual.above(r.atLoss))
 	}
 	if r.samples > 0 {
 		b.usual.add(r.sum / time.Duration(r.samples))

@@ -7,16 +7,16 @@ import (
 
 func TestLossRateIsAMeanOfEightRounds(t *testing.T) {
 	var l lossRate
-	if worst, congested := l.add(0, 0); worst != 0 || congested {
+	if worst, congested := l.add(0, 0, mss); worst != 0 || congested {
 		t.Errorf("a round without packets: %d, %v", worst, congested)
 	}
 	// One round in which a tenth is lost is 1.25 % in the mean: tolerated.
-	worst, congested := l.add(900, 100)
+	worst, congested := l.add(900, 100, mss)
 	if want := int64(fullRate / 10); worst != want || congested || l.mean != want/8 {
 		t.Errorf("worst %d, mean %d, congested %v", worst, l.mean, congested)
 	}
 	for i := 2; ; i++ {
-		if _, congested := l.add(900, 100); congested {
+		if _, congested := l.add(900, 100, mss); congested {
 			// 1 - (7/8)^n > 0.4
 			if i != 4 {
 				t.Errorf("10 %% is congestion after %d rounds, want 4", i)
@@ -34,12 +34,44 @@ func TestToleratedLoss(t *testing.T) {
 		var l lossRate
 		got := false
 		for range 100 {
-			_, congested := l.add(1000-c.lost, c.lost)
+			_, congested := l.add(1000-c.lost, c.lost, mss)
 			got = got || congested
 		}
 		if got != c.want {
 			t.Errorf("%d of 1000: congestion %v", c.lost, got)
 		}
+	}
+}
+
+// A loss rate that is there at every window is the path's; one that a smaller window ends is not.
+func TestLossThatDoesNotAnswerIsThePaths(t *testing.T) {
+	const window = stretchPackets * mss / stretchRounds // a stretch in the least number of rounds
+	// rounds plays some with a loss rate, in percent, and says in how many the loss was congestion.
+	rounds := func(l *lossRate, n int, percent int64) (congested int) {
+		for range n {
+			if _, c := l.add(window-window*percent/100, window*percent/100, mss); c {
+				congested++
+			}
+		}
+		return congested
+	}
+	var l lossRate
+	if rounds(&l, stretchRounds*lossStretches, 10) == 0 {
+		t.Error("10 % is no congestion at first")
+	}
+	if n := rounds(&l, 100, 10); n > 0 {
+		t.Errorf("10 %% is congestion in %d rounds, although it is always there", n)
+	}
+	if rounds(&l, 100, 30) == 0 {
+		t.Error("30 % is no congestion where 10 % is the path's")
+	}
+	l = lossRate{}
+	for range 20 { // as a policer that answers to the window
+		rounds(&l, stretchRounds, 10)
+		rounds(&l, stretchRounds, 0)
+	}
+	if rounds(&l, stretchRounds, 10) == 0 {
+		t.Error("10 % is no congestion where it comes and goes")
 	}
 }
 
@@ -70,11 +102,11 @@ func TestBufferIsHalfTheLargestQueueOfTheLastLossyRounds(t *testing.T) {
 	if b.size != minBufferDelay {
 		t.Errorf("size %v, want the least of 1ms", b.size)
 	}
-	if b.age(33 * time.Second); b.size != minBufferDelay {
-		t.Errorf("forgotten after 30 s")
+	if b.age(63 * time.Second); b.size != minBufferDelay {
+		t.Errorf("forgotten after 60 s")
 	}
-	if b.age(33*time.Second + 1); b.known() {
-		t.Errorf("size %v after more than 30 s without a loss", b.size)
+	if b.age(63*time.Second + 1); b.known() {
+		t.Errorf("size %v after more than 60 s without a loss", b.size)
 	}
 }
 
@@ -118,7 +150,7 @@ func TestLossThatDoesNotGoWithDelayIsNotTheBuffers(t *testing.T) {
 func TestMarksShowTheBuffer(t *testing.T) {
 	b := newBuffer()
 	for range bufferRounds {
-		b.add(0, &round{marks: 1, most: 4 * ms}, 0)
+		b.add(0, &round{marked: true, most: 4 * ms}, 0)
 	}
 	if b.size != 2*ms {
 		t.Errorf("size %v, want half of 4ms", b.size)

@@ -22,19 +22,19 @@ type round struct {
 	end   uint64 // the round trip ends when this number is acknowledged
 	trips int64  // round trips so far, the running one included
 
-	samples int
-	least   time.Duration // queue
-	most    time.Duration
-	sum     time.Duration
-	rise    time.Duration // the most by which it rose from one sample to the next
-	early   bool          // all samples so far are of packets that overtook others
-	rtt     time.Duration // the least
-	reverse bool          // a queue on the ACKs' path was told from one on ours
+	samples   int
+	lostCount int           // packets, likewise
+	least     time.Duration // queue
+	most      time.Duration
+	sum       time.Duration
+	rise      time.Duration // the most by which it rose from one sample to the next
+	rtt       time.Duration // the least
+	reverse   bool          // a queue on the ACKs' path was told from one on ours
+	early     bool          // all samples so far are of packets that overtook others
+	marked    bool          // marks were answered
 
 	acked     int64         // bytes
 	lost      int64         // bytes, of packets sent since the last cut
-	lostCount int           // packets, likewise
-	marks     int           // times that marks were answered
 	atLoss    time.Duration // the least queue at the time of a loss
 	limited   int64         // bytes acknowledged while the application had no more
 	throttled int64         // bytes acknowledged while a bandwidth limit throttled the sender

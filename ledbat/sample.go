@@ -92,27 +92,27 @@ func (m *minima) merge(o minima) {
 // look is what samples with little in flight have shown: of each delay the second lowest, if
 // there are two samples (A13). A single one may be of a packet that was early.
 type look struct {
-	samples int // two at most
-	low     minima
-	found   minima
+	queue, rtt, oneWay time.Duration // the lowest
+	found              minima
+	more               bool // than one sample
 }
 
 func (l *look) add(queue time.Duration, s sample) {
-	switch l.samples {
-	case 0:
-		l.low = minima{true, s.hasOneWay, queue, s.rtt, s.oneWay}
-		l.found = l.low
-	case 1:
-		l.found = minima{true, s.hasOneWay, queue, s.rtt, s.oneWay}
-		fallthrough
-	default:
-		secondLowest(&l.low.queue, &l.found.queue, queue)
-		secondLowest(&l.low.rtt, &l.found.rtt, s.rtt)
-		if s.hasOneWay {
-			secondLowest(&l.low.oneWay, &l.found.oneWay, s.oneWay)
+	if !l.found.seen || !l.more {
+		l.more = l.found.seen
+		if !l.more {
+			l.queue, l.rtt, l.oneWay = queue, s.rtt, s.oneWay
 		}
+		l.found = minima{true, s.hasOneWay, queue, s.rtt, s.oneWay}
 	}
-	l.samples = min(l.samples+1, 2)
+	if !l.more {
+		return
+	}
+	secondLowest(&l.queue, &l.found.queue, queue)
+	secondLowest(&l.rtt, &l.found.rtt, s.rtt)
+	if s.hasOneWay {
+		secondLowest(&l.oneWay, &l.found.oneWay, s.oneWay)
+	}
 }
 
 // secondLowest puts a delay in its place among the two lowest.

@@ -42,6 +42,38 @@ func TestTheBaseFallsWithMostSamples(t *testing.T) {
 	}
 }
 
+// Nothing else would contradict a first sample that was early. In a queue that grows, the first is the base.
+func TestTheFirstSampleMayBeEarly(t *testing.T) {
+	first := sample{30 * ms, 15 * ms, true}
+	for _, c := range []struct {
+		name string
+		next func(i int) sample
+		want time.Duration
+	}{
+		{"early", func(int) sample { return sample{40 * ms, 20 * ms, true} }, 40 * ms},
+		{"early, with jitter", func(i int) sample { j := time.Duration(i%2) * ms; return sample{40*ms + j, 20*ms + j, true} }, 40 * ms},
+		{"true, and a queue that grows", func(i int) sample { q := time.Duration(i) * 12 * ms; return sample{54*ms + q, 39*ms + q, true} }, 30 * ms},
+		{"true, as another says", func(i int) sample {
+			if i == firstSamples-2 {
+				return sample{31 * ms, 16 * ms, true}
+			}
+			return sample{40 * ms, 25 * ms, true}
+		}, 30 * ms},
+	} {
+		var d delaySignal
+		d.add(first, false, false)
+		for i := range 2 * settled {
+			d.add(c.next(i), false, false)
+			if d.base != 30*ms && i < firstSamples-1 {
+				t.Errorf("%s: base %v after %d samples", c.name, d.base, i+1)
+			}
+		}
+		if d.base != c.want {
+			t.Errorf("%s: base %v, want %v", c.name, d.base, c.want)
+		}
+	}
+}
+
 // quiet is a signal that has seen a path of 40 ms without a queue.
 func quiet() (d delaySignal) {
 	for range recentSamples {

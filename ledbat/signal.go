@@ -16,6 +16,9 @@ const (
 	// smallFall is how far below the base a single sample is believed (A18): less than the
 	// path can be mistaken for, and more than clocks and timers are out.
 	smallFall = 2 * time.Millisecond
+	// firstSamples is how many samples may show that the very first was early (A18).
+	firstSamples = 16
+	settled      = 255
 	// maxOneWay bounds one-way delays, whatever the peer says its clock shows.
 	maxOneWay = time.Duration(1) << 60
 )
@@ -29,11 +32,13 @@ type delaySignal struct {
 	base       time.Duration // the least round trip; 0 without a sample
 	baseOneWay time.Duration // the least one-way delay, if hasOneWay
 	recent     recentDelays
+	others     sample        // the least of each beside the first sample, until one confirms that
 	queue      time.Duration // as of the last sample
 	ackHolding ackHolding
 
 	hasOneWay bool
-	reverse   bool // the last sample put the round trip's queue down to the ACKs' path
+	doubts    uint8 // samples since the first that have not confirmed it, or settled
+	reverse   bool  // the last sample put the round trip's queue down to the ACKs' path
 }
 
 // ackHolding is by how much more the round trips of this round, and of the one before,
@@ -80,6 +85,7 @@ func (d *delaySignal) add(s sample, overtook, noisy bool) {
 	s.oneWay = min(max(s.oneWay, -maxOneWay), maxOneWay)
 	if !overtook {
 		d.recent.add(s)
+		d.confirm(s)
 	}
 	low := s
 	if d.base > 0 && (s.rtt < d.base || s.hasOneWay && s.oneWay < d.baseOneWay) {
@@ -91,6 +97,31 @@ func (d *delaySignal) add(s sample, overtook, noisy bool) {
 	d.queue, d.reverse = max(0, s.rtt-d.base), false
 	if s.hasOneWay {
 		d.addOneWay(s.oneWay, low.oneWay)
+	}
+}
+
+// confirm takes a sample that may show that the first was early (A18). If firstSamples others or more are all
+// more than smallFall above the base, and most of the recent ones that close to the least of them, that
+// is the base. In a queue that grows they are not.
+func (d *delaySignal) confirm(s sample) {
+	if d.base == 0 || d.doubts == settled {
+		return
+	}
+	if s.rtt-d.base <= smallFall {
+		d.doubts = settled
+		return
+	}
+	if d.doubts == 0 {
+		d.others = s
+	}
+	d.others.rtt, d.others.oneWay = min(d.others.rtt, s.rtt), min(d.others.oneWay, s.oneWay)
+	if d.doubts++; d.doubts < firstSamples {
+		return
+	}
+	near := sample{rtt: d.others.rtt + smallFall, oneWay: d.others.oneWay}
+	if most := d.recent.most(near); most.rtt < near.rtt {
+		d.base, d.baseOneWay = d.others.rtt, d.others.oneWay
+		d.doubts = settled
 	}
 }
 

@@ -242,8 +242,8 @@ func countedBooks(m *Manager, ends []*Endpoint, conns []*Conn) string {
 				u.book(r).Used++
 			}
 			u.Memory.Used += c.charged
-			u.InboundStreams.Used += c.streams[0].used
-			u.OutboundStreams.Used += c.streams[1].used
+			u.InboundStreams.Used += c.rarities().streams[0].used
+			u.OutboundStreams.Used += c.rarities().streams[1].used
 		}
 	}
 	for _, e := range m.listed() {

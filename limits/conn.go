@@ -18,18 +18,41 @@ type Conn struct {
 	endpoint *Endpoint
 	peer     Peer
 
-	mu       sync.Mutex // guards everything below
+	// Guarded by mu, like everything below.
 	state    state
 	proven   bool // the address is the peer's: its scopes are charged
 	standing standing
-	scopes   [depth]*scope // that it is under, the last one first
-	depth    int
+	depth    uint8 // of scopes
+
+	mu     sync.Mutex
+	scopes [depth]*scope // that it is under, the last one first
 
 	used    int64 // bytes of memory
 	charged int64 // reserved in the scopes above; at least used
 	peak    int64 // of used
-	refused uint64
+	rare    *rareBooks
+}
+
+// rareBooks is what most connections have none of.
+type rareBooks struct {
+	refused uint64        // reservations that were above the connection's own limit
 	streams [2]streamBook // inbound, outbound
+}
+
+// rarely is c.rare, made if need be.
+func (c *Conn) rarely() *rareBooks {
+	if c.rare == nil {
+		c.rare = new(rareBooks)
+	}
+	return c.rare
+}
+
+// rarities is a copy of c.rare.
+func (c *Conn) rarities() (r rareBooks) {
+	if c.rare != nil {
+		r = *c.rare
+	}
+	return r
 }
 
 // state is what a connection is counted as.
@@ -81,41 +104,42 @@ func (c *Conn) Establish(now time.Duration) error {
 	if err := c.takePlaces(places[inbound]...); err != nil {
 		return err
 	}
-	var own []*scope
+	var own [2]*scope
 	if !c.proven && c.peer != (Peer{}) {
-		var err error
-		if own, err = c.prove(now); err != nil {
+		if err := c.prove(now, &own); err != nil {
 			c.givePlaces(places[inbound]...)
 			return err
 		}
 	}
 	c.givePlaces(places[halfOpen]...)
 	for _, s := range own {
-		c.push(s)
+		if s != nil {
+			c.push(s)
+		}
 	}
 	c.state, c.proven = inbound, true
 	return nil
 }
 
-// prove has the scopes of the peer and its network take what the connection will hold when it is established, and returns them.
-func (c *Conn) prove(now time.Duration) (own []*scope, err error) {
+// prove has the scopes of the peer and its network take what the connection will hold when it is established, and puts them into own.
+func (c *Conn) prove(now time.Duration, own *[2]*scope) error {
 	m := c.endpoint.manager
-	for _, p := range [...]Peer{c.peer.network(), c.peer} {
+	for i, p := range [...]Peer{c.peer.network(), c.peer} {
 		s := m.peers.enter(p)
 		if err := c.charge(s, inbound); err != nil {
 			m.peers.leave(s)
-			for _, taken := range own {
+			for _, taken := range own[:i] {
 				c.discharge(taken, inbound)
 				m.peers.leave(taken)
 			}
-			return nil, err
+			return err
 		}
 		if table := m.rates[p.level()]; table != nil {
 			table.spend(now, p, s.bound(Handshakes, c.standing))
 		}
-		own = append(own, s)
+		own[i] = s
 	}
-	return own, nil
+	return nil
 }
 
 // Identify puts the connection under the scope of an identity that the peer has proved, and charges that scope with all it holds.
@@ -180,7 +204,11 @@ type holding struct {
 
 // holdings is all that the connection holds in some state, with entries of which there are none.
 func (c *Conn) holdings(as state) [5]holding {
-	all := [...]holding{{Memory, c.charged}, {InboundStreams, c.streams[0].used}, {OutboundStreams, c.streams[1].used}, {}, {}}
+	all := [...]holding{{Memory, c.charged}, {}, {}, {}, {}}
+	if c.rare != nil {
+		all[1] = holding{InboundStreams, c.rare.streams[0].used}
+		all[2] = holding{OutboundStreams, c.rare.streams[1].used}
+	}
 	for i, r := range places[as] {
 		all[3+i] = holding{r, 1}
 	}
@@ -204,7 +232,7 @@ func (c *Conn) reserve(n int64, p Priority) bool {
 	}
 	own := c.endpoint.manager.classes[LevelConn]
 	if c.used > p.bound(own.bounds[0][Memory])-n {
-		c.refused++
+		c.rarely().refused++
 		own.totals.refused[Memory].Add(1)
 		return false
 	}
@@ -293,7 +321,7 @@ func (c *Conn) Admits(p Priority) bool {
 
 func (c *Conn) admits(p Priority) bool {
 	for _, s := range c.under() {
-		if s.books[Memory].used.Load() >= p.bound(s.bound(Memory, c.standing)) {
+		if s.books[Memory].used.Load() >= p.bound(c.memoryLimit(s)) {
 			return false
 		}
 	}
@@ -336,9 +364,11 @@ func (c *Conn) release() {
 	}
 	own := m.classes[LevelConn].totals
 	raise(&own.peak[Memory], c.peak)
-	for i := range c.streams {
-		raise(&own.peak[InboundStreams+Resource(i)], c.streams[i].peak)
-		c.streams[i].used = 0
+	if r := c.rare; r != nil {
+		for i := range r.streams {
+			raise(&own.peak[InboundStreams+Resource(i)], r.streams[i].peak)
+			r.streams[i].used = 0
+		}
 	}
 	c.used, c.charged = 0, 0
 	c.state = released
@@ -374,10 +404,28 @@ func (c *Conn) givePlaces(which ...Resource) {
 	}
 }
 
+// memoryLimit is the limit of a scope for the memory of this connection. That of a peer falls as the memory of the process is used up: to
+// what is left of three quarters of it. So k peers that take what they can have k parts in k+1 of these three quarters, each the same, whatever
+// their own limit, and a newcomer finds half of such a part at once, and the same part when they free what is above theirs; who has less
+// than leastMemory is left alone, and so is who has no limit of its own. It is how switches
+// share a buffer among their ports (Choudhury and Hahne, Dynamic Queue Length Thresholds for Shared-Memory Packet Switches, 1998).
+func (c *Conn) memoryLimit(s *scope) int64 {
+	limit := s.bound(Memory, c.standing)
+	if s.class.level != LevelPeer || limit == none {
+		return limit
+	}
+	process := &c.endpoint.manager.process
+	all := process.bound(Memory, c.standing)
+	if all == none {
+		return limit
+	}
+	return min(limit, max(all/4*3-process.books[Memory].used.Load(), leastMemory))
+}
+
 // tryMemory takes n bytes in every scope, or nothing, and returns the scope that refuses.
 func (c *Conn) tryMemory(n int64, p Priority) (refuser *scope) {
 	for i, s := range c.under() {
-		if !s.books[Memory].take(n, p.bound(s.bound(Memory, c.standing))) {
+		if !s.books[Memory].take(n, p.bound(c.memoryLimit(s))) {
 			giveAll(c.scopes[:i], Memory, n)
 			return s
 		}

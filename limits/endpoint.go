@@ -189,7 +189,9 @@ func (c *Conn) open(which ...Resource) error {
 	if at := c.tryMemory(Overhead, NewConnection); at != nil {
 		c.givePlaces(which...)
 		at.refuse(Memory)
-		return at.error(Memory, NewConnection, c.standing)
+		e := at.error(Memory, NewConnection, c.standing)
+		e.Limit = c.memoryLimit(at)
+		return e
 	}
 	c.used, c.charged, c.peak = Overhead, Overhead, Overhead
 	return nil

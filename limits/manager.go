@@ -123,6 +123,9 @@ func (m *Manager) Config() Config {
 	return c
 }
 
+// HealthCheck is Config.HealthCheck.
+func (m *Manager) HealthCheck() time.Duration { return m.config.HealthCheck }
+
 // allows reports whether an address is on the allowlist.
 func (m *Manager) allows(addr netip.Addr) bool {
 	addr = addr.Unmap().WithZone("")

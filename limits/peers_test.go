@@ -210,7 +210,7 @@ func TestChanceRarelyHitsAnHonestPeer(t *testing.T) {
 // TestTheAllowlistHasAReserve: when strangers have taken everything, who is on the list still gets in, up to the reserve.
 func TestTheAllowlistHasAReserve(t *testing.T) {
 	m := manager(t, Config{
-		Process: Limits{Inbound: 4, Memory: 1 << 20}, Peer: Limits{Inbound: 1, Memory: 1 << 20}, Network: unlimited(),
+		Process: Limits{Inbound: 4, Memory: 1 << 20}, Peer: Limits{Inbound: 1, Memory: -1}, Network: unlimited(),
 		Allow: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("fe80::/10")}, Reserve: Limits{Inbound: 2, Memory: 1 << 19},
 	})
 	e := endpoint(t, m)
@@ -309,4 +309,48 @@ func TestIdentitiesHaveLimits(t *testing.T) {
 		c.Release()
 	}
 	atZero(t, m)
+}
+
+// TestGreedyPeersLeaveRoom: peers that take all the memory they can have equal parts of three quarters of it, and a newcomer finds half
+// as much as each has at once, though no limit of a peer's own stops them.
+func TestGreedyPeersLeaveRoom(t *testing.T) {
+	const memory = 64 << 20
+	m := must(New(Config{Process: Limits{Memory: memory}, Peer: Limits{Memory: memory}, Network: Limits{Memory: memory}, Allow: []netip.Prefix{}}))
+	e, err := m.Endpoint("", Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func(i int) *Conn {
+		c, err := e.Outbound(netip.AddrFrom4([4]byte{10, byte(i), 0, 1}))
+		if err != nil {
+			t.Fatalf("peer %d: %v", i, err)
+		}
+		return c
+	}
+	for _, peers := range []int{1, 4, 40} {
+		var conns []*Conn
+		for i := range peers {
+			conns = append(conns, open(i))
+		}
+		for granted := true; granted; {
+			granted = false
+			for _, c := range conns {
+				granted = c.Reserve(32<<10, FirstWindow) || granted
+			}
+		}
+		part := int64(memory / 4 * 3 / (peers + 1))
+		newcomer := open(200)
+		for newcomer.Usage().Memory.Used < part/2-64<<10 {
+			if !newcomer.Reserve(32<<10, FirstWindow) {
+				t.Fatalf("%d peers leave a newcomer %d bytes, want %d", peers, newcomer.Usage().Memory.Used, part/2)
+			}
+		}
+		for i, c := range conns {
+			if got := c.Usage().Memory.Used; got < part-128<<10 || got > part+128<<10 {
+				t.Errorf("peer %d of %d has %d bytes, want about %d", i, peers, got, part)
+			}
+			c.Release()
+		}
+		newcomer.Release()
+	}
 }

@@ -11,8 +11,18 @@ import (
 // earned. A second's worth may come at once.
 type rate struct{ earnedAt atomic.Int64 } // ns
 
-// newRate is one that has admitted nothing, whatever the time.
+// reset makes it one that has admitted nothing, whatever the time.
 func (r *rate) reset() { r.earnedAt.Store(math.MinInt64 / 2) }
+
+// earned is the word, or the time from which a second's worth is there if that is later. What lies farther ahead than any debt is of another
+// clock, which was ahead of this one: a test in a bubble of package synctest may have the limits of the process, and has a time of its own.
+func earned(word int64, now time.Duration, gap int64) int64 {
+	fresh := int64(now - time.Second)
+	if word > int64(now+mostDebt)+gap {
+		return fresh
+	}
+	return max(word, fresh)
+}
 
 // take admits one more, if that is within perSecond.
 func (r *rate) take(now time.Duration, perSecond int64) bool {
@@ -25,7 +35,7 @@ func (r *rate) take(now time.Duration, perSecond int64) bool {
 	gap := int64(time.Second) / perSecond
 	for {
 		old := r.earnedAt.Load()
-		next := max(old, int64(now-time.Second)) + gap
+		next := earned(old, now, gap) + gap
 		if next > int64(now) {
 			return false
 		}
@@ -37,7 +47,11 @@ func (r *rate) take(now time.Duration, perSecond int64) bool {
 
 // admits reports whether take would.
 func (r *rate) admits(now time.Duration, perSecond int64) bool {
-	return perSecond == none || perSecond > 0 && max(r.earnedAt.Load(), int64(now-time.Second))+int64(time.Second)/perSecond <= int64(now)
+	if perSecond == none || perSecond < 1 {
+		return perSecond == none
+	}
+	gap := int64(time.Second) / perSecond
+	return earned(r.earnedAt.Load(), now, gap)+gap <= int64(now)
 }
 
 // spend counts one more that nobody could refuse.
@@ -48,7 +62,7 @@ func (r *rate) spend(now time.Duration, perSecond int64) {
 	gap := int64(time.Second) / perSecond
 	for {
 		old := r.earnedAt.Load()
-		if r.earnedAt.CompareAndSwap(old, min(max(old, int64(now-time.Second)), int64(now+mostDebt))+gap) {
+		if r.earnedAt.CompareAndSwap(old, min(earned(old, now, gap), int64(now+mostDebt))+gap) {
 			return
 		}
 	}

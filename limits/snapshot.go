@@ -144,8 +144,8 @@ func (c *Conn) Usage() Usage {
 	for _, r := range places[c.state] {
 		*u.book(r) = Book{Used: 1, Peak: 1}
 	}
-	u.Memory = Book{Used: c.used, Peak: c.peak, Refused: c.refused}
-	for i, b := range c.streams {
+	u.Memory = Book{Used: c.used, Peak: c.peak, Refused: c.rarities().refused}
+	for i, b := range c.rarities().streams {
 		*u.book(InboundStreams + Resource(i)) = Book{Used: b.used, Peak: b.peak, Refused: b.refused}
 	}
 	u.setLimits(c.endpoint.manager.classes[LevelConn])

@@ -40,7 +40,7 @@ func (c *Conn) openStream(direction Resource) (*Stream, error) {
 }
 
 func (c *Conn) streamBook(direction Resource) *streamBook {
-	return &c.streams[direction-InboundStreams]
+	return &c.rarely().streams[direction-InboundStreams]
 }
 
 // Reserve is Conn.Reserve within the limits of the stream.

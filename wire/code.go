@@ -19,12 +19,20 @@ const (
 	CodeBusy                    // no room for another connection
 	CodeTimeout                 // the peer was silent for too long
 	CodeParameter               // a parameter is wrong, or does not repeat what was seen of the handshake
+	CodeProtected               // the listener takes protected connections only
+	CodePlain                   // the listener takes plain connections only
+	CodeKeyUpdate               // a key update out of order
+	CodeKeyLimit                // keys were used as often as they may be
 )
+
+// CodeAlert is the first of 256 codes that stand for alerts of TLS (RFC 9000 section 20.1): it and the alert.
+const CodeAlert Code = 0x100
 
 var codeNames = [...]string{
 	CodeNone: "NONE", CodeReset: "RESET", CodeRefused: "REFUSED", CodeProtocol: "PROTOCOL",
 	CodeFlowControl: "FLOW_CONTROL", CodeFinalSize: "FINAL_SIZE", CodeInternal: "INTERNAL",
-	CodeBusy: "BUSY", CodeTimeout: "TIMEOUT", CodeParameter: "PARAMETER",
+	CodeBusy: "BUSY", CodeTimeout: "TIMEOUT", CodeParameter: "PARAMETER", CodeProtected: "PROTECTED", CodePlain: "PLAIN",
+	CodeKeyUpdate: "KEY_UPDATE", CodeKeyLimit: "AEAD_LIMIT",
 }
 
 // sent is the code as it travels. One that the format cannot hold is a mistake in the

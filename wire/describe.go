@@ -132,8 +132,8 @@ func (f Frame) String() string {
 		return fmt.Sprintf("%v token=%x", f.Type, f.Token)
 	case FrameCrypto:
 		return fmt.Sprintf("CRYPTO offset=%d length=%d", f.Offset, len(f.Data))
-	case FrameCookie:
-		return fmt.Sprintf("COOKIE %x", f.Data)
+	case FrameResetToken, FrameCookie:
+		return fmt.Sprintf("%v %x", f.Type, f.Data)
 	case FrameData:
 		return fmt.Sprintf("DATA offset=%d length=%d%s%s", f.Offset, len(f.Data), wordIf(f.Fin, " fin"), wordIf(f.ToEnd, " to-end"))
 	}

@@ -44,6 +44,10 @@ const (
 	// UnknownSize is the size of an UNKNOWN packet: first byte, version, no dst,
 	// an ID and the trailer. It answers only what is larger.
 	UnknownSize = 1 + 4 + 1 + 1 + IDSize + TrailerSize
+	// ResetTokenSize is the size of a stateless reset token.
+	ResetTokenSize = 16
+	// SealedUnknownSize is the size of an UNKNOWN packet with a token. It answers only what is larger.
+	SealedUnknownSize = UnknownSize + ResetTokenSize
 	// MinShortSize is the least size to which a sender makes a short packet that
 	// asks for an ACK, so that a peer that was restarted can answer it.
 	MinShortSize = UnknownSize + 1

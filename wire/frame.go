@@ -22,6 +22,7 @@ const (
 	FrameClose           FrameType = 0x07
 	FramePathChallenge   FrameType = 0x08
 	FramePathResponse    FrameType = 0x09
+	FrameResetToken      FrameType = 0x0a // of protected connections
 	FrameCookie          FrameType = 0x0b
 	FrameCrypto          FrameType = 0x0c
 	FrameNewToken        FrameType = 0x0d // reserved
@@ -51,7 +52,7 @@ var frameTypeNames = [...]string{
 	FramePadding: "PADDING", FramePing: "PING", FrameAck: "ACK", FrameAckECN: "ACK_ECN",
 	FrameWindow: "WINDOW", FrameReset: "RESET", FrameStop: "STOP", FrameClose: "CLOSE",
 	FramePathChallenge: "PATH_CHALLENGE", FramePathResponse: "PATH_RESPONSE",
-	FrameCookie: "COOKIE", FrameCrypto: "CRYPTO",
+	FrameResetToken: "RESET_TOKEN", FrameCookie: "COOKIE", FrameCrypto: "CRYPTO",
 	FrameNewToken: "NEW_TOKEN", frameNewConnectionID: "NEW_CONNECTION_ID", FrameBlocked: "BLOCKED",
 	frameStreamReset: "STREAM_RESET", frameStreamStop: "STREAM_STOP",
 	frameStreamWindow: "STREAM_WINDOW", frameStreamBlocked: "STREAM_BLOCKED",
@@ -77,7 +78,7 @@ func (t FrameType) String() string {
 // 9002 section 2).
 func (t FrameType) AckEliciting() bool {
 	switch t {
-	case FramePing, FrameWindow, FrameReset, FrameStop, FramePathChallenge, FramePathResponse, FrameCrypto, FrameBlocked:
+	case FramePing, FrameWindow, FrameReset, FrameStop, FramePathChallenge, FramePathResponse, FrameResetToken, FrameCrypto, FrameBlocked:
 		return true
 	}
 	return t.isData()
@@ -88,8 +89,8 @@ func (t FrameType) AckEliciting() bool {
 func (t FrameType) AllowedIn(p PacketType) bool {
 	switch p {
 	case Short:
-		return t <= FramePathResponse || t == FrameBlocked || t.isData()
-	case Initial, Accept:
+		return t <= FrameResetToken || t == FrameBlocked || t.isData()
+	case Initial, Accept, Handshake:
 		switch t {
 		case FramePadding, FramePing, FrameAck, FrameAckECN, FrameCrypto, FrameClose:
 			return true
@@ -165,6 +166,8 @@ func (f *Frame) Parse(b []byte) (n int, err error) {
 		f.parseClose(&c)
 	case FramePathChallenge, FramePathResponse:
 		copy(f.Token[:], c.bytes(uint64(len(f.Token))))
+	case FrameResetToken:
+		f.Data = c.bytes(ResetTokenSize)
 	case FrameCookie:
 		f.parseCookie(&c)
 	case FrameCrypto:
@@ -224,6 +227,8 @@ func (f *Frame) Append(dst []byte) ([]byte, error) {
 		return AppendPathChallenge(dst, f.Token), nil
 	case FramePathResponse:
 		return AppendPathResponse(dst, f.Token), nil
+	case FrameResetToken:
+		return AppendResetToken(dst, f.Data)
 	case FrameCookie:
 		return AppendCookie(dst, f.Data)
 	case FrameCrypto:
@@ -300,6 +305,15 @@ func AppendPathChallenge(dst []byte, token [8]byte) []byte {
 // AppendPathResponse appends a PATH_RESPONSE frame with the token of the challenge.
 func AppendPathResponse(dst []byte, token [8]byte) []byte {
 	return append(append(dst, byte(FramePathResponse)), token[:]...)
+}
+
+// AppendResetToken appends a RESET_TOKEN frame: UNKNOWN with this token, of ResetTokenSize bytes (or there is an error), is the
+// word of the frame's sender.
+func AppendResetToken(dst, token []byte) ([]byte, error) {
+	if len(token) != ResetTokenSize {
+		return dst, errRange
+	}
+	return append(append(dst, byte(FrameResetToken)), token...), nil
 }
 
 // AppendCookie appends a COOKIE frame. A cookie has 1 to MaxCookie bytes, or there is an error.

@@ -74,6 +74,11 @@ var frameCases = []struct {
 	{"path response", "09 0102030405060708", Frame{Type: FramePathResponse, Token: testToken},
 		"PATH_RESPONSE token=0102030405060708",
 		func(b []byte) []byte { return AppendPathResponse(b, testToken) }},
+	{"reset token", "0a 000102030405060708090a0b0c0d0e0f", Frame{Type: FrameResetToken, Data: []byte("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f")},
+		"RESET_TOKEN 000102030405060708090a0b0c0d0e0f",
+		func(b []byte) []byte {
+			return Must(AppendResetToken(b, []byte("\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f")))
+		}},
 	{"crypto", "0c 00 02 6869", Frame{Type: FrameCrypto, Data: []byte("hi")}, "CRYPTO offset=0 length=2",
 		func(b []byte) []byte { return Must(AppendCrypto(b, 0, []byte("hi"))) }},
 	{"crypto, later", "0c 4400 01 68", Frame{Type: FrameCrypto, Offset: 1024, Data: []byte("h")}, "CRYPTO offset=1024 length=1",
@@ -165,7 +170,7 @@ func TestFrameErrors(t *testing.T) {
 		{"NEW_CONNECTION_ID", "0e 00 00", errReserved},
 		{"DATAGRAM", "30 00", errReserved},
 		{"DATAGRAM with length", "31 00", errReserved},
-		{"type 0x0a", "0a 00", errUnknownFrame},
+		{"reset token cut off", "0a 00", ErrTruncated},
 		{"DATA of a stream", "14 00", errReserved},
 		{"DATA of a stream, with FIN and a length", "17 00", errReserved},
 		{"RESET of a stream", "18 00", errReserved},
@@ -215,7 +220,7 @@ func TestFrameErrors(t *testing.T) {
 // TestFrameProperties carries, of docs/wire.md: [W26] [W27] [W134].
 func TestFrameProperties(t *testing.T) {
 	all := []PacketType{Short, Initial, Accept, Retry, Refuse, Unknown, zeroRTT, Handshake, Versions}
-	handshake := []PacketType{Short, Initial, Accept}
+	handshake := []PacketType{Short, Initial, Accept, Handshake}
 	short := []PacketType{Short}
 	for _, tt := range []struct {
 		types   []FrameType
@@ -224,11 +229,11 @@ func TestFrameProperties(t *testing.T) {
 	}{
 		{[]FrameType{FramePadding, FrameAck, FrameAckECN}, false, handshake},
 		{[]FrameType{FramePing}, true, handshake},
-		{[]FrameType{FrameWindow, FrameReset, FrameStop, FramePathChallenge, FramePathResponse, FrameBlocked, 0x10, 0x11, 0x12, 0x13}, true, short},
+		{[]FrameType{FrameWindow, FrameReset, FrameStop, FramePathChallenge, FramePathResponse, FrameResetToken, FrameBlocked, 0x10, 0x11, 0x12, 0x13}, true, short},
 		{[]FrameType{FrameClose}, false, append(handshake, Refuse)},
-		{[]FrameType{FrameCrypto}, true, []PacketType{Initial, Accept}},
+		{[]FrameType{FrameCrypto}, true, handshake[1:]},
 		{[]FrameType{FrameCookie}, false, []PacketType{Retry}},
-		{[]FrameType{FrameNewToken, frameNewConnectionID, 0x0a, 0x14, 0x17, 0x18, 0x1d, 0x1e, frameDatagram, 0x31, 0x32, 0xff}, false, nil},
+		{[]FrameType{FrameNewToken, frameNewConnectionID, 0x14, 0x17, 0x18, 0x1d, 0x1e, frameDatagram, 0x31, 0x32, 0xff}, false, nil},
 	} {
 		for _, f := range tt.types {
 			if got := f.AckEliciting(); got != tt.elicits {

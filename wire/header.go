@@ -61,7 +61,9 @@ func (t PacketType) String() string {
 }
 
 // numbered reports whether packets of this type have a packet number.
-func (t PacketType) numbered() bool { return t == Short || t == Initial || t == Accept }
+func (t PacketType) numbered() bool {
+	return t == Short || t == Initial || t == Accept || t == Handshake
+}
 
 // Header is the header of a packet.
 type Header struct {
@@ -146,7 +148,7 @@ func ParseHeader(b []byte) (h Header, payload []byte, err error) {
 		return Header{}, nil, errForeign
 	}
 	if IsLong(b) {
-		h, payload, err = parseLong(b)
+		h, payload, err = parseLong(b, Version)
 	} else {
 		h, payload, err = parseShort(b)
 	}
@@ -170,7 +172,7 @@ func ParsePrefix(b []byte) (h Header, err error) {
 	n := copy(whole[:longest], b)
 	size := 0
 	if IsLong(b) {
-		h, _, err = parseLong(whole[:])
+		h, _, err = parseLong(whole[:], Version)
 		size = longHeaderLen(h.Type, h.NumberLen) + len(h.Cookie)
 	} else {
 		h, _, err = parseShort(whole[:])
@@ -296,7 +298,8 @@ func parseShort(b []byte) (h Header, payload []byte, err error) {
 	return h, payload, err
 }
 
-func parseLong(b []byte) (h Header, payload []byte, err error) {
+// parseLong parses a packet of the given version, or VERSIONS.
+func parseLong(b []byte, spoken uint32) (h Header, payload []byte, err error) {
 	version, dst, src, rest, err := parseInvariants(b)
 	if err != nil {
 		return h, nil, err
@@ -304,7 +307,7 @@ func parseLong(b []byte) (h Header, payload []byte, err error) {
 	h.Version = version
 	h.Type = Initial + PacketType(b[0]>>typeShift&typeMask)
 	switch {
-	case version != 0 && version != Version:
+	case version != 0 && version != spoken:
 		return h, nil, errVersion
 	case (version == 0) != (h.Type == Versions):
 		return h, nil, ErrMalformed

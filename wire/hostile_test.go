@@ -62,6 +62,12 @@ var hostileCalls = map[string]func(keep func([]byte, error)){
 			}
 		}
 	},
+	"AppendResetToken": func(keep func([]byte, error)) {
+		for _, b := range hostileBytes {
+			keep(AppendResetToken(nil, b))
+		}
+		keep(AppendResetToken(nil, make([]byte, ResetTokenSize)))
+	},
 	"AppendCookie": func(keep func([]byte, error)) {
 		for _, cookie := range hostileBytes {
 			keep(AppendCookie(nil, cookie))
@@ -153,6 +159,12 @@ var hostileHeaders = map[string]func(keep func([]byte, error)){
 			for _, src := range hostileBytes {
 				keep(AppendVersions(nil, dst, src))
 			}
+		}
+	},
+	"AppendUnknownToken": func(keep func([]byte, error)) {
+		for _, token := range hostileBytes {
+			keep(AppendUnknownToken(nil, 0, token))
+			keep(AppendUnknownToken(nil, 1, token))
 		}
 	},
 	"AppendTrailer": func(keep func([]byte, error)) {

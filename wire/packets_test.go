@@ -258,7 +258,6 @@ func (p *packets) badFrames() {
 	bad("reserved-stream-blocked", "BLOCKED with a stream ID is reserved", errReserved, "1b 00 01")
 	bad("reserved-retire-connection-id", "RETIRE_CONNECTION_ID is reserved", errReserved, "1c 00")
 	bad("reserved-observed-address", "OBSERVED_ADDRESS is reserved", errReserved, "1d 00")
-	bad("type-0a", "no frame has this type", errUnknownFrame, "0a 00")
 	bad("type-1e", "no frame has this type", errUnknownFrame, "1e 00")
 	bad("type-32", "no frame has this type", errUnknownFrame, "32")
 	bad("type-two-bytes", "a type has one byte", errUnknownFrame, "4001")

@@ -51,7 +51,7 @@ func describeSocket(s ebb.SocketInfo) string {
 	for _, mode := range []struct {
 		name string
 		on   bool
-	}{{"batches", s.Batch}, {"GSO", s.GSO}, {"GRO", s.GRO}, {"ECN", s.ECN}, {"DF", s.DontFragment}} {
+	}{{"batches", s.Batch}, {"GSO", s.GSO}, {"GRO", s.GRO}, {"ECN", s.ECN}, {"DF", s.DontFragment}, {"stamps", s.Stamps}} {
 		if mode.on {
 			modes = append(modes, mode.name)
 		}

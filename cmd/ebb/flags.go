@@ -68,7 +68,7 @@ type transportOptions struct {
 const aboutQuantities = `
 A RATE is bytes per second, or has a unit: 50MB/s, 1MiB/s, 400mbit. A SIZE is bytes, or
 has a unit: 500kB, 1MiB. The FILE has the names of the flags, without dashes, in a table
-[network-api]. A flag wins over the FILE, and the FILE over the preset.
+[network-api], and those of the limits, without limit-, in a table [limits]. A flag wins over the FILE, and the FILE over the preset.
 docs/tuning.md says what to set when.
 `
 

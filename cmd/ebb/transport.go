@@ -7,6 +7,7 @@ import (
 	"example.com/ebb"
 	"example.com/ebb/cmd/ebb/internal/settings"
 	"example.com/ebb/congestion"
+	"example.com/ebb/limits"
 	"example.com/ebb/pool"
 )
 
@@ -16,6 +17,17 @@ func openEbb(s settings.Settings) (transport, error) {
 	config := &ebb.Config{
 		BandwidthLimit: s.BandwidthLimit,
 		Congestion:     s.CongestionControl.Factory(s.MinSSThresh),
+		DSCP:           s.DSCP,
+	}
+	if s.Limits != (settings.Limits{}) {
+		m, err := limits.New(limits.Config{
+			Process: limits.Limits{Memory: s.Limits.Memory, Inbound: int(s.Limits.Connections)},
+			Peer:    limits.Limits{Connections: int(s.Limits.ConnectionsPerPeer), Handshakes: int(s.Limits.HandshakesPerPeer)},
+		})
+		if err != nil {
+			return transport{}, &usageError{err}
+		}
+		config.Limits = m
 	}
 	if s.TotalBandwidthLimit > 0 {
 		shared, err := pool.New(s.TotalBandwidthLimit, s.MinBandwidthPerConnection)

@@ -10,13 +10,16 @@ import (
 
 	"example.com/ebb/internal/stream"
 	"example.com/ebb/ledbat"
+	"example.com/ebb/limits"
 )
 
 // chunkHeap is a stream.Allocator.
 type chunkHeap struct{ lent int }
 
-func (h *chunkHeap) Chunk() []byte { h.lent++; return make([]byte, stream.ChunkSize) }
-func (h *chunkHeap) Free([]byte)   { h.lent-- }
+func (h *chunkHeap) Chunk(stream.Level) []byte { h.lent++; return make([]byte, stream.ChunkSize) }
+func (h *chunkHeap) Room(stream.Level) bool    { return true }
+func (h *chunkHeap) Trim()                     {}
+func (h *chunkHeap) Free([]byte)               { h.lent-- }
 
 // testConn is a connection as a caller has it.
 type testConn struct {
@@ -65,7 +68,7 @@ func newWorld(t *testing.T, seed uint64, seen map[string]int) *world {
 		s.path.Local = netip.MustParseAddrPort(fmt.Sprintf("10.0.0.%d:9", 1+i))
 		s.path.Remote = netip.MustParseAddrPort(fmt.Sprintf("10.0.0.%d:9", 2-i))
 		s.settings = Settings{
-			Congestion: ledbat.Factory(ledbat.Config{}), Chunks: &s.chunks, SendBuffer: 1 << 20, ReceiveBuffer: 1 << 20,
+			Congestion: ledbat.Factory(ledbat.Config{}), Chunks: func(*limits.Conn) stream.Allocator { return &s.chunks }, SendBuffer: 1 << 20, ReceiveBuffer: 1 << 20,
 			KeepAlive: 5 * time.Second, IdleTimeout: 10 * time.Second, UserTimeout: 10 * time.Second, LingerTimeout: 5 * time.Second,
 			HandshakeTimeout: 3 * time.Second, MaxDatagram4: 1472,
 		}
@@ -123,7 +126,11 @@ func (s *side) pick(ok func(*testConn) bool) *testConn {
 
 func (s *side) dial() {
 	c := &testConn{side: s, dialled: true, waits: true}
-	c.Start(s.w.now, s.Dial(s.w.now, &s.settings, s.path, c))
+	p, err := s.Dial(s.w.now, &s.settings, s.path, c)
+	if err != nil {
+		s.w.Fatal(err)
+	}
+	c.Start(s.w.now, p)
 	s.alive = append(s.alive, c)
 	c.drive()
 }
@@ -193,28 +200,27 @@ func (w *world) deliver() {
 	}
 	s, path := d.to, Path{Local: d.to.path.Local, Remote: d.to.path.Remote}
 	v := s.Route(w.now, path.Remote, d.b, nil)
+	if v.Displaced != nil {
+		v.Displaced.Conn.Cut()
+		v.Displaced.drive()
+	}
 	switch v.Action {
 	case Reply:
 		w.air = append(w.air, datagram{to: w.other(s), b: v.Reply})
 		return
 	case Open:
 		v.Conn = &testConn{side: s}
-		p, displaced := s.Open(w.now, &s.settings, path, v, v.Conn)
-		v.Conn.Start(w.now, p)
-		if displaced != nil {
-			displaced.Conn.Cut()
-			displaced.drive()
-		}
+		v.Conn.Start(w.now, s.Open(w.now, &s.settings, path, v, v.Conn))
 		s.alive = append(s.alive, v.Conn)
 		if v.Yields != nil {
-			v.Yields.Input(w.now, path, NotECT, d.b)
+			v.Yields.Input(w.now, Arrival{Path: path, At: w.now, ECN: NotECT}, d.b)
 			v.Yields.drive()
 		}
 	case Deliver:
 	default:
 		return
 	}
-	v.Conn.Input(w.now, path, NotECT, d.b)
+	v.Conn.Input(w.now, Arrival{Path: path, At: w.now, ECN: NotECT}, d.b)
 	v.Conn.drive()
 }
 

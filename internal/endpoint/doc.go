@@ -14,7 +14,9 @@
 // The way of a datagram: Endpoint.Route says whose it is. If it opens a connection, Endpoint.Open enters that and returns
 // what Driver.Start makes the engine of. Then Driver.Input, a flush, Driver.News, and Endpoint.Report if there is any.
 //
-// The package is pure: time is an argument, in nanoseconds since the caller's time 0, and never runs backwards.
+// The package is pure: time is an argument, in nanoseconds since the caller's time 0, and never runs backwards. The books of
+// package limits are handed in. They have locks, for they are those of a process, but no clock: what they answer depends on what was
+// asked of them, and their locks are taken under an endpoint's or a connection's, and take none.
 package endpoint
 
 import (
@@ -33,6 +35,8 @@ type (
 	Path = engine.Path
 	// Train is where and how the datagrams go that Driver.Append returns.
 	Train = engine.Train
+	// Arrival is where, when and how a datagram came.
+	Arrival = engine.Arrival
 	// ECN is the two bits of the IP header (RFC 3168 section 5).
 	ECN = engine.ECN
 	// HintKind is what the network says of a packet of ours.
@@ -83,7 +87,8 @@ const (
 
 // What Bounds with zero fields mean, and how many Reasons there are.
 const (
-	DefaultBacklog    = router.DefaultBacklog
-	DefaultRetryAfter = router.DefaultRetryAfter
-	Reasons           = router.Reasons
+	DefaultBacklog     = router.DefaultBacklog
+	DefaultRetryAfter  = router.DefaultRetryAfter
+	DefaultMaxHalfOpen = router.DefaultMaxHalfOpen
+	Reasons            = router.Reasons
 )

@@ -36,8 +36,8 @@ func (d *Driver) Start(now time.Duration, p Params) {
 }
 
 // Input gives a datagram to the connection.
-func (d *Driver) Input(now time.Duration, path Path, ecn ECN, b []byte) {
-	d.Conn.HandleSegment(now, path, ecn, b)
+func (d *Driver) Input(now time.Duration, a Arrival, b []byte) {
+	d.Conn.HandleSegment(now, a, b)
 }
 
 // Hint tells the connection what the network says of a packet of ours.

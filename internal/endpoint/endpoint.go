@@ -7,6 +7,7 @@ import (
 
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/router"
+	"example.com/ebb/limits"
 	"example.com/ebb/wire"
 )
 
@@ -37,34 +38,38 @@ func New[C comparable](c Config) *Endpoint[C] {
 // SetListening says whether somebody accepts what peers open.
 func (e *Endpoint[C]) SetListening(on bool) { e.router.SetListening(on) }
 
-// SetBounds changes Bounds.RetryAfter, Backlog and Window.
-func (e *Endpoint[C]) SetBounds(b Bounds) { e.router.SetBounds(b.RetryAfter, b.Backlog, b.Window) }
+// SetBounds changes Bounds.RetryAfter, Backlog, Window and Admit.
+func (e *Endpoint[C]) SetBounds(b Bounds) { e.router.SetBounds(b) }
 
 // Route says what becomes of a datagram from remote. An answer is appended to reply. A verdict of Open asks for the
 // method Open, before the next datagram is routed.
+// If it has Displaced a connection, that is to be Cut, whatever the action.
 func (e *Endpoint[C]) Route(now time.Duration, remote netip.AddrPort, b, reply []byte) Verdict[C] {
 	return e.router.Route(now, remote, b, reply)
 }
 
 // Open enters the connection that a verdict asks for as c, and returns what its Driver is started with. The datagram is to
-// be delivered to it, and to the verdict's Yields if there is one. If it takes the place of another, that is to be Cut.
-func (e *Endpoint[C]) Open(now time.Duration, s *Settings, path Path, v Verdict[C], c C) (p Params, displaced C) {
+// be delivered to it, and to the verdict's Yields if there is one.
+func (e *Endpoint[C]) Open(now time.Duration, s *Settings, path Path, v Verdict[C], c C) Params {
 	id := e.router.NewID()
-	displaced = e.router.Accept(id, path.Remote, v.Client, v.Proven, c)
-	p = engine.Params{Local: id, Peer: v.Client, OriginalDst: v.Dst, Path: path, Validated: v.Proven}
-	return e.params(now, s, p), displaced
+	held := e.router.Accept(id, path.Remote, v, c)
+	p := engine.Params{Local: id, Peer: v.Client, OriginalDst: v.Dst, Path: path, Validated: v.Proven}
+	return e.params(now, s, p, held)
 }
 
 // Dial enters a dial as c, and returns what its Driver is started with. Somebody waits for it: Report will say once what
-// became of it, unless GiveUp is first.
-func (e *Endpoint[C]) Dial(now time.Duration, s *Settings, path Path, c C) Params {
+// became of it, unless GiveUp is first. An error says which limit is reached: then there is no dial.
+func (e *Endpoint[C]) Dial(now time.Duration, s *Settings, path Path, c C) (Params, error) {
 	id := e.router.NewID()
-	e.router.Dial(id, path.Remote, c)
-	return e.params(now, s, engine.Params{Client: true, Local: id, Peer: e.router.NewID(), Path: path})
+	held, err := e.router.Dial(id, path.Remote, c)
+	if err != nil {
+		return Params{}, err
+	}
+	return e.params(now, s, engine.Params{Client: true, Local: id, Peer: e.router.NewID(), Path: path}, held), nil
 }
 
-func (e *Endpoint[C]) params(now time.Duration, s *Settings, p engine.Params) engine.Params {
-	p = s.params(p, e.numbers())
+func (e *Endpoint[C]) params(now time.Duration, s *Settings, p engine.Params, held *limits.Conn) engine.Params {
+	p = s.params(p, e.numbers(), held)
 	p.TrainsVanish = e.vanishing.until(now, p.Path.Remote.Addr().Unmap())
 	return p
 }
@@ -92,6 +97,7 @@ type Events[C comparable] struct {
 	Dial   C             // whoever waits for this dial
 	Result C             // gets this; none: the dial has failed
 	Abort  C             // nobody wants it: it has lost to another, or nobody listens
+	Refuse C             // it is complete, and there is no place for it: it is to be refused
 	Queued bool          // Next has one more
 	Sweep  time.Duration // when the caller has to call Sweep; Never: no other time than it knows
 }
@@ -128,6 +134,8 @@ func (e *Endpoint[C]) open(now time.Duration, c C, local wire.ID, ev *Events[C])
 		ev.Dial, ev.Result, ev.Abort = dial, c, dial
 	case router.Unwanted:
 		ev.Abort = c
+	case router.Refused:
+		ev.Refuse = c
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"example.com/ebb/internal/stream"
 	"example.com/ebb/ledbat"
+	"example.com/ebb/limits"
 )
 
 // TestVanishingTrainsAreRememberedForAWhile: until the time that was told, not beyond, for that address only, and for no more addresses
@@ -43,16 +45,24 @@ func TestVanishingTrainsAreRememberedForAWhile(t *testing.T) {
 // address alone.
 func TestAConnectionsVerdictOnTrainsIsItsPeersOnly(t *testing.T) {
 	e := New[*Driver](Config{Numbers: func() Numbers { return Numbers{} }})
-	s := &Settings{Congestion: ledbat.Factory(ledbat.Config{})}
+	var heap chunkHeap
+	s := &Settings{Congestion: ledbat.Factory(ledbat.Config{}), Chunks: func(*limits.Conn) stream.Allocator { return &heap }}
+	dial := func(now time.Duration, path Path, c *Driver) Params {
+		p, err := e.Dial(now, s, path, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
 	to := func(a string) Path { return Path{Remote: netip.MustParseAddrPort(a)} }
 	here, elsewhere := to("127.0.0.1:9"), to("127.0.0.2:9")
 	d := new(Driver)
-	p := e.Dial(0, s, here, d)
+	p := dial(0, here, d)
 	e.Report(0, d, News{Topic: Trains, Local: p.Local, Remote: here.Remote.Addr(), TrainsVanish: time.Minute})
-	if got := e.Dial(time.Second, s, here, new(Driver)).TrainsVanish; got != time.Minute {
+	if got := dial(time.Second, here, new(Driver)).TrainsVanish; got != time.Minute {
 		t.Errorf("to the same address: until %v, want %v", got, time.Minute)
 	}
-	if got := e.Dial(time.Second, s, elsewhere, new(Driver)).TrainsVanish; got != 0 {
+	if got := dial(time.Second, elsewhere, new(Driver)).TrainsVanish; got != 0 {
 		t.Errorf("to another address: until %v", got)
 	}
 }

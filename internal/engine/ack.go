@@ -32,8 +32,8 @@ type ackState struct {
 	floor     uint64        // numbers below count as received
 	largest   uint64        // the newest received, if any
 	any       bool          //
+	owed      int32         // ack-eliciting packets since the last ACK
 	largestAt time.Duration // when it arrived
-	owed      int           // ack-eliciting packets since the last ACK
 	due       time.Duration // when the ACK must leave; Never
 	delay     time.Duration // how long that of a single packet waits
 }
@@ -63,13 +63,14 @@ func (a *ackState) overtakes(n uint64) bool {
 	return r.Last+1 < n || r.First > a.floor && n-r.First < shortlyBefore
 }
 
-// receive notes a number that is not a duplicate. urgent asks for an ACK at
-// once, as a gap does.
-func (a *ackState) receive(now time.Duration, n uint64, eliciting, urgent bool) {
+// receive notes a number that is not a duplicate, of a packet that arrived at a time and is handled now. urgent asks for an
+// ACK at once, as a gap does. Otherwise the delay begins with the arrival: whoever reads late
+// holds the ACK back no longer than was declared, unless the reading itself takes longer.
+func (a *ackState) receive(now, at time.Duration, n uint64, eliciting, urgent bool) {
 	inOrder := a.any && n == a.largest+1 || !a.any && n == 0
 	a.insert(n)
 	if !a.any || n > a.largest {
-		a.largest, a.largestAt, a.any = n, now, true
+		a.largest, a.largestAt, a.any = n, at, true
 	}
 	if !eliciting {
 		return
@@ -79,7 +80,7 @@ func (a *ackState) receive(now time.Duration, n uint64, eliciting, urgent bool) 
 		a.due = now
 		return
 	}
-	a.due = min(a.due, now+a.delay)
+	a.due = min(a.due, max(at+a.delay, now))
 }
 
 func (a *ackState) insert(n uint64) {
@@ -135,6 +136,8 @@ func (a *ackState) append(now time.Duration, dst []byte, room int, frame wire.Ac
 		return dst
 	}
 	ranges = ranges[max(0, len(ranges)-reportedRanges):]
+	// RFC 9000 section 13.2.5 leaves out what a packet has waited in the kernel, for an endpoint that does not know
+	// for how long. It is known here, and would look like a queue on the path.
 	frame.Delay = max(0, now-a.largestAt)
 	return wire.Must(wire.AppendAck(dst, &frame, ranges, room))
 }

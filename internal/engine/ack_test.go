@@ -23,7 +23,7 @@ func TestAckStateAgainstModel(t *testing.T) {
 				t.Fatalf("duplicate(%d) is %v", n, !seen[n])
 			}
 			if !seen[n] {
-				a.receive(0, n, true, false)
+				a.receive(0, 0, n, true, false)
 				seen[n] = true
 			}
 			var count uint64
@@ -46,7 +46,7 @@ func TestAckStateAgainstModel(t *testing.T) {
 func TestAckRangesReplaceOne(t *testing.T) {
 	a := newAckState()
 	for i := range uint64(maxTracked + 10) {
-		a.receive(0, 2*i, true, false)
+		a.receive(0, 0, 2*i, true, false)
 	}
 	if len(a.ranges) != maxTracked {
 		t.Errorf("%d ranges", len(a.ranges))
@@ -57,31 +57,41 @@ func TestAckRangesReplaceOne(t *testing.T) {
 }
 
 // TestAckTiming: the second packet, a gap and an urgent one are acknowledged at
-// once; a single one after the delay and no later, however quiet it is.
+// once; a single one after the delay and no later, however quiet it is. The delay begins when it arrives.
 // Of docs/wire.md: [W132] [W133].
 func TestAckTiming(t *testing.T) {
 	a := newAckState()
-	a.receive(100*ms, 0, true, false)
+	a.receive(100*ms, 100*ms, 0, true, false)
 	if a.due != 110*ms {
 		t.Errorf("the first is acknowledged at %v", a.due)
 	}
-	a.receive(105*ms, 1, false, false)
+	a.receive(105*ms, 105*ms, 1, false, false)
 	if a.due != 110*ms {
 		t.Errorf("a packet that asks for nothing moved the ACK to %v", a.due)
 	}
-	a.receive(108*ms, 2, true, false)
+	a.receive(108*ms, 108*ms, 2, true, false)
 	if a.due != 108*ms {
 		t.Errorf("the second is acknowledged at %v", a.due)
 	}
 	a.sent()
-	a.receive(200*ms, 5, true, false)
+	a.receive(200*ms, 200*ms, 5, true, false)
 	if a.due != 200*ms {
 		t.Errorf("a gap is acknowledged at %v", a.due)
 	}
 	a.sent()
-	a.receive(300*ms, 6, true, true)
+	a.receive(300*ms, 300*ms, 6, true, true)
 	if a.due != 300*ms {
 		t.Errorf("an urgent packet is acknowledged at %v", a.due)
+	}
+	a.sent()
+	a.receive(406*ms, 400*ms, 7, true, false)
+	if a.due != 410*ms || a.largestAt != 400*ms {
+		t.Errorf("a packet of 400 ms that is read at 406 ms is acknowledged at %v, as of %v", a.due, a.largestAt)
+	}
+	a.sent()
+	a.receive(530*ms, 500*ms, 8, true, false)
+	if a.due != 530*ms {
+		t.Errorf("a packet of 500 ms that is read at 530 ms is acknowledged at %v", a.due)
 	}
 }
 
@@ -89,7 +99,7 @@ func TestAckTiming(t *testing.T) {
 func TestAckOfAckForgets(t *testing.T) {
 	a := newAckState()
 	for _, n := range []uint64{0, 1, 4, 5, 9} {
-		a.receive(0, n, true, false)
+		a.receive(0, 0, n, true, false)
 	}
 	a.forget(4)
 	want := []wire.Range{{First: 5, Last: 5}, {First: 9, Last: 9}}

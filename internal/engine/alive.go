@@ -55,6 +55,9 @@ func (c *Conn) excuse(now, late time.Duration) {
 	if c.waitsSince != Never && c.params.UserTimeout > 0 {
 		shift(&c.waitsSince, c.params.UserTimeout)
 	}
+	if r := c.rare; r != nil && r.asked != Never && c.params.IdleTimeout > 0 {
+		shift(&r.asked, c.params.IdleTimeout)
+	}
 	if c.end.lingerUntil != Never {
 		shift(&c.lastProgress, c.params.LingerTimeout)
 	}
@@ -64,8 +67,11 @@ func (c *Conn) excuse(now, late time.Duration) {
 // the first byte that it lacked.
 func (c *Conn) noteProgress(now time.Duration, fresh, oldest uint64) {
 	c.lastAcked = now
-	if fresh > 0 {
+	if fresh > 0 && c.enough() {
 		c.lastProgress = now
+	}
+	if c.rare != nil {
+		c.rare.answered(now, fresh > 0)
 	}
 	if c.send.Base() > oldest {
 		c.waitsSince = Never // for something later, from the next flush on
@@ -85,6 +91,9 @@ func (c *Conn) noteWait(now time.Duration) {
 		}
 		c.lastProgress = min(c.lastProgress+now-c.heldSince, now)
 		c.heldSince = Never
+	}
+	if c.rare != nil {
+		c.rare.note(now, c.send.End())
 	}
 	waits := c.send.Unacked() || c.reset.pending() || c.stop.pending()
 	if !waits {

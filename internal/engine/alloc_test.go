@@ -24,7 +24,13 @@ type twins struct {
 // pool is an allocator that keeps its chunks.
 type pool struct{ free [][]byte }
 
-func (p *pool) Chunk() []byte {
+// Room is part of stream.Allocator.
+func (p *pool) Room(stream.Level) bool { return true }
+
+// Trim is part of stream.Allocator.
+func (p *pool) Trim() {}
+
+func (p *pool) Chunk(stream.Level) []byte {
 	if n := len(p.free); n > 0 {
 		b := p.free[n-1]
 		p.free = p.free[:n-1]
@@ -36,7 +42,13 @@ func (p *pool) Chunk() []byte {
 func (p *pool) Free(b []byte) { p.free = append(p.free, b) }
 
 func newTwins(t testing.TB, window int) *twins {
-	w := makeTwins(window)
+	t.Helper()
+	return makeTwins(window, nil).connect(t)
+}
+
+// connect has them make their handshake.
+func (w *twins) connect(t testing.TB) *twins {
+	t.Helper()
 	for range 10 {
 		w.exchange()
 	}
@@ -47,9 +59,10 @@ func newTwins(t testing.TB, window int) *twins {
 }
 
 // newIdleTwins is twins that have not begun their handshake.
-func newIdleTwins() *twins { return makeTwins(64 << 10) }
+func newIdleTwins() *twins { return makeTwins(64<<10, nil) }
 
-func makeTwins(window int) *twins {
+// makeTwins makes them, each from what change, unless it is nil, has made of its parameters.
+func makeTwins(window int, change func(*engine.Params)) *twins {
 	a, b := netip.MustParseAddrPort("10.0.0.1:1"), netip.MustParseAddrPort("10.0.0.2:2")
 	w := &twins{pa: engine.Path{Local: a, Remote: b}, pb: engine.Path{Local: b, Remote: a}}
 	w.buf = make([]byte, 0, 128<<10)
@@ -61,9 +74,15 @@ func makeTwins(window int) *twins {
 	}
 	p := base
 	p.Client, p.Local, p.Peer, p.Path, p.Controller = true, 11, 99, w.pa, &fixed{window: window, quiet: true}
+	if change != nil {
+		change(&p)
+	}
 	w.a = engine.New(0, p)
 	p = base
 	p.Local, p.Peer, p.OriginalDst, p.Path, p.Controller = 22, 11, 99, w.pb, &fixed{window: window, quiet: true}
+	if change != nil {
+		change(&p)
+	}
 	w.b = engine.New(0, p)
 	return w
 }
@@ -84,15 +103,17 @@ func (w *twins) carry(from, to *engine.Conn, path engine.Path) {
 		}
 		for len(b) > 0 {
 			n := min(train.SegmentSize, len(b))
-			to.HandleSegment(w.now, path, train.ECN, b[:n])
+			to.HandleSegment(w.now, engine.Arrival{Path: path, At: w.now, ECN: train.ECN}, b[:n])
 			b = b[n:]
 		}
 	}
 }
 
 // TestNoAllocationOnceWarm: bulk data, its ACKs and a ping-pong allocate nothing.
-func TestNoAllocationOnceWarm(t *testing.T) {
-	w := newTwins(t, 1<<20)
+func TestNoAllocationOnceWarm(t *testing.T) { checkAllocations(t, newTwins(t, 1<<20)) }
+
+func checkAllocations(t *testing.T, w *twins) {
+	t.Helper()
 	bulk := func() {
 		w.a.Write(w.bytes)
 		w.exchange()
@@ -125,8 +146,9 @@ func TestNoAllocationOnceWarm(t *testing.T) {
 
 // BenchmarkBulk is what the two engines cost without sockets: 64 KiB written, cut into
 // packets, received, read and acknowledged.
-func BenchmarkBulk(b *testing.B) {
-	w := newTwins(b, 1<<20)
+func BenchmarkBulk(b *testing.B) { bulk(b, newTwins(b, 1<<20)) }
+
+func bulk(b *testing.B, w *twins) {
 	b.SetBytes(int64(len(w.bytes)))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -161,7 +183,7 @@ func BenchmarkDirections(b *testing.B) {
 		t1 := time.Now()
 		for rest := train; len(rest) > 0; packets++ {
 			n := min(how.SegmentSize, len(rest))
-			w.b.HandleSegment(w.now, w.pb, how.ECN, rest[:n])
+			w.b.HandleSegment(w.now, engine.Arrival{Path: w.pb, At: w.now, ECN: how.ECN}, rest[:n])
 			rest = rest[n:]
 		}
 		t2 := time.Now()
@@ -179,8 +201,9 @@ func BenchmarkDirections(b *testing.B) {
 }
 
 // BenchmarkPingPong is a 64-byte message and its answer.
-func BenchmarkPingPong(b *testing.B) {
-	w := newTwins(b, 1<<20)
+func BenchmarkPingPong(b *testing.B) { pingPong(b, newTwins(b, 1<<20)) }
+
+func pingPong(b *testing.B, w *twins) {
 	b.ReportAllocs()
 	for b.Loop() {
 		w.a.Write(w.bytes[:64])

@@ -141,7 +141,7 @@ func (c *Conn) packetSize() int {
 }
 
 // nextSize is what the next packet of the backlog takes, at most.
-func (c *Conn) nextSize() int { return int(min(uint64(c.packetSize()), c.backlog()+dataOverhead)) }
+func (c *Conn) nextSize() int { return int(min(uint64(c.packetSize()), c.backlog()+c.dataOverhead())) }
 
 // allowance is the one answer to the question if data may leave now. bytes is how many may, in whole packets. If the next
 // packet is larger than that, by is what holds it back, and until is when to ask again: Never, unless it is a rate.
@@ -162,7 +162,7 @@ func (c *Conn) allowance(now time.Duration) (bytes int, by Limit, until time.Dur
 	default:
 		by = LimitPool
 	}
-	train := min(uint64(c.worthwhile()), c.backlog()+dataOverhead)
+	train := min(uint64(c.worthwhile()), c.backlog()+c.dataOverhead())
 	return bytes, by, now + max(c.path.bucket.Until(now, int(train)), 1)
 }
 

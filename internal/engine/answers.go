@@ -73,7 +73,7 @@ func (c *Conn) handleVersions(h wire.Header, payload []byte) {
 		return
 	}
 	for v := range wire.ParseVersions(payload) {
-		if v == wire.Version {
+		if v == c.version() {
 			c.stats.Unexpected++ // a forgery: it would have understood us
 			return
 		}
@@ -95,8 +95,10 @@ func (c *Conn) handleUnknown(path Path, h wire.Header) {
 		return
 	}
 	c.end.code = wire.CodeReset
-	c.finish(&Error{Kind: KindReset, Code: wire.CodeReset, Reason: "the peer does not know the connection: it was restarted or has given it up"})
+	c.finish(&Error{Kind: KindReset, Code: wire.CodeReset, Reason: unknownReason})
 }
+
+const unknownReason = "the peer does not know the connection: it was restarted or has given it up"
 
 // Opening reports whether this is a dial of which one packet, the first, was made and nothing was heard.
 func (c *Conn) Opening() bool {

@@ -37,11 +37,14 @@ func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 		r := c.sent.reserve(now)
 		start, offset := len(dst), c.send.Next()
 		dst = wire.Must(wire.AppendShort(dst, c.peerID, c.sent.next, wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked)))
-		length := size - wire.TrailerSize - (len(dst) - start) - wire.DataHeaderLen(offset, 0, true)
+		body := len(dst)
+		length := size - c.overhead() - (len(dst) - start) - wire.DataHeaderLen(offset, 0, true)
 		dst = wire.Must(wire.AppendDataHeader(dst, offset, length, false, true))
 		dst = dst[:len(dst)+length]
 		c.send.SendNew(dst[len(dst)-length:])
-		if i > 0 {
+		if c.secure != nil {
+			dst = c.secure.keys.Seal(dst, start, body, c.sent.next)
+		} else if i > 0 {
 			c.protection.End(dst[:start-wire.TrailerSize], start-size)
 		}
 		dst = dst[:start+size]
@@ -52,6 +55,9 @@ func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 		if c.windowRoom() < size {
 			break
 		}
+	}
+	if c.secure != nil {
+		return dst
 	}
 	return c.protection.End(dst[:len(dst)-wire.TrailerSize], len(dst)-size)
 }

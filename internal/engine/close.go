@@ -27,12 +27,14 @@ const (
 	KindClosed                           // this side closed or aborted it
 	KindUnreachable                      // the system cannot send to the peer's address
 	KindBrokenPipe                       // a write to a stream that this side or the peer has ended
+	KindTLS                              // the handshake of a protected connection failed
+	KindAge                              // it was as old as it may become
 )
 
 // String names the kind.
 func (k Kind) String() string {
 	return [...]string{"no error", "reset by peer", "refused", "handshake timeout", "idle timeout",
-		"user timeout", "linger timeout", "protocol error", "version", "closed", "unreachable", "broken pipe"}[k]
+		"user timeout", "linger timeout", "protocol error", "version", "closed", "unreachable", "broken pipe", "TLS", "too old"}[k]
 }
 
 // Error is why a connection, or one direction of it, ended.
@@ -40,7 +42,7 @@ type Error struct {
 	Kind   Kind
 	Code   wire.Code // on the wire, sent or received
 	Reason string    // more of it, possibly the peer's words, escaped
-	Cause  error     // of KindUnreachable: what the system said
+	Cause  error     // of KindUnreachable: what the system said; of KindTLS: what crypto/tls said
 }
 
 func (e *Error) Error() string {
@@ -62,13 +64,13 @@ func protocolError(reason string) error {
 
 // closeState is what is known of the end.
 type closeState struct {
-	closed      bool      // nor writes: Close was called
-	told        bool      // the application was told of a reset
-	delivered   bool      // everything written was acknowledged
-	unconfirmed bool      // nobody waits for the peer's word that it has our end: the last packet and the tombstone repeat it
-	code        wire.Code // of our CLOSE, or what a tombstone answers
-	reason      string
+	closed      bool          // nor writes: Close was called
+	told        bool          // the application was told of a reset
+	delivered   bool          // everything written was acknowledged
+	unconfirmed bool          // nobody waits for the peer's word that it has our end: the last packet and the tombstone repeat it
+	code        wire.Code     // of our CLOSE, or what a tombstone answers
 	lingerUntil time.Duration // when the background delivery gives up; Never
+	mark        uint64        // the peer had the bytes below when its progress was last noted
 }
 
 // Close ends both directions. What was written is still delivered, for as long
@@ -100,6 +102,7 @@ func (c *Conn) Close(now time.Duration) {
 		c.end.lingerUntil = now + c.params.LingerTimeout
 	}
 	c.lastProgress = now
+	c.end.mark = c.send.Base()
 	c.closeIfDone(now)
 }
 
@@ -114,6 +117,20 @@ func (c *Conn) Abort(now time.Duration) {
 	c.fail(now, &Error{Kind: KindClosed, Code: wire.CodeReset, Reason: "aborted"})
 }
 
+// Refuse is Abort where there is no place for the connection: the peer hears that we are busy.
+func (c *Conn) Refuse(now time.Duration) {
+	c.end.closed, c.readClosed = true, true
+	c.recv.Drop()
+	c.fail(now, &Error{Kind: KindClosed, Code: wire.CodeBusy, Reason: "no place for another connection"})
+}
+
+// GiveUp ends a closed connection that has not delivered everything, because others that were closed later have its place.
+func (c *Conn) GiveUp(now time.Duration) {
+	if c.state == stateEstablished {
+		c.fail(now, &Error{Kind: KindLingerTimeout, Code: wire.CodeReset, Reason: "too many closed connections"})
+	}
+}
+
 // Cut ends the connection without a word, because there is no socket any more to send one. What arrived before may still be
 // read.
 func (c *Conn) Cut() { c.finish(errClosed) }
@@ -125,9 +142,17 @@ func (c *Conn) fail(now time.Duration, err *Error) {
 		return
 	}
 	c.err = err
-	c.end.code, c.end.reason = err.Code, err.Reason
+	c.end.code = err.Code
 	c.state = stateClosing
 	c.send.Stop()
+}
+
+// closeReason is what our CLOSE says beside the code.
+func (c *Conn) closeReason() string {
+	if e, ok := c.err.(*Error); ok {
+		return e.Reason
+	}
+	return ""
 }
 
 // finish ends the connection without a word.
@@ -139,11 +164,12 @@ func (c *Conn) finish(err error) {
 	if c.err == nil {
 		c.err = err
 	}
+	c.sealLast()
 	c.hs = nil
 	c.send.Stop()
 	c.sent.release()
 	c.acks.ranges, c.responses = nil, nil
-	if c.readClosed {
+	if c.readClosed || !c.recv.Ready() { // nobody will read what came out of order
 		c.recv.Drop()
 	}
 }

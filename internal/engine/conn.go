@@ -30,12 +30,21 @@ const (
 // Path is the two addresses that a packet travels between.
 type Path struct{ Local, Remote netip.AddrPort }
 
+// Arrival is where, when and how a datagram came.
+type Arrival struct {
+	Path
+	// At is when it arrived at this machine, which is before it is handled if nobody was there to read it.
+	At  time.Duration
+	ECN ECN
+}
+
 // Train is where and how the segments that AppendSegments returns go: one path, all
 // of SegmentSize bytes but the last, which may be shorter.
 type Train struct {
 	Path
 	SegmentSize int
 	ECN         ECN
+	DSCP        uint8 // 0 to 63 (RFC 2474)
 }
 
 // Params is what a connection is made from. Durations of zero or less switch
@@ -61,16 +70,26 @@ type Params struct {
 	HandshakeTimeout time.Duration // bound on the handshake
 	LingerTimeout    time.Duration // after Close: bound on the time without progress
 	UserTimeout      time.Duration // bound on the time for which what was sent may stay unacknowledged
+	HealthCheck      time.Duration // time without a byte of the application's after which the peer is asked for an answer
+	MaxAge           time.Duration // bound on the time from the end of the handshake on
 
 	MaxAckDelay time.Duration // for which the ACK of a single packet waits for company; 0: 10 ms
 	MaxDatagram int           // largest UDP payload to try; at least 1200
 	Rate        int64         // own limit in bytes/s; ≤ 0: unlimited
 	Stamp       uint32        // what the receive clock shows at time 0, µs
 	NoECN       bool          // send no packet marked as ECN-capable
+	DSCP        uint8         // of packets with data, 0 to 63; 0: none
 	// TrainsVanish is until when packets leave one by one, because trains to the peer are known to get lost;
 	// then one is tried. 0: they are not.
 	TrainsVanish time.Duration
 	Seed         uint64 // of what the peer must not foresee
+
+	// Handshake, if not nil, makes the connection a protected one: it returns what agrees with the peer on secrets,
+	// and says ours of this side.
+	Handshake func(ours []byte) protect.Handshake
+	KeyLimits protect.Limits // of a protected connection's keys; the zero value: those of the suite
+	// ResetToken is, of a protected connection, what tells the peer that UNKNOWN for Local is our word.
+	ResetToken [wire.ResetTokenSize]byte
 }
 
 // state is where a connection is in its life.
@@ -104,13 +123,14 @@ type settings struct {
 type Conn struct {
 	params     settings
 	state      state
-	opened     bool  // the handshake was completed
-	confirmed  bool  // the peer acknowledged a short packet
-	keepsAlive bool  // SetKeepAlive: whichever side it is probes
-	appLimited bool  // nothing to send although the window would admit it
-	limit      Limit // what held the last flush back
-	err        error // why it ended, nil after an orderly end
-	path       path  // on which packets are sent
+	opened     bool     // the handshake was completed
+	confirmed  bool     // the peer acknowledged a short packet
+	keepsAlive bool     // SetKeepAlive: whichever side it is probes
+	appLimited bool     // nothing to send although the window would admit it
+	limit      Limit    // what held the last flush back
+	due        frameSet // control frames to be sent
+	err        error    // why it ended, nil after an orderly end
+	path       path     // on which packets are sent
 	stats      Stats
 
 	peerID       wire.ID         // destination of our packets
@@ -120,6 +140,7 @@ type Conn struct {
 	byteStream
 	space                       // of short packets
 	protection protect.Checksum // likewise; the zero value: the peer is not known yet
+	secure     *secured         // of a protected connection, in place of protection; nil: a plain one
 
 	rateLimit  int64         // own limit
 	cork       corkState     // what waits for more bytes
@@ -129,14 +150,14 @@ type Conn struct {
 	pacedUntil time.Duration // data waits for the pacer; Never: it does not
 
 	window    windowState
-	due       frameSet  // control frames to be sent
-	blockedAt uint64    // one more than the limit at which the peer was told that its window holds us back; 0: it was not
-	responses [][8]byte // to PATH_CHALLENGE, the newest first
+	blockedAt uint64         // one more than the limit at which the peer was told that its window holds us back; 0: it was not
+	responses *pathResponses // to PATH_CHALLENGE; nil: never challenged
 
 	ecnSeen [4]uint64 // codepoints of packets received
 
 	end       closeState
 	suspicion *suspicion // that the peer is dead; nil: never hinted at
+	rare      *rare      // what few connections need; nil: this one does not
 
 	lastReceived time.Duration // of a valid packet
 	lastAcked    time.Duration // when the peer last acknowledged anything new
@@ -171,6 +192,10 @@ func New(now time.Duration, p Params) *Conn {
 	}
 	c.loss.multiplier = 1
 	c.end.lingerUntil = Never
+	if p.HealthCheck > 0 || p.MaxAge > 0 {
+		r := c.rarely()
+		r.healthCheck, r.maxAge = max(p.HealthCheck, 0), max(p.MaxAge, 0)
+	}
 	c.initHandshake(now, &p)
 	c.setRate(now)
 	return c
@@ -225,22 +250,24 @@ func (c *Conn) Readable() bool {
 	return c.recv.Ready() || c.recv.Leased() || c.readError() != nil
 }
 
-// Write takes as much of p as the send buffer admits. (0, nil) means that it is
-// full.
+// Write takes as much of p as the send buffer admits, and the memory under it. (0, nil) means that it is
+// full, or there is no memory: AwaitMemory follows where the caller waits.
 func (c *Conn) Write(p []byte) (int, error) {
 	if err := c.writeError(); err != nil {
 		return 0, c.tell(err)
 	}
 	n := min(c.room(), len(p))
 	if n > 0 {
-		c.send.Write(p[:n])
+		if n = c.send.Write(p[:n]); n == 0 {
+			c.rarely().starved = true
+		}
 	}
 	return n, nil
 }
 
 // Writable reports whether Write would take a worthwhile part or fail.
 func (c *Conn) Writable() bool {
-	return c.room() >= c.sendLimit()/4 || c.writeError() != nil
+	return c.room() >= c.sendLimit()/4 && !c.starved() || c.writeError() != nil
 }
 
 const (

@@ -18,7 +18,7 @@ func (c *Conn) Corked() bool { return c.cork.corked && c.holdsBack() }
 func (c *Conn) SetNagle(on bool) { c.cork.nagle = on }
 
 // Small reports whether n bytes that follow all others leave a packet that is not full.
-func (c *Conn) Small(n int) bool { return n+dataOverhead < c.packetSize() }
+func (c *Conn) Small(n int) bool { return n+int(c.dataOverhead()) < c.packetSize() }
 
 // holdsBack reports whether all there is to send is a piece that waits for more bytes.
 func (c *Conn) holdsBack() bool {
@@ -28,5 +28,5 @@ func (c *Conn) holdsBack() bool {
 	case c.send.Losses() || c.send.Finished():
 		return false
 	}
-	return c.send.Unsent() < uint64(c.packetSize()-dataOverhead)
+	return c.send.Unsent()+c.dataOverhead() < uint64(c.packetSize())
 }

@@ -19,9 +19,10 @@ var (
 	errCryptoGaps  = errors.New("too many gaps in the handshake")
 )
 
-// cryptoSend is the bytes of the handshake on their way out. All are kept until their space is given up.
+// cryptoSend is the bytes of the handshake on their way out. They are kept until they are acknowledged, with all before them.
 type cryptoSend struct {
-	b     []byte
+	b     []byte         // at and above base
+	base  uint64         // the peer has everything below
 	next  uint64         // everything below was sent at least once
 	acked stream.SpanSet // the peer has these
 	lost  stream.SpanSet // to be sent again; below next
@@ -33,13 +34,13 @@ func (p *cryptoSend) write(b []byte) { p.b = append(p.b, b...) }
 // pending is the next bytes to be sent, lost ones first; none if there are none.
 func (p *cryptoSend) pending() (offset uint64, b []byte) {
 	if len(p.lost) > 0 {
-		return p.lost[0].Start, p.b[p.lost[0].Start:p.lost[0].End]
+		return p.lost[0].Start, p.b[p.lost[0].Start-p.base : p.lost[0].End-p.base]
 	}
-	return p.next, p.b[p.next:]
+	return p.next, p.b[p.next-p.base:]
 }
 
 // waiting reports whether something is to be sent.
-func (p *cryptoSend) waiting() bool { return len(p.lost) > 0 || p.next < uint64(len(p.b)) }
+func (p *cryptoSend) waiting() bool { return len(p.lost) > 0 || p.next < p.base+uint64(len(p.b)) }
 
 // markSent notes that [offset, offset+n) leaves.
 func (p *cryptoSend) markSent(offset uint64, n int) {
@@ -51,6 +52,12 @@ func (p *cryptoSend) markSent(offset uint64, n int) {
 func (p *cryptoSend) markAcked(offset uint64, n int) {
 	p.acked.Add(offset, offset+uint64(n))
 	p.lost.Remove(offset, offset+uint64(n))
+	if end := p.acked.NextMissing(0, p.next).Start; end > p.base {
+		p.b, p.base = p.b[end-p.base:], end
+		if len(p.b) == 0 {
+			p.b = nil
+		}
+	}
 }
 
 // markLost queues what the peer is not known to have of [offset, offset+n).
@@ -109,7 +116,9 @@ func (p *cryptoRecv) take() []byte {
 	}
 	n := p.have[0].End - p.read
 	b := p.b[:n:n]
-	p.b, p.read = p.b[n:], p.read+n
+	if p.b, p.read = p.b[n:], p.read+n; len(p.b) == 0 {
+		p.b = nil
+	}
 	p.have.Remove(0, p.read)
 	return b
 }

@@ -17,6 +17,7 @@
 //	hsrecovery.go how they are recovered
 //	handshaker.go what the two sides say in them
 //	crypto.go     the streams of bytes in which they say it
+//	secure.go     what a protected connection has besides; secure_input.go: from a datagram to frames, there
 //	answers.go    RETRY, REFUSE, VERSIONS and UNKNOWN
 //	input.go      from a datagram to frames
 //	frames.go     the kinds of frames, and which of them a packet carried
@@ -34,8 +35,11 @@
 //	path.go       what is known of one pair of addresses: all that another path would begin without
 //	mtu.go        the size of a full packet
 //	trains.go     whether trains of several packets pass
-//	ecn.go        whether marks pass
+//	marks.go      whether packets with a mark arrive
+//	ecn.go        the marks of ECN
+//	dscp.go       the service that is asked of routers
 //	stream.go     the stream, whose bytes are in internal/stream, and the ends of its directions
 //	close.go      the ends of a connection
+//	rare.go       what few connections need: an age limit, health checks, the wait for memory
 //	info.go       numbers for people
 package engine

@@ -19,3 +19,11 @@ func Inflate(c *Conn, n int) {
 		return h
 	}
 }
+
+// KeyPhases are how often the keys of a protected connection were updated, in each direction.
+func (c *Conn) KeyPhases() (send, recv uint64) {
+	if c.secure.keys == nil {
+		return 0, 0
+	}
+	return c.secure.keys.Phases()
+}

@@ -26,6 +26,9 @@ func (c *Conn) handleData(offset uint64, data []byte, fin bool, e *packetEffect)
 	}
 	e.urgent = e.urgent || fin
 	news := c.recv.Progress() != before
+	if news && c.rare != nil {
+		c.rare.use(c.noticed)
+	}
 	if news && c.end.closed && !c.reset.wanted {
 		c.resetStream() // nobody will read this
 	}

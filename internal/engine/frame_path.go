@@ -16,11 +16,21 @@ type pathChallengeFrame struct {
 }
 
 func (pathChallengeFrame) handle(c *Conn, _ time.Duration, f wire.Frame) (bool, error) {
-	if len(c.responses) < maxResponses {
-		c.responses = append(c.responses, f.Token)
+	if c.responses == nil {
+		c.responses = new(pathResponses)
+	}
+	if r := c.responses; r.waiting < maxResponses {
+		r.tokens[r.waiting] = f.Token
+		r.waiting++
 		c.due.add(wire.FramePathResponse)
 	}
 	return false, nil
+}
+
+// pathResponses is what PATH_RESPONSE has to repeat, the newest last.
+type pathResponses struct {
+	tokens  [maxResponses][8]byte
+	waiting int
 }
 
 // pathResponseFrame is PATH_RESPONSE, the answer to a challenge. Who asks repeats the challenge if it is lost.
@@ -36,11 +46,10 @@ func (pathResponseFrame) handle(c *Conn, _ time.Duration, _ wire.Frame) (bool, e
 
 // append answers the newest challenge first.
 func (pathResponseFrame) append(c *Conn, _ time.Duration, b []byte, room int) ([]byte, uint64, bool) {
-	n := len(c.responses)
 	if room < responseRoom {
 		return b, 0, true
 	}
-	b = wire.AppendPathResponse(b, c.responses[n-1])
-	c.responses = c.responses[:n-1]
-	return b, 0, n > 1
+	r := c.responses
+	r.waiting--
+	return wire.AppendPathResponse(b, r.tokens[r.waiting]), 0, r.waiting > 0
 }

@@ -35,7 +35,9 @@ var controlFrames = [...]controlFrame{
 	wire.FrameClose:         closeFrame{},
 	wire.FramePathChallenge: pathChallengeFrame{},
 	wire.FramePathResponse:  pathResponseFrame{},
+	wire.FrameResetToken:    tokenFrame{},
 	wire.FrameBlocked:       blockedFrame{},
+	wire.FrameCrypto:        cryptoFrame{},
 }
 
 // controlFrameOf is the kind of a frame that arrived, or nil.

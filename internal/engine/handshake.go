@@ -18,8 +18,9 @@ type handshakeState struct {
 
 	shaker  handshaker // nil: a server that has heard nothing yet
 	make    func(client bool, ours *wire.Parameters) handshaker
-	initial cryptoSpace // INITIAL and ACCEPT
-	done    bool        // the handshaker is
+	initial cryptoSpace  // INITIAL and ACCEPT
+	second  *cryptoSpace // HANDSHAKE; nil in plain connections
+	done    bool         // the handshaker is
 
 	firstDst wire.ID  // destination of the client's INITIAL
 	server   wire.ID  // the server's ID; 0: not known yet
@@ -32,10 +33,36 @@ type cryptoSpace struct {
 	level level
 	out   cryptoSend
 	in    cryptoRecv
-	seal  protect.Sealer
-	open  protect.Opener // nil: the peer is not known yet
+	seal  protect.Sealer // nil: the space has no keys, yet or any more
+	open  protect.Opener // nil: likewise, or the peer is not known yet
 
 	elicited int // ack-eliciting packets sent
+}
+
+func (s *cryptoSpace) init() {
+	s.acks.due, s.loss.due = Never, Never
+	s.in.most = wire.MaxMessage
+}
+
+// giveUp ends a space that is not needed any more. What was on the way in it is neither acknowledged nor lost.
+func (s *cryptoSpace) giveUp() { *s = cryptoSpace{level: s.level} }
+
+// spaces calls f for those that have keys, in the order of their levels, until it returns false.
+func (h *handshakeState) spaces(f func(s *cryptoSpace) bool) {
+	if h.initial.seal != nil && !f(&h.initial) {
+		return
+	}
+	if h.second != nil && h.second.seal != nil {
+		f(h.second)
+	}
+}
+
+// at is the space of a level of the handshake.
+func (h *handshakeState) at(l level) *cryptoSpace {
+	if l == protect.LevelInitial {
+		return &h.initial
+	}
+	return h.second
 }
 
 func (c *Conn) initHandshake(now time.Duration, p *Params) {
@@ -44,10 +71,13 @@ func (c *Conn) initHandshake(now time.Duration, p *Params) {
 	if p.HandshakeTimeout > 0 {
 		hs.deadline = now + p.HandshakeTimeout
 	}
-	s.acks.due, s.loss.due = Never, Never
-	s.in.most = wire.MaxMessage
+	s.init()
 	if p.Client {
 		hs.firstDst, hs.server = p.Peer, 0
+	}
+	if p.Handshake != nil {
+		c.initSecure(p)
+		return
 	}
 	s.seal = protect.NewChecksum(wire.Version, p.Local, p.Peer)
 	if !p.Client {
@@ -60,7 +90,7 @@ func (c *Conn) startHandshake() {
 	ours := wire.Parameters{
 		InitialWindow: c.recv.Limit(), MaxAckDelay: c.acks.delay,
 		MaxDatagramSize: uint64(c.path.mtu.max), IdleTimeout: max(0, c.params.IdleTimeout),
-		Version: wire.Version, FirstDst: c.hs.firstDst, Src: c.params.Local,
+		Version: c.version(), FirstDst: c.hs.firstDst, Src: c.params.Local,
 	}
 	if !c.params.Client {
 		ours.Dst = c.peerID
@@ -75,6 +105,16 @@ func (c *Conn) startHandshake() {
 // hear does what follows from what the handshaker has learnt or has to say.
 func (c *Conn) hear() error {
 	for {
+		if c.secure != nil {
+			e := c.secure.shaker.next()
+			if e.kind == eventNone {
+				return nil
+			}
+			if err := c.hearSecure(&e); err != nil {
+				return err
+			}
+			continue
+		}
 		switch e := c.hs.shaker.next(); e.kind {
 		case eventSend:
 			c.hs.initial.out.write(e.data)
@@ -101,7 +141,7 @@ func (c *Conn) checkPeer(p *wire.Parameters) error {
 		cookieSeen = cookieSeen || slices.ContainsFunc(c.hs.cookies, func(b []byte) bool { return string(b) == string(p.Cookie) })
 	}
 	switch {
-	case p.Version != wire.Version:
+	case p.Version != c.version():
 		return parameterError("the handshake was begun with another version")
 	case p.FirstDst != c.hs.firstDst, p.Src != peer, p.Dst != dst:
 		return parameterError("the handshake was begun with other connection IDs")
@@ -116,7 +156,9 @@ func (c *Conn) setPeer(p *wire.Parameters) {
 	c.peerAckDelay, c.peerID = p.MaxAckDelay, p.Src
 	c.send.Admit(p.InitialWindow)
 	c.offer.size = p.InitialWindow
-	c.protection = protect.NewChecksum(wire.Version, c.params.Local, p.Src)
+	if c.secure == nil {
+		c.protection = protect.NewChecksum(wire.Version, c.params.Local, p.Src)
+	}
 	if p.MaxDatagramSize < uint64(c.path.mtu.max) {
 		c.path.mtu.max = max(basePacket, int(p.MaxDatagramSize))
 		c.path.mtu.high = min(c.path.mtu.high, c.path.mtu.max)
@@ -131,20 +173,23 @@ func (c *Conn) establish(now time.Duration) {
 	c.lastReceived, c.lastAcked, c.lastProgress = now, now, now
 	c.offer.at = now
 	c.setRate(now)
+	if c.rare != nil {
+		c.rare.establish(now)
+	}
 }
 
 // confirmServer completes a server's handshake: the client has shown that it
 // knows our ID. The round trip is known if one packet alone was to be answered (Karn's rule, RFC 6298 section 3).
-func (c *Conn) confirmServer(now time.Duration) {
+func (c *Conn) confirmServer(now, at time.Duration) {
 	if s := &c.hs.initial; s.elicited == 1 && !s.sent.records.empty() && c.path.rtt.smoothed == 0 {
-		c.path.rtt.update(now-s.sent.records.at(s.sent.records.base).sentAt, 0)
+		c.path.rtt.update(at-s.sent.records.at(s.sent.records.base).sentAt, 0)
 	}
 	c.establish(now)
 }
 
 // handleInitial takes the client's packet. Once the handshake is done it is a
 // late duplicate.
-func (c *Conn) handleInitial(now time.Duration, h wire.Header, payload, seg []byte) {
+func (c *Conn) handleInitial(now, at time.Duration, h wire.Header, payload, seg []byte) {
 	if c.params.Client {
 		c.handleCrossing(now, h, seg)
 		return
@@ -158,19 +203,25 @@ func (c *Conn) handleInitial(now time.Duration, h wire.Header, payload, seg []by
 		return
 	}
 	c.path.received += len(seg)
-	if c.hs.shaker == nil {
-		if len(h.Cookie) > 0 {
-			c.hs.cookies = [][]byte{slices.Clone(h.Cookie)}
-		}
-		c.startHandshake()
+	c.beginServer(h)
+	c.handleHandshake(now, at, &c.hs.initial, h.Type, number, payload)
+}
+
+// beginServer begins a server's handshake with the first INITIAL.
+func (c *Conn) beginServer(h wire.Header) {
+	if c.hs.shaker != nil {
+		return
 	}
-	c.handleHandshake(now, h.Type, number, payload)
+	if len(h.Cookie) > 0 {
+		c.hs.cookies = [][]byte{slices.Clone(h.Cookie)}
+	}
+	c.startHandshake()
 }
 
 // handleAccept takes the server's packet. The last of them completes a client's handshake. The CONFIRM that follows at once
 // is any eliciting short packet: it is repeated until acknowledged, so that the server
 // learns of us even if the application stays silent.
-func (c *Conn) handleAccept(now time.Duration, path Path, h wire.Header, payload, seg []byte) {
+func (c *Conn) handleAccept(now time.Duration, a Arrival, h wire.Header, payload, seg []byte) {
 	switch {
 	case !c.params.Client || h.Dst != c.params.Local:
 		c.stats.Unexpected++
@@ -189,8 +240,8 @@ func (c *Conn) handleAccept(now time.Duration, path Path, h wire.Header, payload
 	if !ok {
 		return
 	}
-	c.hs.server, c.path.Local = h.Src, path.Local
-	c.handleHandshake(now, h.Type, number, payload)
+	c.hs.server, c.path.Local = h.Src, a.Local
+	c.handleHandshake(now, a.At, &c.hs.initial, h.Type, number, payload)
 }
 
 // openHandshake verifies a packet of the handshake and returns its number, if it is new.
@@ -208,11 +259,10 @@ func (c *Conn) openHandshake(h wire.Header, payload, seg []byte) (number uint64,
 	return number, true
 }
 
-// handleHandshake takes the frames of an INITIAL or ACCEPT. A frame that breaks the protocol ends the handshake.
-func (c *Conn) handleHandshake(now time.Duration, t wire.PacketType, number uint64, payload []byte) {
-	s := &c.hs.initial
+// handleHandshake takes the frames of an INITIAL, ACCEPT or HANDSHAKE. A frame that breaks the protocol ends the handshake.
+func (c *Conn) handleHandshake(now, at time.Duration, s *cryptoSpace, t wire.PacketType, number uint64, payload []byte) {
 	eliciting := false
-	for len(payload) > 0 && c.state == stateHandshake {
+	for len(payload) > 0 && c.state < stateClosing {
 		var f wire.Frame
 		n, err := f.ParseIn(t, payload)
 		if err != nil {
@@ -221,7 +271,7 @@ func (c *Conn) handleHandshake(now time.Duration, t wire.PacketType, number uint
 		}
 		payload = payload[n:]
 		eliciting = eliciting || f.Type.AckEliciting()
-		switch err = c.handleHandshakeFrame(now, s, &f); err {
+		switch err = c.handleHandshakeFrame(now, at, s, &f); err {
 		case nil:
 		case errCryptoGaps:
 			c.stats.GapDrops++
@@ -232,7 +282,11 @@ func (c *Conn) handleHandshake(now time.Duration, t wire.PacketType, number uint
 		}
 	}
 	c.lastReceived = now
-	s.acks.receive(now, number, eliciting, true)
+	s.acks.receive(now, at, number, eliciting, true)
+	if c.secure != nil {
+		c.progress(now)
+		return
+	}
 	if c.params.Client && c.state == stateHandshake && c.hs.done {
 		c.establish(now)
 		c.due.add(wire.FramePing) // CONFIRM
@@ -240,10 +294,10 @@ func (c *Conn) handleHandshake(now time.Duration, t wire.PacketType, number uint
 }
 
 // handleHandshakeFrame takes one frame of a packet of the handshake.
-func (c *Conn) handleHandshakeFrame(now time.Duration, s *cryptoSpace, f *wire.Frame) error {
+func (c *Conn) handleHandshakeFrame(now, at time.Duration, s *cryptoSpace, f *wire.Frame) error {
 	switch f.Type {
 	case wire.FrameAck, wire.FrameAckECN:
-		return c.handleHandshakeAck(now, s, &f.Ack)
+		return c.handleHandshakeAck(now, at, s, &f.Ack)
 	case wire.FrameCrypto:
 		return c.handleCrypto(s, f)
 	case wire.FrameClose:
@@ -277,13 +331,13 @@ func (c *Conn) handleCrypto(s *cryptoSpace, f *wire.Frame) error {
 }
 
 // handleLong processes a long packet.
-func (c *Conn) handleLong(now time.Duration, path Path, h wire.Header, payload, seg []byte) {
+func (c *Conn) handleLong(now time.Duration, a Arrival, h wire.Header, payload, seg []byte) {
 	switch h.Type {
 	case wire.Initial:
-		c.handleInitial(now, h, payload, seg)
+		c.handleInitial(now, a.At, h, payload, seg)
 		return
 	case wire.Accept:
-		c.handleAccept(now, path, h, payload, seg)
+		c.handleAccept(now, a, h, payload, seg)
 		return
 	}
 	if !wire.Verify(seg, wire.Seed(h.Version, h.Dst, h.Src)) {
@@ -298,7 +352,7 @@ func (c *Conn) handleLong(now time.Duration, path Path, h wire.Header, payload, 
 	case wire.Versions:
 		c.handleVersions(h, payload)
 	case wire.Unknown:
-		c.handleUnknown(path, h)
+		c.handleUnknown(a.Path, h)
 	default:
 		c.stats.Unexpected++
 	}

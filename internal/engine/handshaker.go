@@ -1,10 +1,13 @@
 package engine
 
-import "example.com/ebb/wire"
+import (
+	"example.com/ebb/internal/protect"
+	"example.com/ebb/wire"
+)
 
 // handshaker agrees with the peer on what a connection needs. It says bytes and hears the peer's, on the crypto
-// streams of the handshake's levels; how they travel is not its business. A plain connection has plainHandshake. The
-// shape is that of crypto/tls's QUICConn, which a protected one will have.
+// streams of the handshake's levels; how they travel is not its business. A plain connection has plainHandshake, a
+// protected one secureHandshake.
 type handshaker interface {
 	// start begins. A client has something to say from then on.
 	start()
@@ -18,18 +21,23 @@ type handshaker interface {
 type event struct {
 	kind  eventKind
 	level level           // of data
-	data  []byte          // to be sent; borrowed until the next call
+	data  []byte          // to be sent, or a secret; borrowed until the next call
 	peer  wire.Parameters // what the peer says of itself, borrowed likewise; its range is checked
+	suite protect.Suite   // of a secret
+	err   error           // an *Error
 }
 
 // eventKind is the kind of an event.
 type eventKind uint8
 
 const (
-	eventNone eventKind = iota
-	eventSend           // data is to be sent
-	eventPeer           // peer is known
-	eventDone           // the peer has said all that it has to say, and so have we
+	eventNone       eventKind = iota
+	eventSend                 // data is to be sent
+	eventPeer                 // peer is known
+	eventDone                 // the peer has said all that it has to say, and so have we
+	eventSealSecret           // data is the secret for what is sent at level; of a protected connection, as what follows
+	eventOpenSecret           // data is the secret for what comes at level
+	eventFailed               // err ends the handshake
 )
 
 // plainHandshake is the handshaker of a plain connection: each side says one message with its parameters, the client first.
@@ -77,7 +85,7 @@ func (h *plainHandshake) next() event {
 		return event{kind: eventPeer, peer: h.peer}
 	case h.speaks:
 		h.speaks = false
-		return event{kind: eventSend, level: levelInitial, data: h.ours}
+		return event{kind: eventSend, level: protect.LevelInitial, data: h.ours}
 	case h.over:
 		h.over = false
 		return event{kind: eventDone}

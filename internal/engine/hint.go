@@ -41,6 +41,9 @@ func (c *Conn) Unreachable(now time.Duration, h Hint) {
 	if c.state != stateDone {
 		c.notice(now)
 	}
+	if c.secure != nil {
+		h.Known = false // what is quoted of a sealed packet does not show its number
+	}
 	if h.Known && !c.hasSent(h) {
 		c.stats.Unexpected++
 		return

@@ -9,6 +9,7 @@ import (
 	"example.com/ebb/internal/engine"
 	"example.com/ebb/internal/lab/simnet"
 	"example.com/ebb/internal/stream"
+	"example.com/ebb/limits"
 	"example.com/ebb/wire"
 )
 
@@ -19,6 +20,7 @@ type forger struct {
 	clientID       wire.ID
 	serverID       wire.ID
 	number         uint64
+	offset         uint64   // of what it sends next in order: see grow
 	replies        []string // what the server sent since
 	numbers        []uint64 // of its short packets
 }
@@ -26,8 +28,17 @@ type forger struct {
 // newForger connects, cuts the client off and takes its place.
 func newForger(t testing.TB) *forger { return newForgerOf(t, fixedFactory(64<<10)) }
 
+// newForgerWith is newForger against a server with limits.
+func newForgerWith(t testing.TB, m *limits.Manager) *forger {
+	return makeForger(t, fixedFactory(64<<10), func(w *world) { w.server.SetLimits(m) })
+}
+
 // newForgerOf is newForger against a server with another controller.
 func newForgerOf(t testing.TB, factory congestion.Factory) *forger {
+	return makeForger(t, factory, func(*world) {})
+}
+
+func makeForger(t testing.TB, factory congestion.Factory, prepare func(w *world)) *forger {
 	f := &forger{number: 1000}
 	alone := false
 	w := newWorld(t, 1, path(0, rtt), simnet.LinkConfig{Delay: rtt / 2, Drop: func(_ int, b []byte) bool {
@@ -46,6 +57,7 @@ func newForgerOf(t testing.TB, factory congestion.Factory) *forger {
 	}})
 	f.w = w
 	w.server.Controller = factory
+	prepare(w)
 	f.client, f.server = w.connect()
 	w.Run(time.Second)
 	f.replies, alone = nil, true

@@ -3,21 +3,33 @@ package engine
 import (
 	"time"
 
+	"example.com/ebb/internal/protect"
 	"example.com/ebb/wire"
 )
 
 // minHandshakePacket is the room below which a server waits until it may send more to an address that is not proved.
 const minHandshakePacket = 64
 
-// appendHandshake appends the next INITIAL or ACCEPT, if one is to be sent.
+// appendHandshake appends the next packet of the handshake, if one is to be sent.
 func (c *Conn) appendHandshake(now time.Duration, dst []byte) []byte {
-	s := &c.hs.initial
 	if c.params.Client && c.hs.shaker == nil {
 		c.startHandshake()
 		if err := c.hear(); err != nil {
-			panic("BUG: a client's handshake fails before it begins: " + err.Error())
+			c.breach(now, err) // of TLS. Nobody is to be told
+			c.finish(err)
+			return dst
 		}
 	}
+	before := len(dst)
+	c.hs.spaces(func(s *cryptoSpace) bool {
+		dst = c.appendSpace(now, s, dst)
+		return len(dst) == before
+	})
+	return dst
+}
+
+// appendSpace appends the next packet of a space, if one is to be sent.
+func (c *Conn) appendSpace(now time.Duration, s *cryptoSpace, dst []byte) []byte {
 	if !s.out.waiting() && s.acks.owed == 0 && s.loss.probes == 0 {
 		return dst
 	}
@@ -37,14 +49,18 @@ func (c *Conn) appendHandshake(now time.Duration, dst []byte) []byte {
 	return c.endHandshake(now, s, &p)
 }
 
-// appendHandshakeClose appends the last packet of a handshake that has failed, if the peer's address may be sent one.
+// appendHandshakeClose appends the last packet of a handshake that has failed, if the peer's address may be sent one. It is of
+// the newest level for which the peer has keys for sure.
 func (c *Conn) appendHandshakeClose(now time.Duration, dst []byte) []byte {
 	s := &c.hs.initial
+	if s.seal == nil || c.params.Client && c.hs.second != nil && c.hs.second.seal != nil {
+		s = c.hs.second
+	}
 	p, ok := c.beginHandshake(now, s, dst)
 	if !ok {
 		return dst
 	}
-	reason := c.end.reason
+	reason := c.closeReason()
 	p.b = wire.AppendClose(p.b, c.end.code, reason[:min(len(reason), max(0, p.room()-16))])
 	return c.endHandshake(now, s, &p)
 }
@@ -56,10 +72,16 @@ func (c *Conn) beginHandshake(now time.Duration, s *cryptoSpace, dst []byte) (pa
 		return packet{}, false
 	}
 	h := wire.Header{
-		Type: wire.Accept, Version: wire.Version, Dst: c.peerID, Src: c.params.Local,
+		Type: wire.Accept, Version: c.version(), Dst: c.peerID, Src: c.params.Local,
 		Number: s.sent.next, NumberLen: handshakeNumberLen(&s.sent),
 	}
-	if c.params.Client {
+	switch {
+	case s.level == protect.LevelHandshake:
+		h.Type = wire.Handshake
+		if c.params.Client {
+			h.Dst = c.hs.server
+		}
+	case c.params.Client:
 		h.Type, h.Dst = wire.Initial, c.hs.firstDst
 		if n := len(c.hs.cookies); n > 0 {
 			h.Cookie = c.hs.cookies[n-1]
@@ -108,8 +130,11 @@ func appendCrypto(s *cryptoSpace, p *packet) {
 // endHandshake closes the packet and notes it. INITIAL is padded: it shows that the path carries packets of this size, and
 // lets the server answer with more.
 func (c *Conn) endHandshake(now time.Duration, s *cryptoSpace, p *packet) []byte {
-	if c.params.Client {
+	switch {
+	case c.params.Client && s.level == protect.LevelInitial:
 		p.b = wire.AppendPadding(p.b, wire.MinInitialSize-s.seal.Overhead()-(len(p.b)-p.start))
+	case c.secure != nil:
+		p.b = wire.AppendPadding(p.b, minSealed-1-(len(p.b)-p.body))
 	}
 	p.b = s.seal.Seal(p.b, p.start, p.body, s.sent.next)
 	size := len(p.b) - p.start
@@ -126,5 +151,8 @@ func (c *Conn) endHandshake(now time.Duration, s *cryptoSpace, p *packet) []byte
 	c.path.bucket.Spend(now, size)
 	c.stats.PacketsSent++
 	c.stats.BytesSent += uint64(size)
+	if c.params.Client && s.level == protect.LevelHandshake {
+		c.hs.initial.giveUp() // RFC 9001 section 4.9.1
+	}
 	return p.b
 }

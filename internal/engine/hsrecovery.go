@@ -12,8 +12,8 @@ import (
 // maxRepeated is how many packets of a handshake may wait for an ACK when something besides a timeout has one more sent.
 const maxRepeated = 8
 
-// handleHandshakeAck processes an ACK of a space of the handshake.
-func (c *Conn) handleHandshakeAck(now time.Duration, s *cryptoSpace, f *wire.Ack) error {
+// handleHandshakeAck processes an ACK of a space of the handshake, which arrived at a time.
+func (c *Conn) handleHandshakeAck(now, at time.Duration, s *cryptoSpace, f *wire.Ack) error {
 	if f.Largest >= s.sent.next {
 		c.stats.BadAcks++
 		return protocolError("ACK of a packet that was never sent")
@@ -26,7 +26,7 @@ func (c *Conn) handleHandshakeAck(now time.Duration, s *cryptoSpace, f *wire.Ack
 		}
 		// No ACK of a handshake is held back: one that is late repeats another, which was lost.
 		if p.number == f.Largest && !p.has(isLost) && f.Delay <= c.peerAckDelay {
-			c.path.rtt.update(now-p.sentAt, 0)
+			c.path.rtt.update(at-p.sentAt, 0)
 		}
 		news = true
 		s.sent.removeFromFlight(p)
@@ -123,23 +123,29 @@ func (s *cryptoSpace) requeue(p *sentPacket) {
 
 // handshakeTimeout is when advanceHandshake wants to be called.
 func (c *Conn) handshakeTimeout() time.Duration {
-	if due := c.hs.initial.loss.due; due != Never {
-		return min(due, c.hs.deadline)
-	}
-	return min(c.handshakePTO(), c.hs.deadline)
+	t := c.hs.deadline
+	c.hs.spaces(func(s *cryptoSpace) bool {
+		if s.loss.due != Never {
+			t = min(t, s.loss.due)
+		} else {
+			t = min(t, c.handshakePTO(s))
+		}
+		return true
+	})
+	return t
 }
 
-// handshakePTO is when the next probe is due (RFC 9002 section 6.2). A client sends one even if all that it said was
-// acknowledged: the server may have to wait for it, as it must not send more to an address that is not proved.
-// Such a server has no timer.
-func (c *Conn) handshakePTO() time.Duration {
-	s := &c.hs.initial
+// handshakePTO is when the next probe of a space is due (RFC 9002 section 6.2). A client sends one even if all that it said was
+// acknowledged: the server may have to wait for it, as it must not send more to an address that is not proved. It is of the
+// newest space that there is. Such a server has no timer.
+func (c *Conn) handshakePTO(s *cryptoSpace) time.Duration {
 	since := s.sent.elicitedAt
+	newest := c.hs.second == nil || c.hs.second.seal == nil || s == c.hs.second
 	switch {
-	case s.elicited == 0, !c.path.admits(minHandshakePacket):
+	case !c.path.admits(minHandshakePacket):
 		return Never
 	case s.sent.outstanding > 0:
-	case !c.params.Client:
+	case !c.params.Client || !newest || s.elicited == 0 && s == &c.hs.initial:
 		return Never
 	default:
 		since = max(since, c.lastReceived)
@@ -149,14 +155,18 @@ func (c *Conn) handshakePTO() time.Duration {
 
 // advanceHandshake gives up, or does what a timer of the handshake asks for.
 func (c *Conn) advanceHandshake(now time.Duration) {
-	s := &c.hs.initial
-	switch {
-	case now >= c.hs.deadline:
+	if now >= c.hs.deadline {
 		c.finish(&Error{Kind: KindHandshakeTimeout, Code: wire.CodeTimeout, Reason: "no answer within " + c.hs.timeout.String()})
-	case now >= s.loss.due:
-		c.detectHandshakeLosses(now, s)
-	case s.loss.due == Never && now >= c.handshakePTO():
-		s.loss.ptoCount++
-		s.probe()
+		return
 	}
+	c.hs.spaces(func(s *cryptoSpace) bool {
+		switch {
+		case now >= s.loss.due:
+			c.detectHandshakeLosses(now, s)
+		case s.loss.due == Never && now >= c.handshakePTO(s):
+			s.loss.ptoCount++
+			s.probe()
+		}
+		return true
+	})
 }

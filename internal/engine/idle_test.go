@@ -144,7 +144,7 @@ func TestLostWindowIsRepeated(t *testing.T) {
 	}
 }
 
-// TestProbesOfASilentPeerSlowDown: on a path of 1 ms too, the intervals between probes double until they are 4 s.
+// TestProbesOfASilentPeerSlowDown: on a path of 1 ms too, the intervals between probes double until they are 1.5 s.
 func TestProbesOfASilentPeerSlowDown(t *testing.T) {
 	w := newWorld(t, 1, path(0, time.Millisecond), path(0, time.Millisecond))
 	c, _ := w.connect()
@@ -162,12 +162,12 @@ func TestProbesOfASilentPeerSlowDown(t *testing.T) {
 		last, probes = w.Now(), c.Conn.Info().Stats.Probes
 	}
 	for i := 3; i < len(intervals); i++ { // the tail probe first, then timeouts
-		want := min(2*intervals[i-1], 4*time.Second)
+		want := min(2*intervals[i-1], 1500*time.Millisecond)
 		if got := intervals[i]; got < want*9/10 || got > want*11/10 {
 			t.Errorf("interval %d is %v after %v, want %v", i, got, intervals[i-1], want)
 		}
 	}
-	if got := intervals[len(intervals)-1]; got != 4*time.Second {
+	if got := intervals[len(intervals)-1]; got != 1500*time.Millisecond {
 		t.Errorf("the last interval is %v: %v", got, intervals)
 	}
 }

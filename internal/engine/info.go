@@ -50,6 +50,7 @@ type Info struct {
 	Limit           Limit // what held the last flush back, or LimitSilence
 	PacketSize      int   // UDP payload of a full packet
 	ECN             bool  // packets are marked as ECN-capable, and the marks are known to arrive
+	DSCP            uint8 // of packets with data; 0: none, or the path is known to drop it
 	SendBuffered    int   // written, not acknowledged
 	SendBuffer      int   // size of the send buffer now
 	ReceiveBuffered int   // received, not read
@@ -68,7 +69,7 @@ func (c *Conn) Info() Info {
 		Window: c.path.cc.Window(), InFlight: c.sent.inFlight, Rate: c.path.rate, RateLimit: c.rateLimit, Limit: c.limitNow(),
 		ReceiverRate: c.receiverRate(), CongestionRate: c.perRoundTrip(uint64(c.path.cc.Window())),
 		ControlRate: c.path.cc.PacingRate(c.path.rtt.smoothed), BudgetRate: c.budget.rate,
-		PacketSize: c.path.mtu.size, ECN: c.path.ecn.phase == ecnCapable, SendBuffered: c.send.Buffered(), SendBuffer: c.sendLimit(),
+		PacketSize: c.path.mtu.size, ECN: c.path.ecn.phase == marksPass, DSCP: c.dscp(), SendBuffered: c.send.Buffered(), SendBuffer: c.sendLimit(),
 		ReceiveBuffered: c.recv.Held(), ReceiveWindow: int(c.recv.Window()), PeerWindow: int(c.send.Credit()),
 		LastReceived: c.lastReceived, LastAcked: c.lastAcked,
 	}

@@ -10,27 +10,36 @@ import (
 // HandleSegment takes one datagram that arrived for the connection. seg is
 // borrowed. Whatever is wrong with it is counted; only a frame that breaks the
 // protocol inside a packet that is the peer's ends the connection.
-func (c *Conn) HandleSegment(now time.Duration, path Path, ecn ECN, seg []byte) {
+//
+// Two times are told. What is measured of the path (round trips, receive times, delivery rates, the delay of an ACK) counts
+// from the arrival, so that a reader that comes late is no queue. What the connection does next, and its life, count
+// from now.
+func (c *Conn) HandleSegment(now time.Duration, a Arrival, seg []byte) {
+	a.At = min(a.At, now)
 	c.stats.PacketsReceived++
 	c.stats.BytesReceived += uint64(len(seg))
 	if c.state == stateDone {
 		return
 	}
 	c.notice(now)
+	if c.secure != nil {
+		c.handleSealed(now, a, seg)
+		return
+	}
 	if wire.IsLong(seg) {
 		h, payload, err := wire.ParseHeader(seg)
 		if err != nil {
 			c.stats.Malformed++
 			return
 		}
-		c.handleLong(now, path, h, payload, seg)
+		c.handleLong(now, a, h, payload, seg)
 		return
 	}
-	c.handleShort(now, path, ecn, seg)
+	c.handleShort(now, a, seg)
 }
 
 // handleShort takes a short packet.
-func (c *Conn) handleShort(now time.Duration, path Path, ecn ECN, seg []byte) {
+func (c *Conn) handleShort(now time.Duration, a Arrival, seg []byte) {
 	if c.protection == (protect.Checksum{}) {
 		c.stats.Unexpected++ // the peer cannot know us yet
 		return
@@ -39,7 +48,7 @@ func (c *Conn) handleShort(now time.Duration, path Path, ecn ECN, seg []byte) {
 		c.stats.BadTrailers++
 		return
 	}
-	if path.Remote != c.path.Remote {
+	if a.Remote != c.path.Remote {
 		c.stats.OtherPath++
 		return
 	}
@@ -58,14 +67,19 @@ func (c *Conn) handleShort(now time.Duration, path Path, ecn ECN, seg []byte) {
 			c.stats.Unexpected++
 			return
 		}
-		c.confirmServer(now)
+		c.confirmServer(now, a.At)
 	}
-	c.path.Local = path.Local
+	c.takeShort(now, a, number, payload)
+}
+
+// takeShort takes a short packet that is the peer's and is new.
+func (c *Conn) takeShort(now time.Duration, a Arrival, number uint64, payload []byte) {
+	c.path.Local = a.Local
 	c.lastReceived = now
 	c.unanswered = Never
 	c.believe()
-	if c.handleFrames(now, number, payload) {
-		c.ecnSeen[ecn&3]++
+	if c.handleFrames(now, a.At, number, payload) {
+		c.ecnSeen[a.ECN&3]++
 	}
 }
 
@@ -79,14 +93,14 @@ type packetEffect struct {
 
 // handleFrames processes a packet's frames and notes its number. It reports whether the
 // packet will be acknowledged.
-func (c *Conn) handleFrames(now time.Duration, number uint64, payload []byte) bool {
+func (c *Conn) handleFrames(now, at time.Duration, number uint64, payload []byte) bool {
 	e := packetEffect{number: number}
 	if len(payload) == 0 {
 		c.breach(now, protocolError("a packet without frames"))
 		return false
 	}
 	for len(payload) > 0 && c.state == stateEstablished {
-		n, err := c.handleFirst(now, payload, &e)
+		n, err := c.handleFirst(now, at, payload, &e)
 		if err != nil {
 			c.breach(now, err)
 			return false
@@ -97,14 +111,14 @@ func (c *Conn) handleFrames(now time.Duration, number uint64, payload []byte) bo
 		c.stats.GapDrops++
 		return false
 	}
-	c.acks.receive(now, number, e.eliciting, e.urgent)
+	c.acks.receive(now, at, number, e.eliciting, e.urgent)
 	c.closeIfDone(now)
 	return true
 }
 
 // handleFirst processes the first frame of b and returns its size. DATA, which most are, goes
 // past the frame that holds any.
-func (c *Conn) handleFirst(now time.Duration, b []byte, e *packetEffect) (int, error) {
+func (c *Conn) handleFirst(now, at time.Duration, b []byte, e *packetEffect) (int, error) {
 	if wire.IsData(b) {
 		offset, data, fin, n, err := wire.ParseData(b)
 		if err != nil {
@@ -115,13 +129,16 @@ func (c *Conn) handleFirst(now time.Duration, b []byte, e *packetEffect) (int, e
 	}
 	var f wire.Frame
 	n, err := f.Parse(b)
+	if err == nil && f.Type == wire.FrameCrypto && c.secure != nil {
+		return n, c.handleLaterCrypto(&f, e)
+	}
 	if err == nil && !f.Type.AllowedIn(wire.Short) {
 		err = wire.ErrMalformed
 	}
 	if err != nil {
 		return 0, protocolError(err.Error())
 	}
-	return n, c.handleFrame(now, &f, e)
+	return n, c.handleFrame(now, at, &f, e)
 }
 
 // breach ends the connection because the peer broke the protocol.
@@ -134,10 +151,14 @@ func (c *Conn) breach(now time.Duration, err error) {
 	c.fail(now, e)
 }
 
-func (c *Conn) handleFrame(now time.Duration, f *wire.Frame, e *packetEffect) error {
+func (c *Conn) handleFrame(now, at time.Duration, f *wire.Frame, e *packetEffect) error {
 	e.eliciting = e.eliciting || f.Type.AckEliciting()
 	if f.Type == wire.FrameAck || f.Type == wire.FrameAckECN {
-		return c.handleAck(now, &f.Ack, e.number)
+		err := c.handleAck(now, at, &f.Ack, e.number)
+		if err == nil && c.secure != nil {
+			err = c.secureAck(f.Ack.Largest)
+		}
+		return err
 	}
 	control := controlFrameOf(f.Type)
 	if control == nil {

@@ -110,5 +110,5 @@ func (c *Conn) mtuSuspect() {
 	m.high, m.again = m.max, Never
 	m.low, m.size, m.probing, m.tries, m.signs = basePacket, basePacket, 0, 0, 0
 	c.path.cc.OnMaxDatagramSize(basePacket)
-	c.path.ecn.retest(c.sent.next) // what was lost for its size says nothing about its marks
+	c.retestMarks() // what was lost for its size says nothing about its marks
 }

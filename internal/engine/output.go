@@ -8,7 +8,9 @@ import (
 )
 
 // dataOverhead is what a short packet of data spends on everything else, at most.
-const dataOverhead = wire.ShortOverhead + 1 + 8
+func (c *Conn) dataOverhead() uint64 {
+	return uint64(wire.ShortOverhead - wire.TrailerSize + c.overhead() + 1 + 8)
+}
 
 // AppendSegments appends to dst what is to be sent now: at most room bytes of
 // packets of one size, the last of which may be shorter. Its caller sends them and
@@ -22,8 +24,9 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, room int) ([]byte, 
 	c.notice(now)
 	if c.state == stateEstablished {
 		c.refreshRate(now)
+		c.spendKeys(now)
 	}
-	c.path.ecn.begin(now, c.sent.next, c.unmarked(now))
+	c.beginTrain(now)
 	first, full := c.sent.next, c.packetSize()
 	limit := min(room, c.trainLimit(), c.trainPackets(now)*full)
 	for {
@@ -53,10 +56,13 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, room int) ([]byte, 
 	}
 	c.noteWait(now)
 	train.ECN = c.path.ecn.codepoint()
+	if c.path.service.marking {
+		train.DSCP = c.path.dscp
+	}
 	return dst, train
 }
 
-// unmarked reports whether the next train must not carry ECT(0). What opens a connection, keeps it alive or follows a
+// unmarked reports whether the next train must carry neither ECT(0) nor a DSCP. What opens a connection, keeps it alive or follows a
 // timeout decides if it lives, and what tests a size must be lost for that only: not for its mark.
 func (c *Conn) unmarked(now time.Duration) bool {
 	return c.state != stateEstablished || c.loss.ptoCount > 0 || c.due.has(wire.FramePing) || c.suspects() || c.sizeProbe(now) > 0
@@ -77,6 +83,11 @@ func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
 		return dst
 	case stateDone:
 		return dst
+	}
+	if c.hs != nil { // of a protected connection that is not confirmed
+		if b := c.appendHandshake(now, dst); len(b) > len(dst) {
+			return b
+		}
 	}
 	if c.suspects() {
 		return c.appendSuspicionProbe(now, dst)
@@ -142,7 +153,7 @@ func (p *packet) pad(n int) {
 
 func (c *Conn) beginPacket(now time.Duration, dst []byte, size int) packet {
 	c.sent.skipNumber(now, c.hastens())
-	p := packet{start: len(dst), limit: len(dst) + size - wire.TrailerSize, record: c.sent.reserve(now)}
+	p := packet{start: len(dst), limit: len(dst) + size - c.overhead(), record: c.sent.reserve(now)}
 	p.b = wire.Must(wire.AppendShort(dst, c.peerID, c.sent.next, wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked)))
 	p.body = len(p.b)
 	return p
@@ -158,10 +169,10 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 		return p.b[:p.start]
 	}
 	r := p.record
-	if short := wire.MinShortSize - wire.TrailerSize - (len(p.b) - p.start); short > 0 && r.has(eliciting) {
+	if short := c.minShort() - c.overhead() - (len(p.b) - p.start); short > 0 && r.has(eliciting) {
 		p.pad(short)
 	}
-	p.b = c.protection.End(p.b, p.start)
+	p.b = c.sealShort(p.b, p.start, p.body, c.sent.next)
 	if p.acks {
 		c.acks.sent()
 		c.stats.AcksSent++
@@ -177,7 +188,7 @@ func (c *Conn) noteSent(now time.Duration, r *sentPacket, size int) {
 	c.budget.credit -= size
 	c.stats.PacketsSent++
 	c.stats.BytesSent += uint64(size)
-	c.path.ecn.mark(r)
+	c.markPacket(r)
 	number := c.sent.next
 	if !r.has(eliciting) {
 		c.sent.push(r)
@@ -242,6 +253,6 @@ func (c *Conn) appendClose(now time.Duration, dst []byte) []byte {
 			p.b = wire.AppendStop(p.b, wire.CodeNone)
 		}
 	}
-	p.b = wire.AppendClose(p.b, c.end.code, c.end.reason)
+	p.b = wire.AppendClose(p.b, c.end.code, c.closeReason())
 	return c.endPacket(now, &p)
 }

@@ -52,13 +52,13 @@ func TestSamplesThatOvertook(t *testing.T) {
 			c.acks.ranges, c.acks.largest, c.acks.any = nil, 0, false
 			for _, r := range s.received {
 				for n := r.First; n <= r.Last; n++ {
-					c.acks.receive(0, n, false, false)
+					c.acks.receive(0, 0, n, false, false)
 				}
 			}
 			now := 10 * time.Millisecond
 			for _, acked := range []ranges{{{First: 0, Last: 9}}, s.acked} {
 				f := parseAck(t, acked)
-				if err := c.handleAck(now, &f, s.number); err != nil {
+				if err := c.handleAck(now, now, &f, s.number); err != nil {
 					t.Fatal(err)
 				}
 				now += time.Microsecond // too short a time for a loss

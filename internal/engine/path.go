@@ -16,6 +16,7 @@ const maxAmplification = 3
 type path struct {
 	Path
 	validated      bool  // the peer has shown that it receives at its address
+	dscp           uint8 // that packets of data are to carry; 0: none
 	rateBy         Limit // whose rate is in force
 	received, sent int   // bytes, until it has
 
@@ -23,7 +24,9 @@ type path struct {
 	oneWay oneWayState
 	mtu    mtuState
 	ecn    ecnState
-	trains trainState
+	// service watches for what the path does to packets with dscp.
+	service markState
+	trains  trainState
 
 	cc       congestion.Controller
 	since    uint64 // the controller began anew: losses of packets below are not its affair
@@ -40,8 +43,12 @@ type path struct {
 // newPath is the path that a connection begins with. A client has chosen its peer's address, and may send there.
 func newPath(p *Params) path {
 	n := path{Path: p.Path, validated: p.Client || p.Validated, mtu: newMTU(p.MaxDatagram), cc: p.Controller}
+	n.dscp = p.DSCP
 	if p.NoECN {
-		n.ecn.phase = ecnFailed
+		n.ecn.phase = marksFailed
+	}
+	if p.DSCP == 0 {
+		n.service.phase = marksFailed
 	}
 	if p.TrainsVanish > 0 {
 		n.trains.known(p.TrainsVanish)

@@ -54,7 +54,7 @@ func TestPersistentCongestionExample(t *testing.T) {
 			ack := func(now time.Duration, ranges ...wire.Range) {
 				c.path.rtt = rttState{latest: 200 * ms, smoothed: 200 * ms, min: 200 * ms, variance: 600 * ms}
 				f := parseAck(t, ranges)
-				if err := c.handleAck(now, &f, 0); err != nil {
+				if err := c.handleAck(now, now, &f, 0); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -70,7 +70,7 @@ func TestPersistentCongestionExample(t *testing.T) {
 				t.Errorf("reported %d times, want %d (%d packets lost)", cc.timeouts, test.timeouts, cc.lost)
 			}
 			ack(12300*ms, wire.Range{First: 8, Last: 8})
-			c.detectLosses(20*time.Second, c.sent.inFlight, 0)
+			c.detectLosses(20*time.Second, 20*time.Second, c.sent.inFlight, 0)
 			if cc.timeouts != test.timeouts {
 				t.Errorf("reported again: %d times", cc.timeouts)
 			}

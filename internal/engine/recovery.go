@@ -25,8 +25,8 @@ const (
 // lossState is what loss detection remembers.
 type lossState struct {
 	due      time.Duration // when the next packet will have waited long enough; Never
-	ptoCount int           // probes since the last ACK of something new
-	probes   int           // packets to send whatever the window says
+	ptoCount int32         // probes since the last ACK of something new
+	probes   int32         // packets to send whatever the window says
 
 	reordered  bool   // a packet was overtaken once: counting packets proves nothing
 	large      bool   // the losses being gathered include a large packet
@@ -58,17 +58,17 @@ type ackResult struct {
 	invented bool        // it names a number that was never sent
 }
 
-// handleAck processes an ACK of the data space that came in the packet of a number.
-func (c *Conn) handleAck(now time.Duration, f *wire.Ack, number uint64) error {
+// handleAck processes an ACK of the data space that arrived at a time, in the packet of a number.
+func (c *Conn) handleAck(now, at time.Duration, f *wire.Ack, number uint64) error {
 	if f.Largest >= c.sent.next {
 		c.stats.BadAcks++
 		return protocolError("ACK of a packet that was never sent")
 	}
 	prior, oldest, lost := c.sent.inFlight, c.send.Base(), c.stats.PacketsLost
-	silent := c.loss.ptoCount > 0 || c.ptoTime() <= now
+	silent := c.loss.ptoCount > 0 || c.ptoTime() <= at
 	var r ackResult
 	for s := range f.Ranges() {
-		c.ackRange(now, s, &r)
+		c.ackRange(at, s, &r)
 	}
 	c.flushData(&r)
 	if r.invented {
@@ -89,17 +89,17 @@ func (c *Conn) handleAck(now time.Duration, f *wire.Ack, number uint64) error {
 		Bytes: r.bytes, LargestAcked: c.sent.largestAcked, LargestSent: c.sent.next - 1,
 		PriorInFlight: prior, AppLimited: c.appLimited, Throttled: c.limit.throttled(),
 	}
-	if r.newest != nil && r.newest.number == f.Largest && c.measures(now, r.newest, silent) {
+	if r.newest != nil && r.newest.number == f.Largest && c.measures(at, r.newest, silent) {
 		e.Overtook = c.overtook() || c.acks.overtakes(number)
-		c.sampleDelay(now, f, &r, &e)
+		c.sampleDelay(at, f, &r, &e)
 	}
 	if newest {
 		e.CE = c.path.ecn.validate(now, f)
 		c.stats.PacketsMarked += uint64(e.CE)
 	}
-	e.Delivery = c.sampleRate(now, r.newest)
+	e.Delivery = c.sampleRate(at, r.newest)
 	c.reportSpurious(now, r.spurious)
-	c.detectLosses(now, prior, 0)
+	c.detectLosses(now, at, prior, 0)
 	e.SmoothedRTT, e.MinRTT, e.InFlight = c.path.rtt.smoothed, c.path.rtt.min, c.sent.inFlight
 	c.reportAck(now, e)
 	if c.path.prr.active {
@@ -125,8 +125,8 @@ func (c *Conn) reportAck(now time.Duration, e congestion.AckEvent) {
 	}
 }
 
-// ackRange marks one range of an ACK.
-func (c *Conn) ackRange(now time.Duration, s wire.Range, r *ackResult) {
+// ackRange marks one range of an ACK that arrived at a time.
+func (c *Conn) ackRange(at time.Duration, s wire.Range, r *ackResult) {
 	from, end := max(s.First, c.sent.base()), s.Last+1
 	for from < end {
 		gap := c.sent.acked.NextMissing(from, end)
@@ -135,7 +135,7 @@ func (c *Conn) ackRange(now time.Duration, s wire.Range, r *ackResult) {
 			if p.number >= gap.End {
 				break
 			}
-			c.ackPacket(now, p, r)
+			c.ackPacket(at, p, r)
 		}
 		r.news = r.news || gap.Len() > 0
 		c.sent.acked.Add(gap.Start, gap.End)
@@ -144,7 +144,7 @@ func (c *Conn) ackRange(now time.Duration, s wire.Range, r *ackResult) {
 	}
 }
 
-func (c *Conn) ackPacket(now time.Duration, p *sentPacket, r *ackResult) {
+func (c *Conn) ackPacket(at time.Duration, p *sentPacket, r *ackResult) {
 	n := p.number
 	if p.has(neverSent) {
 		r.invented = true
@@ -169,10 +169,10 @@ func (c *Conn) ackPacket(now time.Duration, p *sentPacket, r *ackResult) {
 	c.sent.removeFromFlight(p)
 	p.flags |= isAcked
 	c.path.trains.deliver(n, p)
-	c.path.ecn.deliver(n, p)
+	c.deliverMarks(n, p)
 	if p.has(eliciting) {
 		c.path.delivery.delivered += int64(p.size)
-		c.path.delivery.deliveredAt = now
+		c.path.delivery.deliveredAt = at
 	}
 	if r.newest == nil || n > r.newest.number {
 		r.newest = p
@@ -199,9 +199,9 @@ func (c *Conn) ackPacket(now time.Duration, p *sentPacket, r *ackResult) {
 // timeout has ended, or should have, it may say how long one side was not running: a process that was stopped, on
 // either side, handles old packets when it goes on. So the first packet that is sent after such a silence decides. If the
 // path has become that long it says so too, and is believed.
-func (c *Conn) measures(now time.Duration, p *sentPacket, silent bool) bool {
+func (c *Conn) measures(at time.Duration, p *sentPacket, silent bool) bool {
 	rtt := &c.path.rtt
-	if silent && rtt.silence == 0 && now-p.sentAt > 2*rtt.pto(c.peerAckDelay) {
+	if silent && rtt.silence == 0 && at-p.sentAt > 2*rtt.pto(c.peerAckDelay) {
 		rtt.silence = c.sent.next
 	}
 	if p.number < rtt.silence {
@@ -211,10 +211,14 @@ func (c *Conn) measures(now time.Duration, p *sentPacket, silent bool) bool {
 	return true
 }
 
-// sampleDelay takes the round trip and the one-way delay of the newest packet.
-func (c *Conn) sampleDelay(now time.Duration, f *wire.Ack, r *ackResult, e *congestion.AckEvent) {
-	delay := min(f.Delay, c.peerAckDelay)
-	e.RTT = c.path.rtt.update(now-r.newest.sentAt, delay)
+// sampleDelay takes the round trip and the one-way delay of the newest packet, whose ACK arrived at a time.
+func (c *Conn) sampleDelay(at time.Duration, f *wire.Ack, r *ackResult, e *congestion.AckEvent) {
+	sample, delay := at-r.newest.sentAt, min(f.Delay, c.peerAckDelay)
+	e.RTT = c.path.rtt.update(sample, delay)
+	if f.Delay > delay {
+		// The peer was later than it had declared. Timeouts have to allow for that, but it is no queue.
+		e.RTT = max(sample-f.Delay, c.path.rtt.min)
+	}
 	e.OneWay = c.path.oneWay.update(c.stamp(r.newest.sentAt), f.Received)
 	e.HasOneWay = true
 }
@@ -228,7 +232,7 @@ func (c *Conn) overtook() bool {
 }
 
 // sampleRate computes the delivery rate over the life of the newest packet, if it has a record.
-func (c *Conn) sampleRate(now time.Duration, p *sentPacket) congestion.Delivery {
+func (c *Conn) sampleRate(at time.Duration, p *sentPacket) congestion.Delivery {
 	if p == nil {
 		return congestion.Delivery{Delivered: c.path.delivery.delivered}
 	}
@@ -238,7 +242,7 @@ func (c *Conn) sampleRate(now time.Duration, p *sentPacket) congestion.Delivery 
 		AppLimited: p.has(whileLimited),
 	}
 	c.path.delivery.firstSentAt = p.sentAt
-	d.Interval = max(p.sentAt-p.firstSentAt, now-p.deliveredAt)
+	d.Interval = max(p.sentAt-p.firstSentAt, at-p.deliveredAt)
 	if d.Interval < c.path.rtt.min {
 		d.Interval = 0
 	}
@@ -278,9 +282,10 @@ func (c *Conn) lossDelay() time.Duration {
 }
 
 // detectLosses declares lost what newer ACKs prove to be, and sets the time at
-// which to look again. prior is the flight before the event that it looks at, and credit
+// which to look again. at is up to when all that arrived was looked at: ACKs that a late reader has not come to are no sign of
+// a loss. prior is the flight before the event that it looks at, and credit
 // what a rate reduction that begins here lets go at once.
-func (c *Conn) detectLosses(now time.Duration, prior, credit int) {
+func (c *Conn) detectLosses(now, at time.Duration, prior, credit int) {
 	c.loss.due = Never
 	if !c.sent.anyAcked {
 		return
@@ -297,8 +302,8 @@ func (c *Conn) detectLosses(now time.Duration, prior, credit int) {
 				break
 			}
 			counted := !c.loss.reordered && c.sent.largestAcked-p.number >= packetThreshold
-			if !counted && p.sentAt+delay > now {
-				c.loss.due = p.sentAt + delay
+			if !counted && p.sentAt+delay > at {
+				c.loss.due = max(p.sentAt+delay, now)
 				gap.End = p.number // later packets were sent later
 				break
 			}
@@ -308,7 +313,7 @@ func (c *Conn) detectLosses(now time.Duration, prior, credit int) {
 		c.sent.resolved.Add(gap.Start, gap.End)
 		from = gap.End
 	}
-	if found || c.path.ecn.phase == ecnUnknown {
+	if found || c.marksUnanswered() {
 		c.judgeLosses(now)
 	}
 	if lost.Packets > 0 {
@@ -330,9 +335,7 @@ func (c *Conn) losePacket(p *sentPacket, lost *congestion.LossEvent) {
 			controlFrames[f.kind].lost(c, f.offset)
 		}
 	}
-	if p.has(isMarked) {
-		c.path.ecn.lose(n, p)
-	}
+	c.loseMarks(n, p)
 	if p.has(isProbe) {
 		c.mtuLost(int(p.size))
 		return
@@ -340,7 +343,7 @@ func (c *Conn) losePacket(p *sentPacket, lost *congestion.LossEvent) {
 	if p.size > basePacket {
 		c.loss.large = true
 	}
-	if c.path.trains.lose(n, p); c.path.trains.trying(n) || c.path.ecn.trying(p) {
+	if c.path.trains.lose(n, p); c.path.trains.trying(n) || c.triesMarks(p) {
 		c.stats.PacketsLost++
 		return
 	}
@@ -378,7 +381,7 @@ func (c *Conn) reportLoss(now time.Duration, lost congestion.LossEvent, prior, c
 	c.noteReduction(window, prior, credit)
 	if c.persistentCongestion() {
 		c.path.prr.active = false // slow start, from the least window
-		c.path.ecn.retest(c.sent.next)
+		c.retestMarks()
 		c.loss.persistent = c.sent.next
 		c.stats.PersistentCongestion++
 		c.path.cc.OnTimeout(now)
@@ -438,15 +441,15 @@ const (
 	// maxBackoff is the same of the handshake, which begins at 1 s.
 	maxBackoff = 6
 	// maxProbeWait bounds what they add up to, so that a path that comes back is
-	// found well before the idle timeout: two packets in this time harm nobody.
-	maxProbeWait = 4 * time.Second
+	// found soon, within a second on average: two packets in this time harm nobody.
+	maxProbeWait = 1500 * time.Millisecond
 )
 
 // lossTimer handles the timer of loss detection: a packet has waited long enough,
 // or a probe is due.
 func (c *Conn) lossTimer(now time.Duration) {
 	if c.loss.due <= now {
-		c.detectLosses(now, c.sent.inFlight, c.path.mtu.size)
+		c.detectLosses(now, now, c.sent.inFlight, c.path.mtu.size)
 		return
 	}
 	if c.loss.due != Never || c.ptoTime() > now {
@@ -454,6 +457,9 @@ func (c *Conn) lossTimer(now time.Duration) {
 	}
 	c.loss.ptoCount++
 	c.stats.Probes++
+	if c.hs != nil {
+		c.hs.second.repeat() // the server may lack it
+	}
 	c.loss.probes = min(c.loss.ptoCount, 2)
 	if c.loss.ptoCount > 1 {
 		c.mtuSuspect()

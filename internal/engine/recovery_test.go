@@ -166,7 +166,7 @@ func TestProbeSpacingDoubles(t *testing.T) {
 	}
 	for i := 2; i < len(at)-1; i++ {
 		want := 2 * gap(i-1)
-		if g := gap(i); g != want && g != 4*time.Second {
+		if g := gap(i); g != want && g != 1500*time.Millisecond {
 			t.Errorf("gap %d is %v, want %v or the bound", i, g, want)
 		}
 	}

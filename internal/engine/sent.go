@@ -17,6 +17,7 @@ const (
 	neverSent    // a number left out: whoever acknowledges it makes things up
 	carriesData  // bytes of the stream, or its end
 	isMarked     // left with ECT(0) in its IP header
+	hasDSCP      // left with the path's DSCP
 	whileLimited // sent while the application had no more: a poor rate sample
 )
 
@@ -56,8 +57,8 @@ type sentState struct {
 
 	largestAcked uint64
 	anyAcked     bool
-	inFlight     int // bytes: always the sum over eliciting packets that are not resolved
-	outstanding  int // packets, likewise
+	outstanding  int32 // packets that are eliciting and not resolved
+	inFlight     int   // bytes: always the sum over these
 	elicitedAt   time.Duration
 	ackPings     time.Duration // when an ACK was last made eliciting
 	skip         skipState

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/ebb/internal/stream"
 	"example.com/ebb/wire"
 )
 
@@ -11,7 +12,7 @@ import (
 // acknowledged, and goes after a second of silence.
 func TestRecordsOutliveTheirUse(t *testing.T) {
 	var cc episodes
-	c := New(0, Params{Client: true, Controller: &cc, MaxDatagram: 1200})
+	c := New(0, Params{Client: true, Controller: &cc, MaxDatagram: 1200, Chunks: noChunks{}})
 	c.establish(0)
 	const packets = 10 * keepRecords
 	for range packets {
@@ -22,7 +23,7 @@ func TestRecordsOutliveTheirUse(t *testing.T) {
 	f := parseAck(t, []wire.Range{{First: 0, Last: packets - 1}})
 	now := 10 * time.Millisecond
 	c.lastReceived = now
-	if err := c.handleAck(now, &f, 0); err != nil {
+	if err := c.handleAck(now, now, &f, 0); err != nil {
 		t.Fatal(err)
 	}
 	if c.sent.base() != packets || len(c.sent.records.slots) < packets {
@@ -40,3 +41,11 @@ func TestRecordsOutliveTheirUse(t *testing.T) {
 		t.Errorf("after %v of silence a table of %d, the next timeout at %v", keepSlack, len(c.sent.records.slots), c.NextTimeout())
 	}
 }
+
+// noChunks is a stream.Allocator that nobody asks for memory.
+type noChunks struct{}
+
+func (noChunks) Chunk(stream.Level) []byte { panic("BUG: memory for nothing") }
+func (noChunks) Free([]byte)               { panic("BUG: memory for nothing") }
+func (noChunks) Room(stream.Level) bool    { return true }
+func (noChunks) Trim()                     {}

@@ -16,7 +16,10 @@ func (c *Conn) NextTimeout() time.Duration {
 	case stateHandshake:
 		return c.handshakeTimeout()
 	}
-	t := min(c.acks.due, c.pacedUntil, c.windowDueAt(), c.idleTime(), c.userTime(), c.lingerTime(), c.slackUntil(), c.suspicionTime())
+	t := min(c.acks.due, c.pacedUntil, c.windowDueAt(), c.idleTime(), c.userTime(), c.lingerTime(), c.slackUntil(), c.suspicionTime(), c.keysTime())
+	if c.rare != nil {
+		t = min(t, c.rareTime())
+	}
 	if c.loss.due != Never {
 		return min(t, c.loss.due)
 	}
@@ -33,11 +36,15 @@ func (c *Conn) Advance(now time.Duration) {
 		c.advanceHandshake(now)
 		return
 	}
+	if c.secure != nil {
+		c.secure.keys.Advance(now, c.path.rtt.pto(c.peerAckDelay))
+	}
 	c.lossTimer(now)
 	c.advanceIdle(now)
 	c.advanceUser(now)
 	c.advanceLinger(now)
 	c.advanceSuspicion(now)
+	c.advanceRare(now)
 	if now >= c.slackUntil() {
 		c.shrink()
 	}

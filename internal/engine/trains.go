@@ -139,7 +139,7 @@ func (c *Conn) trainPackets(now time.Duration) int {
 	size := c.path.mtu.size
 	window := min(c.windowRoom(), c.path.cc.Window()-trainFollowers*size, c.trainLimit())
 	natural := min(uint64(max(window, 0)), c.backlog()) / uint64(size)
-	return max(1, t.begin(now, int(natural), c.path.ecn.phase != ecnTesting))
+	return max(1, t.begin(now, int(natural), c.path.ecn.phase != marksTesting))
 }
 
 // TrainsVanish is until when packets leave one by one, or few at a time, because larger trains get lost as wholes on
@@ -159,10 +159,10 @@ func (c *Conn) judgeLosses(now time.Duration) {
 		newest = new(sentPacket) // it elicited nothing, so that it was sent alone and without a mark
 	}
 	if t.doubt(newest) {
-		c.path.ecn.retest(c.sent.next) // what was lost in trains says nothing about its marks
+		c.retestMarks() // what was lost in trains says nothing about its marks
 	}
 	vanish := t.trialEnd > 0 && t.trialLost == t.trialSize && t.conclude(now, c.sent.find(t.trialEnd), c.path.mtu.size)
-	if c.path.ecn.judge(now, newest, c.sent.next) || vanish {
+	if c.judgeMarks(now, newest) || vanish {
 		c.restart(now)
 	}
 }

@@ -14,6 +14,8 @@ const (
 	HalfOpenFull               // too many half-open connections
 	BacklogFull                // too many connections wait for Accept: what would add one
 	Limited                    // its answer would be one too many
+	OverLimit                  // a limit of package limits is reached
+	NotAdmitted                // Admit has turned it away
 	Reasons                    // how many there are
 )
 
@@ -27,6 +29,8 @@ var reasonNames = [Reasons]string{
 	HalfOpenFull: "half-open full",
 	BacklogFull:  "backlog full",
 	Limited:      "limited",
+	OverLimit:    "over limit",
+	NotAdmitted:  "not admitted",
 }
 
 // String returns the reason in words.

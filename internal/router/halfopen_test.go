@@ -36,7 +36,8 @@ func (c *crowd) begins(from netip.AddrPort) (in bool, displaced *client) {
 	}
 	conn := &client{fmt.Sprint(c.next)}
 	local := c.NewID()
-	displaced = c.Accept(local, from, v.Client, v.Proven, conn)
+	displaced = v.Displaced
+	c.Accept(local, from, v, conn)
 	c.ids[conn], c.of[conn] = local, from
 	if displaced != nil {
 		c.Remove(c.now, c.ids[displaced], FinalState{Code: wire.CodeReset, Hold: time.Second})

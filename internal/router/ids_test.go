@@ -116,7 +116,7 @@ func TestSweepLetsGoOfTables(t *testing.T) {
 	}
 	for range 5000 {
 		id := s.NewID()
-		s.Accept(id, bob, s.NewID(), false, &client{})
+		s.Accept(id, bob, Verdict[*client]{Client: s.NewID(), held: s.held(bob)}, &client{})
 		ids = append(ids, id)
 	}
 	grown := heap() - before

@@ -127,7 +127,8 @@ func (m *model) initial() string {
 	}
 	if v.Action == Open {
 		local, c := m.NewID(), &client{fmt.Sprint(v.Client)}
-		m.displace(m.Accept(local, from, v.Client, v.Proven, c))
+		m.displace(v.Displaced)
+		m.Accept(local, from, v, c)
 		m.all = append(m.all, &modelConn{c: c, local: local, remote: from, id: id, halfOpen: true, open: true})
 	}
 	if v.Action == Open && m.cfg.MaxHalfOpen < m.count(halfOpenConn) {

@@ -16,8 +16,8 @@ const (
 	replyKinds
 )
 
-// refuse answers an INITIAL that nobody here wants.
-func (r *Router[C]) refuse(now time.Duration, h wire.Header, reply []byte) Verdict[C] {
+// refuse answers an INITIAL that nobody here wants, or for which there is no place.
+func (r *Router[C]) refuse(now time.Duration, h wire.Header, code wire.Code, reply []byte) Verdict[C] {
 	if !r.replies[refuse].take(now) {
 		return r.drop(Limited)
 	}
@@ -26,7 +26,7 @@ func (r *Router[C]) refuse(now time.Duration, h wire.Header, reply []byte) Verdi
 	reply = wire.Must(wire.AppendHeader(reply, wire.Header{
 		Type: wire.Refuse, Version: wire.Version, Dst: h.Src, Src: h.Dst,
 	}))
-	reply = wire.AppendClose(reply, wire.CodeRefused, "")
+	reply = wire.AppendClose(reply, code, "")
 	reply = wire.AppendTrailer(reply, start, wire.Seed(wire.Version, h.Src, h.Dst))
 	return Verdict[C]{Action: Reply, Reply: reply}
 }

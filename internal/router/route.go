@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"example.com/ebb/limits"
 	"example.com/ebb/wire"
 )
 
@@ -28,7 +29,12 @@ type Verdict[C comparable] struct {
 	Dst    wire.ID // Open: the destination that the client made up
 	Proven bool    // Open: a cookie has proved the address
 	Yields C       // Open: a dial of ours that yields to it, and gets the datagram too; the zero C if there is none
-	Reply  []byte  // Reply: the caller's buffer with the answer appended
+	// Displaced is a half-open connection whose place was taken, whatever the Action; the zero C if there is none. It is to end
+	// without a word, for its peer may come again, and Remove follows.
+	Displaced C
+	Reply     []byte // Reply: the caller's buffer with the answer appended
+
+	held *limits.Conn // Open: what is charged for it
 }
 
 // Route says what becomes of a datagram from remote. The trailer of a long
@@ -141,24 +147,15 @@ func (r *Router[C]) initial(now time.Duration, remote netip.AddrPort, h wire.Hea
 	case !crossing && !r.listening && r.hosts[remote.Addr()] > 0:
 		return r.drop(Crossed)
 	case !crossing && !r.listening:
-		return r.refuse(now, h, reply)
+		return r.refuse(now, h, wire.CodeRefused, reply)
 	case !crossing && r.queue.full():
 		return r.drop(BacklogFull)
 	}
-	full := r.half.full()
-	proven := r.cfg.RetryAfter >= 0 && (full || r.half.length >= r.cfg.RetryAfter)
-	if proven && !r.cookies.valid(now, h.Cookie, remote, h.Src, h.Dst) {
-		return r.retry(now, remote, h, reply)
-	}
-	if full && (!proven || r.half.victim(remote.Addr()) == nil) {
-		return r.drop(HalfOpenFull)
-	}
-	r.count.Opened++
-	v := Verdict[C]{Action: Open, Client: h.Src, Dst: h.Dst, Proven: proven}
+	v := Verdict[C]{Action: Open, Client: h.Src, Dst: h.Dst}
 	if crossing {
 		v.Yields = r.least(from, false).conn
 	}
-	return v
+	return r.charge(now, remote, h, v, reply)
 }
 
 // spareCrossings is how many more handshakes an address may begin with an endpoint that does not listen than there are

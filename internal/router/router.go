@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"example.com/ebb/limits"
 	"example.com/ebb/wire"
 )
 
@@ -48,6 +49,14 @@ type Config struct {
 	// the CLOSE of a tombstone) may leave in a second; a tenth of it may leave
 	// at once. Negative: none.
 	ReplyRate int
+	// Limits keeps the books of what connections cost: each is charged from before it is there to after its end. nil: they are
+	// counted, and nothing is limited.
+	Limits *limits.Endpoint
+	// Origin is the time of Limits, which endpoints share, at the router's time 0.
+	Origin time.Duration
+	// Admit, if not nil, is asked about a connection that a peer opens when nothing else stands in its way; proven says that
+	// the address is. An error turns it away. It is asked once about each dial.
+	Admit func(remote netip.AddrPort, proven bool) error
 }
 
 // Router finds the connection of every datagram, and answers those that have
@@ -68,6 +77,7 @@ type Router[C comparable] struct {
 	half    halfOpenBook[C]                // server's side, address not proved by the connection yet
 	queue   acceptQueue[C]                 // those that wait for Accept
 	closed  closedTable                    // connections that are no more
+	asked   decisions                      // of Admit, about dials that have no connection
 	replies [replyKinds]allowance          // by kind of answer
 	count   Counters
 }
@@ -92,6 +102,8 @@ type entry[C comparable] struct {
 	crosses bool // of a server's connection: dials have yielded to it
 
 	ignoresRefusal time.Duration // until then: of a dial that one of the peer's has crossed, and lost
+
+	held *limits.Conn // what is charged for it
 
 	prev, next *entry[C] // among the half-open ones, then in the accept queue
 	bytes      int       // that its place in the queue may cost
@@ -119,6 +131,7 @@ const (
 	Queued                // it waits for Accept: Next returns it in its turn
 	Replaces              // it takes the place of a dial that it has crossed
 	Unwanted              // nobody listens: it has to be aborted
+	Refused               // a limit is reached: it has to be aborted, and its peer to hear that we are busy
 )
 
 // New returns a router without connections.
@@ -128,6 +141,9 @@ func New[C comparable](cfg Config) *Router[C] {
 	setDefault(&cfg.Backlog, DefaultBacklog)
 	setDefault(&cfg.MaxTombstones, DefaultMaxTombstones)
 	setDefault(&cfg.ReplyRate, DefaultReplyRate)
+	if cfg.Limits == nil {
+		cfg.Limits = unlimited()
+	}
 	r := &Router[C]{
 		cfg:       cfg,
 		listening: cfg.Listening,
@@ -143,6 +159,15 @@ func New[C comparable](cfg Config) *Router[C] {
 		r.replies[i] = newAllowance(cfg.ReplyRate)
 	}
 	return r
+}
+
+// unlimited is books that refuse nothing.
+func unlimited() *limits.Endpoint {
+	e, err := limits.Unlimited().Endpoint("", limits.Limits{})
+	if err != nil {
+		panic("BUG: no limits are out of range: " + err.Error())
+	}
+	return e
 }
 
 // NewID returns an unpredictable ID that no connection has, nor had a moment
@@ -188,29 +213,30 @@ func (r *Router[C]) SetListening(on bool) { r.listening = on }
 
 // Dial registers a dial to remote under an ID from NewID. It is pending, that
 // is, it may be completed by the peer's own dial to us, until it is answered, GiveUp or
-// Remove. Somebody waits for it until Establish, for it or for what takes its place, GiveUp or Remove.
-func (r *Router[C]) Dial(local wire.ID, remote netip.AddrPort, c C) {
-	e := &entry[C]{conn: c, local: local, remote: remote, client: true, awaited: true, state: dialling}
+// Remove. Somebody waits for it until Establish, for it or for what takes its place, GiveUp or Remove. It returns where the
+// connection's memory is charged, or which limit is reached: then nothing is registered.
+func (r *Router[C]) Dial(local wire.ID, remote netip.AddrPort, c C) (*limits.Conn, error) {
+	held, err := r.cfg.Limits.Outbound(remote.Addr())
+	if err != nil {
+		return nil, err
+	}
+	e := &entry[C]{conn: c, local: local, remote: remote, client: true, awaited: true, state: dialling, held: held}
 	r.insert(e)
 	if r.dials == nil { // of many endpoints nobody dials
 		r.dials, r.hosts = make(map[netip.AddrPort][]*entry[C]), make(map[netip.Addr]int)
 	}
 	r.dials[remote] = append(r.dials[remote], e)
 	r.hosts[remote.Addr()]++
+	return held, nil
 }
 
-// Accept registers the half-open connection that a verdict of Open asked for: client and proven are the verdict's, local is an
-// ID from NewID. If it takes the place of another, that is returned, else the zero C: the other is to end without a word, for its
-// peer may come again, and Remove follows.
-func (r *Router[C]) Accept(local wire.ID, remote netip.AddrPort, client wire.ID, proven bool, c C) (displaced C) {
-	from := pair{remote, client}
-	if r.half.full() {
-		if victim := r.half.victim(remote.Addr()); victim != nil {
-			r.evict(victim)
-			displaced = victim.conn
-		}
+// Accept registers the half-open connection that a verdict of Open asked for; local is an
+// ID from NewID. It returns where the connection's memory is charged.
+func (r *Router[C]) Accept(local wire.ID, remote netip.AddrPort, v Verdict[C], c C) *limits.Conn {
+	from := pair{remote, v.Client}
+	e := &entry[C]{
+		conn: c, local: local, peer: v.Client, remote: remote, proven: v.Proven, state: halfOpen, crosses: r.yield(from), held: v.held,
 	}
-	e := &entry[C]{conn: c, local: local, peer: client, remote: remote, proven: proven, state: halfOpen, crosses: r.yield(from)}
 	r.insert(e)
 	r.pairs[from] = e
 	r.half.add(e)
@@ -220,13 +246,17 @@ func (r *Router[C]) Accept(local wire.ID, remote netip.AddrPort, client wire.ID,
 		}
 		r.crossed[remote]++
 	}
-	return displaced
+	return v.held
 }
 
 // evict ends the handshake of another's that has to make way.
 func (r *Router[C]) evict(e *entry[C]) {
 	r.abandon(e)
 	e.state = evicted
+	e.held.Release()
+	if r.cfg.Admit != nil {
+		r.asked.note(pair{e.remote, e.peer}, nil)
+	}
 	delete(r.pairs, pair{e.remote, e.peer})
 	r.count.Displaced++
 }
@@ -243,7 +273,7 @@ func (r *Router[C]) Establish(now time.Duration, local wire.ID) (fate Fate, dial
 	}
 	switch {
 	case e.state == halfOpen || e.state == confirmed:
-		return r.admit(e)
+		return r.admit(now, e)
 	case e.awaited:
 		e.awaited = false
 		return Connected, dial
@@ -252,7 +282,7 @@ func (r *Router[C]) Establish(now time.Duration, local wire.ID) (fate Fate, dial
 }
 
 // admit decides about a server's connection that is complete.
-func (r *Router[C]) admit(e *entry[C]) (fate Fate, dial C) {
+func (r *Router[C]) admit(now time.Duration, e *entry[C]) (fate Fate, dial C) {
 	kept := e.state == confirmed
 	if !kept {
 		r.half.remove(e)
@@ -261,6 +291,10 @@ func (r *Router[C]) admit(e *entry[C]) (fate Fate, dial C) {
 	e.state = established
 	if e.crosses {
 		r.uncross(e)
+	}
+	if e.held.Establish(now+r.cfg.Origin) != nil {
+		r.refuseEstablished(e, kept)
+		return Refused, dial
 	}
 	d := r.lostTo(e)
 	if kept && (d != nil || !r.listening) {
@@ -277,6 +311,17 @@ func (r *Router[C]) admit(e *entry[C]) (fate Fate, dial C) {
 	e.state = queued
 	r.queue.push(e)
 	return Queued, dial
+}
+
+// refuseEstablished is for a connection that is complete, and for which there is no place.
+func (r *Router[C]) refuseEstablished(e *entry[C], kept bool) {
+	if kept {
+		r.queue.release(e)
+	}
+	if e.crosses {
+		r.unyield(e.remote)
+	}
+	r.count.Dropped[OverLimit]++
 }
 
 // Next takes the connection that has waited longest out of the accept queue. It may
@@ -334,9 +379,9 @@ func (r *Router[C]) append(to []C, wanted func(*entry[C]) bool) []C {
 	return to
 }
 
-// SetBounds changes Config.RetryAfter, Config.Backlog and Config.Window.
-func (r *Router[C]) SetBounds(retryAfter, backlog, window int) {
-	r.cfg.RetryAfter, r.cfg.Backlog, r.cfg.Window = retryAfter, backlog, window
+// SetBounds changes Config.RetryAfter, Config.Backlog, Config.Window and Config.Admit to those of another.
+func (r *Router[C]) SetBounds(c Config) {
+	r.cfg.RetryAfter, r.cfg.Backlog, r.cfg.Window, r.cfg.Admit = c.RetryAfter, c.Backlog, c.Window, c.Admit
 	setDefault(&r.cfg.RetryAfter, DefaultRetryAfter)
 	setDefault(&r.cfg.Backlog, DefaultBacklog)
 	r.queue.places = r.cfg.Backlog
@@ -369,6 +414,11 @@ func (r *Router[C]) Remove(now time.Duration, local wire.ID, final FinalState) (
 	}
 	r.given -= len(others)
 	delete(r.others, local)
+	if final.Unread > 0 {
+		e.held.End() // the last byte that is read releases it
+	} else if e.state != evicted {
+		e.held.Release()
+	}
 	if e.state == evicted {
 		return false // as if it had never been: its peer may open it again
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unsafe"
 
+	"example.com/ebb/limits"
 	"example.com/ebb/wire"
 )
 
@@ -63,16 +64,19 @@ func (s *scene) opens(from netip.AddrPort, id wire.ID) (wire.ID, *client) {
 func (s *scene) accepts(from netip.AddrPort, v Verdict[*client]) (wire.ID, *client) {
 	s.Helper()
 	local, c := s.NewID(), &client{fmt.Sprint(v.Client)}
-	if other := s.Accept(local, from, v.Client, v.Proven, c); other != nil {
-		s.Fatalf("connection %v was displaced", other)
+	if v.Displaced != nil {
+		s.Fatalf("connection %v was displaced", v.Displaced)
 	}
+	s.Accept(local, from, v, c)
 	return local, c
 }
 
 // dials registers a dial and returns its ID.
 func (s *scene) dials(to netip.AddrPort, id wire.ID) *client {
 	c := &client{fmt.Sprint(id)}
-	s.Dial(id, to, c)
+	if _, err := s.Dial(id, to, c); err != nil {
+		s.Fatal(err)
+	}
 	return c
 }
 
@@ -311,7 +315,7 @@ func manyConns(n int) (*Router[*client], [][]byte) {
 	packets := make([][]byte, n)
 	for i := range packets {
 		id := g.NewID()
-		g.Accept(id, alice, wire.ID(i+1), false, &client{})
+		g.Accept(id, alice, Verdict[*client]{Client: wire.ID(i + 1)}, &client{})
 		packets[i] = short(id, wire.ID(i+1), data(64))
 	}
 	return g, packets
@@ -362,4 +366,14 @@ func TestSenderOfAQuotedPacket(t *testing.T) {
 			t.Errorf("%s: sender %+v, %v, want %+v", test.name, got, ok, test.want)
 		}
 	}
+}
+
+// held is what a connection from an address costs.
+func (s *scene) held(from netip.AddrPort) *limits.Conn {
+	s.Helper()
+	held, err := s.cfg.Limits.Inbound(0, from.Addr(), false)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return held
 }

@@ -5,13 +5,26 @@ package stream
 // transfer over loopback took a tenth more processor time. Twice the size saved nothing more.
 const ChunkSize = 32 << 10
 
-// Allocator lends the memory under the byte streams. Chunk returns
-// ChunkSize bytes with any content; Free takes back what Chunk returned.
-// Several connections may share one, so it must be safe for concurrent use if
-// they are driven concurrently.
+// Level is how much memory matters: where there is little, the lowest level is refused first.
+type Level uint8
+
+// The levels, the least first.
+const (
+	OutOfOrder    Level = iota // bytes that arrive out of order, beyond the first window: nobody can read them yet
+	WindowGrowth               // a larger window than before; what a sender buffers beyond the first
+	WindowRenewal              // what arrives in order, beyond the first window
+	FirstWindow                // the first window of a direction
+	Levels                     // how many there are
+)
+
+// Allocator lends the memory under the byte streams of one connection. Chunk returns ChunkSize bytes with any content, or nil
+// if the level has no more; Free takes back what Chunk returned. Room reports whether a level has more, without taking any. Trim
+// is for a connection that has become idle: what the allocator holds ready for it goes back.
 type Allocator interface {
-	Chunk() []byte
+	Chunk(Level) []byte
 	Free(chunk []byte)
+	Room(Level) bool
+	Trim()
 }
 
 // keepSlots is the largest table that an empty chunkWindow keeps.
@@ -28,16 +41,75 @@ type chunkWindow struct {
 
 func (w *chunkWindow) slot(k uint64) *[]byte { return &w.ring[k&uint64(len(w.ring)-1)] }
 
-// write copies p to the offset.
+// take has the chunks under the bytes from offset to end there, of which those below first are the first window's and the others
+// of a level. It returns the offset up to which they are: end, or less if memory was refused.
+func (w *chunkWindow) take(offset, end, first uint64, beyond Level) uint64 {
+	for k := offset / ChunkSize; k*ChunkSize < end; k++ {
+		if w.has(k) {
+			continue
+		}
+		level := beyond
+		if k*ChunkSize < first {
+			level = FirstWindow
+		}
+		b := w.alloc.Chunk(level)
+		if b == nil {
+			return max(offset, k*ChunkSize)
+		}
+		w.put(k, b)
+	}
+	return end
+}
+
+// takeWhole has the chunks from k up to, not including, end there as take has them: all, or none more than before if it reports
+// false.
+func (w *chunkWindow) takeWhole(k, end, first uint64, beyond Level) bool {
+	for k < end && w.has(k) {
+		k++
+	}
+	if k >= end {
+		return true
+	}
+	level := beyond
+	if k*ChunkSize < first {
+		level = FirstWindow
+	}
+	b := w.alloc.Chunk(level)
+	if b == nil {
+		return false
+	}
+	if !w.takeWhole(k+1, end, first, beyond) {
+		w.alloc.Free(b)
+		return false
+	}
+	w.put(k, b)
+	return true
+}
+
+// put is for a chunk that was taken.
+func (w *chunkWindow) put(k uint64, b []byte) {
+	w.extend(k)
+	*w.slot(k) = b
+}
+
+// pinned is how many chunks are there. It looks at each.
+func (w *chunkWindow) pinned() (n int) {
+	for k := w.first; k < w.last; k++ {
+		if *w.slot(k) != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// has reports whether a chunk is there.
+func (w *chunkWindow) has(k uint64) bool { return k >= w.first && k < w.last && *w.slot(k) != nil }
+
+// write copies p to the offset, for which take has made room.
 func (w *chunkWindow) write(offset uint64, p []byte) {
 	for len(p) > 0 {
 		k, at := offset/ChunkSize, offset%ChunkSize
-		w.extend(k)
-		s := w.slot(k)
-		if *s == nil {
-			*s = w.alloc.Chunk()
-		}
-		n := copy((*s)[at:ChunkSize], p)
+		n := copy((*w.slot(k))[at:ChunkSize], p)
 		p, offset = p[n:], offset+uint64(n)
 	}
 }

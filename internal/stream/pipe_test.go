@@ -8,9 +8,25 @@ import (
 )
 
 // heap is an Allocator that counts and soils what comes back.
-type heap struct{ lent int }
+type heap struct {
+	lent    int
+	left    [Levels]int // how many chunks each level may have, if bounded
+	bounded bool
+	trims   int
+}
 
-func (h *heap) Chunk() []byte { h.lent++; return make([]byte, ChunkSize) }
+func (h *heap) Chunk(l Level) []byte {
+	if h.bounded {
+		if h.left[l] == 0 {
+			return nil
+		}
+		h.left[l]--
+	}
+	h.lent++
+	return make([]byte, ChunkSize)
+}
+func (h *heap) Room(l Level) bool { return !h.bounded || h.left[l] > 0 }
+func (h *heap) Trim()             { h.trims++ }
 func (h *heap) Free(b []byte) {
 	h.lent--
 	for i := range b {

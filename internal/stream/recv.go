@@ -99,11 +99,13 @@ func (p *Recv) Reclaim() int {
 // Leased reports whether a lease has bytes.
 func (p *Recv) Leased() bool { return p.lease != nil && p.lease.N > 0 }
 
-// Shrink lets go of tables that have grown in busier times, if the application has everything.
+// Shrink lets go of tables that have grown in busier times, if the application has everything, and of memory that the allocator
+// holds ready.
 func (p *Recv) Shrink() {
 	if p.read == p.Highest() {
 		p.chunks.ring = nil
 	}
+	p.chunks.alloc.Trim()
 }
 
 // Lease is memory that a caller lends while it waits for bytes.
@@ -122,7 +124,8 @@ func (p *Recv) fillLease(b []byte) []byte {
 }
 
 // Receive takes a DATA frame's bytes, of which those below ready and those
-// beyond final are the caller's to check. It reports whether there was room for another gap.
+// beyond final are the caller's to check. It reports whether there was room for another gap, and memory: if not, nothing was
+// taken but what a lease had room for.
 func (p *Recv) Receive(offset uint64, b []byte) bool {
 	end := offset + uint64(len(b))
 	if offset < p.ready {
@@ -144,6 +147,9 @@ func (p *Recv) Receive(offset uint64, b []byte) bool {
 		return false
 	}
 	if !p.discard {
+		if !p.hold(offset, end) {
+			return false
+		}
 		p.chunks.write(offset, b)
 	}
 	if offset == p.ready && len(p.ahead) == 0 { // the usual case: in order
@@ -159,6 +165,31 @@ func (p *Recv) Receive(offset uint64, b []byte) bool {
 		p.read = p.ready
 	}
 	return true
+}
+
+// Bytes out of order pin whole chunks, however few they are. Beyond the first window a connection has chunks for them up to
+// sparseAllowance, and then as many as have sparseFactor times the bytes that it holds: a peer that scatters its bytes is sent
+// back to send them in order, and one whose packets merely get lost never is.
+const (
+	sparseAllowance = 4 * InitialWindow
+	sparseFactor    = 8
+)
+
+// hold has memory there for the bytes from offset to end: for all of them, or it reports false.
+func (p *Recv) hold(offset, end uint64) bool {
+	first, level := p.read+InitialWindow, WindowRenewal
+	if offset > p.ready {
+		level = OutOfOrder
+		if end > first && !p.chunks.has((end-1)/ChunkSize) && p.sparse() {
+			return false
+		}
+	}
+	return p.chunks.takeWhole(offset/ChunkSize, (end+ChunkSize-1)/ChunkSize, first, level)
+}
+
+// sparse reports whether the chunks hold little beside their size.
+func (p *Recv) sparse() bool {
+	return (p.chunks.pinned()+1)*ChunkSize > sparseAllowance+sparseFactor*p.Held()
 }
 
 // opensGap reports whether [start, end) touches nothing received.
@@ -218,7 +249,7 @@ func (p *Recv) Bounded() bool { return !p.hasFinal || p.final > p.limit }
 // Renewable reports whether a new limit is worth telling: half the window was
 // read, and more may come.
 func (p *Recv) Renewable() bool {
-	return p.Bounded() && p.read+p.window-p.limit >= p.window/2
+	return p.Bounded() && p.Closed() >= int64(p.window/2)
 }
 
 // Renew raises the limit and returns it. The window doubles if it, and not the application, was the bound: see Grow.
@@ -230,11 +261,17 @@ func (p *Recv) Renew(now, srtt time.Duration) uint64 {
 
 // Grow doubles the window if the application has read half of it in two round trips, or more in a time as much longer,
 // and nothing but the window was the bound since it was last asked. What counts is bytes: where packets come late, a whole
-// window is read at once, and then nothing for more than two round trips.
+// window is read at once, and then nothing for more than two round trips. Where memory is short it does not grow, and where there is
+// less it is halved, down to the first one.
 func (p *Recv) Grow(now, srtt time.Duration, bound bool) {
 	read, took := min(p.read-p.renewedRead, p.window), now-p.renewedAt
 	if bound && (srtt == 0 || took < 2*srtt || float64(read)*float64(2*srtt) > float64(p.window/2)*float64(took)) {
-		p.window = min(2*p.window, p.maxWindow)
+		if larger := min(2*p.window, p.maxWindow); larger > p.window && p.chunks.alloc.Room(WindowGrowth) {
+			p.window = larger
+		}
+	}
+	if p.window > InitialWindow && !p.chunks.alloc.Room(WindowRenewal) {
+		p.window = max(p.window/2, InitialWindow)
 	}
 	p.renewedAt, p.renewedRead = now, p.read
 }

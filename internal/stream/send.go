@@ -72,10 +72,13 @@ func (p *Send) Shrink() {
 // Buffered is the bytes held for the peer.
 func (p *Send) Buffered() int { return int(p.end - p.base) }
 
-// Write appends b.
-func (p *Send) Write(b []byte) {
-	p.chunks.write(p.end, b)
-	p.end += uint64(len(b))
+// Write appends b, as far as there is memory for it, and returns how much that is.
+func (p *Send) Write(b []byte) int {
+	end := p.chunks.take(p.end, p.end+uint64(len(b)), p.base+InitialWindow, WindowGrowth)
+	n := int(end - p.end)
+	p.chunks.write(p.end, b[:n])
+	p.end = end
+	return n
 }
 
 // Sendable reports the next bytes to send, at most max: lost ones first. fin

@@ -17,5 +17,8 @@ const (
 // parseDropped finds nothing: the system does not say.
 func parseDropped(int32, []byte) (uint32, bool) { return 0, false }
 
+// parseStamp finds nothing: a datagram counts as arrived when it is read.
+func parseStamp(int32, []byte) (int64, bool) { return 0, false }
+
 // parseSegmentSize finds nothing: the system hands over single datagrams.
 func parseSegmentSize(int32, []byte) (int, bool) { return 0, false }

@@ -2,6 +2,7 @@ package udp
 
 import (
 	"encoding/binary"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,4 +26,13 @@ func parseDropped(typ int32, data []byte) (n uint32, ok bool) {
 		return 0, false
 	}
 	return binary.NativeEndian.Uint32(data), true
+}
+
+// parseStamp reads when a datagram arrived, in ns since 1970 (a timespec).
+func parseStamp(typ int32, data []byte) (ns int64, ok bool) {
+	if typ != unix.SO_TIMESTAMPNS || len(data) < int(unsafe.Sizeof(unix.Timespec{})) {
+		return 0, false
+	}
+	t := (*unix.Timespec)(unsafe.Pointer(&data[0])) // aligned as the header before it is
+	return t.Nano(), true
 }

@@ -12,31 +12,31 @@ import (
 
 // controlSpace is room for all the control messages of one datagram: on an
 // IPv6 socket an IPv4 datagram may come with the packet information of both
-// families, with its TOS, with the count of drops and with the segment size. A
-// multiple of 8, so that arrays of it stay aligned.
-const controlSpace = 192
+// families, with its TOS, with the time of its arrival, with the count of drops and with the
+// segment size. A multiple of 8, so that arrays of it stay aligned.
+const controlSpace = 224
 
 // parseControl reads a received datagram's control messages into m. Unknown
-// ones are passed over.
-func (s *Socket) parseControl(m *Message, b []byte) {
+// ones are passed over. stamp is when it arrived by the wall clock, in ns since 1970; 0: none says.
+func (s *Socket) parseControl(m *Message, b []byte) (stamp int64) {
 	for len(b) > 0 {
-		h, data, rest, err := unix.ParseOneSocketControlMessage(b)
-		if err != nil {
-			return // cut off
+		h, data, rest := nextControl(b)
+		if h == nil {
+			return stamp // cut off
 		}
 		b = rest
 		switch h.Level {
 		case unix.IPPROTO_IP:
 			switch {
 			case h.Type == receivedTOS && len(data) >= 1:
-				m.ECN = data[0] & 3
+				m.setTOS(data[0])
 			case h.Type == receivedInfo4 && len(data) >= info4Offset+4 && s.features.packetInfo:
 				m.Local = netip.AddrFrom4([4]byte(data[info4Offset:]))
 			}
 		case unix.IPPROTO_IPV6:
 			switch {
 			case h.Type == unix.IPV6_TCLASS && len(data) >= 4:
-				m.ECN = uint8(binary.NativeEndian.Uint32(data)) & 3
+				m.setTOS(uint8(binary.NativeEndian.Uint32(data)))
 			case h.Type == unix.IPV6_PKTINFO && len(data) >= 16 && s.features.packetInfo:
 				// The IPv4 message says more of an IPv4 datagram.
 				if a := netip.AddrFrom16([16]byte(data)).Unmap(); a.Is6() || !m.Local.IsValid() {
@@ -46,6 +46,8 @@ func (s *Socket) parseControl(m *Message, b []byte) {
 		case unix.SOL_SOCKET:
 			if n, ok := parseDropped(h.Type, data); ok {
 				s.counters.dropped.Store(n)
+			} else if at, ok := parseStamp(h.Type, data); ok {
+				stamp = at
 			}
 		case unix.IPPROTO_UDP:
 			if size, ok := parseSegmentSize(h.Type, data); ok {
@@ -53,14 +55,30 @@ func (s *Socket) parseControl(m *Message, b []byte) {
 			}
 		}
 	}
+	return stamp
+}
+
+// nextControl takes the first control message off b, which is aligned as a header is. The header is nil if the message was cut off.
+// Package unix does the same, but two or three for each datagram make that worth its time.
+func nextControl(b []byte) (h *unix.Cmsghdr, data, rest []byte) {
+	start := unix.CmsgLen(0)
+	if len(b) < start {
+		return nil, nil, nil
+	}
+	h = (*unix.Cmsghdr)(unsafe.Pointer(&b[0]))
+	end := int(h.Len)
+	if end < start || end > len(b) {
+		return nil, nil, nil
+	}
+	return h, b[start:end], b[min(unix.CmsgSpace(end-start), len(b)):]
 }
 
 // appendControl appends the control messages that m asks for to b, which has
 // room for controlSpace bytes.
 func (s *Socket) appendControl(b []byte, m *Message) []byte {
 	info := s.features.packetInfo && m.Local.IsValid()
-	ecn := s.features.ecn && m.ECN != s.marking.own
-	if !info && !ecn {
+	tos := s.features.ecn && m.tos() != s.marking.own
+	if !info && !tos {
 		return b
 	}
 	remote := m.Remote
@@ -77,8 +95,8 @@ func (s *Socket) appendControl(b []byte, m *Message) []byte {
 			a := m.Local.Unmap().As4()
 			copy(data[info4SourceOffset:], a[:])
 		}
-		if ecn {
-			b = appendInt(b, unix.IPPROTO_IP, unix.IP_TOS, tosSize, m.ECN)
+		if tos {
+			b = appendInt(b, unix.IPPROTO_IP, unix.IP_TOS, tosSize, m.tos())
 		}
 		return b
 	}
@@ -88,8 +106,8 @@ func (s *Socket) appendControl(b []byte, m *Message) []byte {
 		a := m.Local.As16()
 		copy(data, a[:])
 	}
-	if ecn {
-		b = appendInt(b, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, 4, m.ECN)
+	if tos {
+		b = appendInt(b, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, 4, m.tos())
 	}
 	return b
 }

@@ -20,11 +20,13 @@ type Info struct {
 	// DontFragment says that datagrams leave whole or are refused with
 	// EMSGSIZE, as finding the path's MTU needs (RFC 8899 section 3).
 	DontFragment bool
-	// ECN says that codepoints are read and written.
+	// ECN says that ECN's codepoints and DSCPs are read and written.
 	ECN bool
 	// PacketInfo says that a wildcard socket tells the address it was
 	// spoken to and can answer from it.
 	PacketInfo bool
+	// Stamps says that the kernel tells when a datagram arrived: see Message.At.
+	Stamps bool
 	// Reports says that Receivers get what ICMP says of datagrams to any peer.
 	Reports bool
 	// ReceiveBuffer and SendBuffer are what the system granted, in bytes, in
@@ -76,6 +78,7 @@ func (s *Socket) Info() Info {
 		DontFragment:  s.features.dontFragment,
 		ECN:           s.features.ecn,
 		PacketInfo:    s.features.packetInfo,
+		Stamps:        s.features.stamps,
 		Reports:       s.features.reports,
 		Received:      s.counters.received.load(),
 		Sent:          s.counters.sent.load(),

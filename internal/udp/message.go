@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"syscall"
+	"time"
 )
 
 // A Message is one datagram, or a train: datagrams of one size, all but the
@@ -37,6 +38,13 @@ type Message struct {
 	// ECN is the codepoint of the IP header, 0 to 3 (RFC 3168 section 5).
 	// Where Info.ECN is false it is 0 after a Read and ignored by a Write.
 	ECN uint8
+	// DSCP is the code point of the service that is asked of routers, 0 to 63: the upper six bits of the same byte (RFC 2474).
+	// It is read and written where ECN is.
+	DSCP uint8
+	// At is, after a Read, when the datagram arrived at this machine, by the monotonic clock since Socket.Epoch. Where
+	// Info.Stamps is true it is the kernel's word, however late the Read; for a train that the kernel has joined it is when
+	// it was complete. Otherwise it is the time of the Read. It never goes back on a socket. A Write ignores it.
+	At time.Duration
 }
 
 // MaxTrain is the largest train that a Read returns, in bytes: as long as UDP's
@@ -46,6 +54,7 @@ const MaxTrain = 65535
 var (
 	errMessage   = errors.New("udp: message with a size out of range")
 	errECN       = errors.New("udp: no such ECN codepoint")
+	errDSCP      = errors.New("udp: no such DSCP")
 	errNoRemote  = errors.New("udp: message without a remote address")
 	errNotRemote = errors.New("udp: message to another address than the connected one")
 )
@@ -95,6 +104,8 @@ func (m *Message) check(remote netip.AddrPort) error {
 		return errMessage
 	case m.ECN > 3:
 		return errECN
+	case m.DSCP > 63:
+		return errDSCP
 	case remote.IsValid():
 		if m.Remote.IsValid() && m.Remote != remote {
 			return errNotRemote
@@ -120,7 +131,7 @@ func largestPayload(remote netip.AddrPort) int {
 	return 65535 - udpHeader
 }
 
-// received describes a message just read. Local, ECN and SegmentSize are
+// received describes a message just read. Local, ECN, DSCP and SegmentSize are
 // whatever the control messages say, and are set after this.
 func (m *Message) received(n int, remote netip.AddrPort, local netip.Addr) {
 	m.N = min(n, len(m.Buf))
@@ -128,8 +139,14 @@ func (m *Message) received(n int, remote netip.AddrPort, local netip.Addr) {
 	m.Sent = 0
 	m.Remote = unmap(remote)
 	m.Local = local
-	m.ECN = 0
+	m.setTOS(0)
 }
+
+// tos is the byte of the IP header that DSCP and ECN share: TOS in IPv4, the traffic class in IPv6.
+func (m *Message) tos() uint8 { return m.DSCP<<2 | m.ECN }
+
+// setTOS takes it apart.
+func (m *Message) setTOS(b uint8) { m.DSCP, m.ECN = b>>2, b&3 }
 
 // unmap returns the address with an IPv4 address in its own form.
 func unmap(a netip.AddrPort) netip.AddrPort {

@@ -20,6 +20,11 @@ var (
 	dontFragment6 = option{unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE}
 )
 
+// reportArrivals makes each datagram carry the time of its arrival, and reports whether it will.
+func reportArrivals(fd int) bool {
+	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) == nil
+}
+
 // reportDropped makes each datagram carry the count of those that were lost
 // before it. An older system without it counts nothing.
 func reportDropped(fd int) {

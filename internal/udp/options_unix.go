@@ -31,6 +31,7 @@ func configure(raw syscall.RawConn, wildcard bool) (f features, err error) {
 		if wildcard {
 			f.packetInfo = o.set(option{receiveInfo4, 1}, option{unix.IPV6_RECVPKTINFO, 1})
 		}
+		f.stamps = reportArrivals(int(fd))
 		reportDropped(int(fd))
 	})
 	if cerr != nil {

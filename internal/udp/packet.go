@@ -36,6 +36,8 @@ func (l *packetLink) read(ms []Message) (int, error) {
 		remote = l.canonical
 	}
 	m.received(n, remote, s.ownAddr())
+	s.arrivals.read(s.clocks)
+	m.At = s.arrivals.arrived(0)
 	s.counters.received.add(1, m.N)
 	return 1, nil
 }

@@ -117,11 +117,12 @@ func (l *batchLink) readBatch(fd uintptr, ms []Message) (int, syscall.Errno) {
 		return 0, errno
 	}
 	s := l.socket
+	s.arrivals.read(s.clocks)
 	bytes, datagrams := 0, 0
 	for i := range got {
 		m, h := &ms[i], &in.headers[i]
 		m.received(int(h.n), l.sender(&in.names[i], h.hdr.Namelen), s.ownAddr())
-		s.parseControl(m, in.control[i][:h.hdr.Controllen])
+		m.At = s.arrivals.arrived(s.parseControl(m, in.control[i][:h.hdr.Controllen]))
 		if h.hdr.Flags&unix.MSG_TRUNC != 0 {
 			s.counters.truncated.Add(1)
 		}

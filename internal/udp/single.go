@@ -29,7 +29,8 @@ func (l *singleLink) read(ms []Message) (int, error) {
 		return 0, err
 	}
 	m.received(n, remote, s.ownAddr())
-	s.parseControl(m, l.in[:nn])
+	s.arrivals.read(s.clocks)
+	m.At = s.arrivals.arrived(s.parseControl(m, l.in[:nn]))
 	if truncated(flags) {
 		s.counters.truncated.Add(1)
 	}

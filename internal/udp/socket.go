@@ -62,11 +62,13 @@ type Socket struct {
 	gso      atomic.Bool // trains go to the kernel whole
 	counters counters
 	closed   atomic.Bool
+	epoch    time.Time // when it was made
 
 	interrupted atomic.Bool // by Interrupt, since a Receive was last ended by it
 
-	readMu  sync.Mutex // held over a Receive
-	writeMu sync.Mutex // held over a write, not over a wait
+	readMu   sync.Mutex   // held over a Receive
+	arrivals arrivalClock // guarded by readMu
+	writeMu  sync.Mutex   // held over a write, not over a wait
 	// waiters is the number of calls in WaitWritable, guarded by
 	// writeMu. Each holds the descriptor's write lock, on which a
 	// system call to send would wait.
@@ -74,7 +76,7 @@ type Socket struct {
 	marking marking // guarded by writeMu
 }
 
-// marking is what a socket knows of the ECN codepoints that it sends.
+// marking is what a socket knows of the bytes with DSCP and ECN that it sends.
 type marking struct {
 	own   uint8 // of datagrams that ask for none
 	asked uint8 // by the last message
@@ -98,6 +100,7 @@ type features struct {
 	reports      bool // what ICMP says is told, whoever a datagram was sent to
 	ecn          bool // ECN codepoints are told and set
 	packetInfo   bool // local addresses are told and set
+	stamps       bool // the times of arrivals are told
 	is4, is6     bool // what the socket can carry: one of the IPv6 family perhaps both
 	loose4       bool // an IPv6 socket takes IPv4's control messages to an IPv4 peer
 }
@@ -137,7 +140,8 @@ func own(c *net.UDPConn, opt Options) (*Socket, error) {
 // that the system offers; another is read and written a datagram at a time,
 // and its WriteTo should not wait.
 func New(pc net.PacketConn, opt Options) (*Socket, error) {
-	s := &Socket{pc: pc}
+	s := &Socket{pc: pc, epoch: time.Now()}
+	s.arrivals = newArrivalClock(s.clocks())
 	var err error
 	if s.local, err = addrPort(pc.LocalAddr()); err != nil {
 		return nil, fmt.Errorf("udp: local address: %w", err)
@@ -340,6 +344,9 @@ func (s *Socket) LocalAddr() *net.UDPAddr { return net.UDPAddrFromAddrPort(s.loc
 // the socket is not connected.
 func (s *Socket) Remote() netip.AddrPort { return s.remote }
 
+// Epoch is when the socket was made, from which Message.At counts.
+func (s *Socket) Epoch() time.Time { return s.epoch }
+
 // Close closes the socket, wakes whoever waits in it, and waits for a Receive to return: then the port is free. A
 // second Close returns net.ErrClosed.
 func (s *Socket) Close() error {
@@ -347,6 +354,12 @@ func (s *Socket) Close() error {
 		return net.ErrClosed
 	}
 	return s.pc.Close()
+}
+
+// clocks is what time it is.
+func (s *Socket) clocks() moment {
+	now := time.Now()
+	return moment{wall: now.UnixNano(), mono: now.Sub(s.epoch)}
 }
 
 // wildcard reports whether datagrams to any address of the machine arrive.

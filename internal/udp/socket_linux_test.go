@@ -172,6 +172,9 @@ func TestParseControl(t *testing.T) {
 		if tt.local != "" {
 			want = netip.MustParseAddr(tt.local)
 		}
+		if dscp := map[uint8]uint8{1: 46}[tt.ecn]; m.DSCP != dscp { // 0xb9
+			t.Errorf("%s: DSCP = %d, want %d", tt.name, m.DSCP, dscp)
+		}
 		if m.Local != want || m.ECN != tt.ecn {
 			t.Errorf("%s: Local, ECN = %v, %d, want %v, %d", tt.name, m.Local, m.ECN, want, tt.ecn)
 		}

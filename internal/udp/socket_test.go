@@ -332,7 +332,8 @@ func TestAnswersFromTheAddressSpokenTo(t *testing.T) {
 	})
 }
 
-func TestECN(t *testing.T) {
+// TestECNAndDSCP: both arrive as they were sent, in any mixture.
+func TestECNAndDSCP(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("a dual-stack socket does not tell everywhere")
 	}
@@ -346,27 +347,33 @@ func TestECN(t *testing.T) {
 			}
 			for name, s := range map[string]*Socket{"open": open, "connected": connected} {
 				var ms []Message
-				var want []uint8
-				mark := func(ecn uint8) {
-					ms = append(ms, Message{Buf: make([]byte, 20), N: 20, SegmentSize: 10, Remote: at(server, ip), ECN: ecn})
+				type byteOf struct{ ECN, DSCP uint8 }
+				var want []byteOf
+				mark := func(b byteOf) {
+					ms = append(ms, Message{Buf: make([]byte, 20), N: 20, SegmentSize: 10, Remote: at(server, ip), ECN: b.ECN, DSCP: b.DSCP})
 					if !p.moreOf {
-						ecn = 0
+						b = byteOf{}
 					}
-					want = append(want, ecn, ecn)
+					want = append(want, b, b)
 				}
 				for ecn := range uint8(4) {
-					mark(ecn)
+					for _, dscp := range []uint8{0, 1, 46, 63} {
+						mark(byteOf{ecn, dscp})
+					}
 				}
 				for ecn := range uint8(4) { // so often in a row that a socket may take to it
-					for range 20 {
-						mark(ecn)
+					for _, dscp := range []uint8{0, 1} {
+						for range 20 {
+							mark(byteOf{ecn, dscp})
+						}
+						mark(byteOf{(ecn + 2) % 4, dscp})
+						mark(byteOf{ecn, 1 - dscp})
 					}
-					mark((ecn + 2) % 4)
 				}
 				write(t, s, ms...)
-				var got []uint8
+				var got []byteOf
 				for _, m := range read(t, server, len(want)) {
-					got = append(got, m.ECN)
+					got = append(got, byteOf{m.ECN, m.DSCP})
 				}
 				if d := cmp.Diff(want, got); d != "" {
 					t.Errorf("%s to %s: codepoints (-want +got):\n%s", name, ip, d)

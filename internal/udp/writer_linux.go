@@ -88,7 +88,7 @@ func (l *batchLink) fill(b *outbox, ms []Message) (k int) {
 		}
 		// All of a message's entries share what is laid out for the first.
 		first := k
-		l.socket.marking.count(m.ECN)
+		l.socket.marking.count(m.tos())
 		control := l.socket.appendControl(b.control[first][:0], m)
 		plain := len(control)
 		if gso && m.datagrams() > 1 {
@@ -120,20 +120,20 @@ func (l *batchLink) fill(b *outbox, ms []Message) (k int) {
 	return k
 }
 
-// adoptAfter is how many messages in a row have to ask for one ECN codepoint that is not the socket's.
+// adoptAfter is how many messages in a row have to ask for one byte of DSCP and ECN that is not the socket's.
 const adoptAfter = 16
 
-// count counts the messages that ask for another ECN codepoint than the socket's.
-func (m *marking) count(codepoint uint8) {
-	if codepoint == m.own || codepoint != m.asked {
-		m.asked, m.row = codepoint, 0
+// count counts the messages that ask for another byte than the socket's.
+func (m *marking) count(tos uint8) {
+	if tos == m.own || tos != m.asked {
+		m.asked, m.row = tos, 0
 	}
-	if codepoint != m.own {
+	if tos != m.own {
 		m.row++
 	}
 }
 
-// adopt makes the ECN codepoint that everybody asks for the socket's own. To ask for one in a control
+// adopt makes the byte that everybody asks for the socket's own. To ask for one in a control
 // message costs more than its parsing: for each such datagram the kernel looks the route up.
 func (l *batchLink) adopt() {
 	m, f := &l.socket.marking, &l.socket.features

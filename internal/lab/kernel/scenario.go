@@ -57,6 +57,7 @@ func scenarios() []scenario {
 		{name: "N1", about: "50 Mbit/s, 40 ms, 500 KB, departures every 10 ms: alone, and with one CUBIC", run: aggregated},
 		{name: "N2", about: "50 Mbit/s, 40 ms, 500 KB, order-keeping jitter of 20 ms: alone, and with one CUBIC", run: jittery},
 		{name: "N3", about: "50 Mbit/s, 40 ms, 500 KB, 1 % of the packets 10 ms early: alone, and with one CUBIC", run: reordered},
+		{name: "LE", about: "20 Mbit/s, 40 ms, 200 ms, bands by DSCP and FQ-CoDel: with one CUBIC, and with a call", run: lowerEffort},
 		{name: "N4", about: "Verizon's LTE down, 50 ms, 500 KB: alone, and with one CUBIC", run: mobile},
 	}
 }

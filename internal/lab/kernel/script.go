@@ -20,6 +20,7 @@ type path struct {
 	jitter    time.Duration // uniform extra delay, order kept
 	reorder   float64       // fraction that skips half of the delay
 	trace     string        // a file that the rate from A to B is played from; "": none
+	aqm       string        // how the queue is managed, as netlab's -aqm takes it; "": not at all
 }
 
 // bytesPerSecond is the rate of the bottleneck.
@@ -52,22 +53,31 @@ func (p path) arguments() []string {
 	if p.trace != "" {
 		args = append(args, "-trace", p.trace)
 	}
+	if p.aqm != "" {
+		args = append(args, "-aqm", p.aqm)
+	}
 	return args
 }
 
 // The kinds of a flow that are Ebb's; the others are the kernel's congestion controls. A probe sends ten small
-// packets a second, to see what the path does to them.
-const ebb, probe = "ebb", "probe"
+// packets a second, to see what the path does to them. A call sends 3 Mbit/s, paced, as best effort, and yields to nobody.
+const ebb, probe, call = "ebb", "probe", "call"
+
+// callLimit is what a call sends, as a command's --bandwidth-limit takes it.
+const callLimit = "3mbit"
 
 // flow is one sender at A for a time, and its receiver at B.
 type flow struct {
-	kind    string // ebb, probe, or reno, cubic, bbr
+	kind    string // ebb, probe, call, or reno, cubic, bbr
 	control string // Ebb's --congestion-control; "": what the command was told, or the default
 	port    int    // of the receiver: the flow's name in the trace
 	after   time.Duration
 	runs    time.Duration
 	watched bool // what its receiver gets is in the trace too, at port + received; one flow of a run may be
 }
+
+// isEbb reports whether both ends are the ebb command.
+func (f flow) isEbb() bool { return f.kind == ebb || f.kind == probe || f.kind == call }
 
 // length is when the last of the flows ends.
 func length(flows []flow) time.Duration {
@@ -85,7 +95,7 @@ func script(flows []flow, command, dir string, extra []string) string {
 	limit := seconds(length(flows) + setupTime)
 	for _, f := range flows {
 		in := "timeout --foreground " + limit + " ip netns exec $NETLAB_B "
-		if f.kind == ebb || f.kind == probe {
+		if f.isEbb() {
 			to := "/dev/null"
 			if f.watched {
 				to = quote(filepath.Join(dir, watchName))
@@ -107,10 +117,14 @@ func script(flows []flow, command, dir string, extra []string) string {
 // sender is the command line of a flow's sending side.
 func sender(f flow, command string, extra []string) string {
 	in := "ip netns exec $NETLAB_A "
-	if f.kind != ebb && f.kind != probe {
+	if !f.isEbb() {
 		return fmt.Sprintf("%s$NETLAB tcp-source -to $NETLAB_B_IP:%d -cc %s -for %s", in, f.port, f.kind, f.runs)
 	}
 	words := []string{quote(command), "pipe", "--bandwidth-limit", "unlimited"}
+	if f.kind == call {
+		words[3] = callLimit
+		extra = []string{"--congestion-control", "cubic"}
+	}
 	if f.control != "" {
 		extra = []string{"--congestion-control", f.control}
 	}

@@ -15,8 +15,8 @@ func TestArguments(t *testing.T) {
 	if diff := cmp.Diff(want, p.arguments()); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
 	}
-	noisy := path{mbit: 1, aggregate: 10 * time.Millisecond, jitter: 20 * time.Millisecond, reorder: 0.01, trace: "a b"}
-	want = []string{"-rate", "1mbit", "-rtt", "0s", "-queue", "0B", "-aggregate", "10ms", "-jitter", "20ms", "-reorder", "0.01", "-trace", "a b"}
+	noisy := path{mbit: 1, aggregate: 10 * time.Millisecond, jitter: 20 * time.Millisecond, reorder: 0.01, trace: "a b", aqm: "codel"}
+	want = []string{"-rate", "1mbit", "-rtt", "0s", "-queue", "0B", "-aggregate", "10ms", "-jitter", "20ms", "-reorder", "0.01", "-trace", "a b", "-aqm", "codel"}
 	if diff := cmp.Diff(want, noisy.arguments()); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
 	}
@@ -31,12 +31,14 @@ func TestScript(t *testing.T) {
 		{kind: ebb, port: 7001, after: 1500 * time.Millisecond, runs: 7 * time.Second},
 		{kind: ebb, control: "bbr", port: 7002, runs: 7 * time.Second, watched: true},
 		{kind: probe, port: 7003, runs: 3 * time.Second},
+		{kind: call, port: 7004, runs: 3 * time.Second},
 	}, "/tmp/it's here/ebb", "/some dir", []string{"--congestion-control", "ledbat++"})
 	for _, want := range []string{
 		"$NETLAB tcp-sink -listen :5001 &",
 		"pipe -l --bandwidth-limit unlimited $NETLAB_B_IP:7001 </dev/null >/dev/null &",
 		"pipe -l --bandwidth-limit unlimited $NETLAB_B_IP:7002 </dev/null >'/some dir/watched' &",
-		"-ge 4 ] && break",
+		"-ge 5 ] && break",
+		"pipe --bandwidth-limit 3mbit '--congestion-control' 'cubic' $NETLAB_B_IP:7004",
 		"(sleep 0; exec ip netns exec $NETLAB_A $NETLAB tcp-source -to $NETLAB_B_IP:5001 -cc cubic -for 5s)",
 		"(sleep 1.5; exec timeout --foreground 7 ip netns exec $NETLAB_A '/tmp/it'\\''s here/ebb' pipe",
 		"'--congestion-control' 'ledbat++' $NETLAB_B_IP:7001",
@@ -47,7 +49,7 @@ func TestScript(t *testing.T) {
 			t.Errorf("the script lacks %q:\n%s", want, s)
 		}
 	}
-	if strings.Count(s, "timeout --foreground 28.5 ip netns exec $NETLAB_B") != 4 {
+	if strings.Count(s, "timeout --foreground 28.5 ip netns exec $NETLAB_B") != 5 {
 		t.Errorf("not every receiver has a limit:\n%s", s)
 	}
 	sh, err := exec.LookPath("sh")

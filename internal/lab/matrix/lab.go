@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/ebb/congestion"
+	"example.com/ebb/internal/endpoint"
 	"example.com/ebb/internal/lab/simnet"
 )
 
@@ -31,7 +32,7 @@ type path struct {
 	out, back func(*simnet.LinkConfig)
 	// probed says that the lab notes what a single packet would see: see lab.delays.
 	probed bool
-	// lowerEffort says that what ours sends is marked so (RFC 8622).
+	// lowerEffort says that ours asks for that service (RFC 8622), whatever its controller.
 	lowerEffort bool
 }
 
@@ -251,7 +252,7 @@ func (l *lab) bulk(name string, factory congestion.Factory, at time.Duration) *f
 func (l *lab) ebb(name string, at time.Duration) *flow {
 	f := l.bulk(name, l.subject, at)
 	if l.path.lowerEffort {
-		f.from.DSCP, f.to.DSCP = simnet.LE, simnet.LE
+		f.from.Adjust = func(p *endpoint.Params) { p.DSCP = simnet.LE }
 	}
 	return f
 }

@@ -201,18 +201,18 @@ func TestRegainedOnAWanderingLink(t *testing.T) {
 	}
 }
 
-// Beside a flow that fills its band a call is as it was; where both are in one band it is not.
+// Beside a flow that fills its band a call is as it was; in one queue it is not.
 func TestBesideCall(t *testing.T) {
 	oneGoroutine(t)
-	e := &Env{Subject: packets(150), Seed: 1, Quick: true}
-	p := path{rate: 20 * mbit, rtt: 40 * ms, buffer: 250 * kb, aqm: &simnet.AQMConfig{Bands: true}, lowerEffort: true}
+	e := &Env{Subject: standard, Seed: 1, Quick: true}
+	p := path{rate: 20 * mbit, rtt: 40 * ms, buffer: 250 * kb, aqm: &simnet.AQMConfig{Bands: true}}
 	figures := besideCall(e, p)
 	if rise, lost := figure(t, figures, "p99 delay rises by, ms"), figure(t, figures, "of the call lost, %"); rise > 1 || lost != 0 {
 		t.Errorf("in bands the delay rises by %.2f ms, and %.2f %% are lost", rise, lost)
 	}
-	p.lowerEffort = false
-	if rise := figure(t, besideCall(e, p), "p99 delay rises by, ms"); rise < 10 {
-		t.Errorf("without a mark the delay rises by %.2f ms", rise)
+	p.aqm = nil
+	if rise := figure(t, besideCall(e, p), "p99 delay rises by, ms"); rise < 3 {
+		t.Errorf("in one queue the delay rises by %.2f ms", rise)
 	}
 }
 
@@ -228,7 +228,7 @@ func TestStopped(t *testing.T) {
 			t.Errorf("%.1f %% of the link afterwards", got)
 		}
 	}
-	figures := busyReader(&Env{Subject: packets(200), Seed: 1, Quick: true}, 200*ms)
+	figures := busyReader(&Env{Subject: packets(200), Seed: 1, Quick: true}, 200*ms, false)
 	if got := figure(t, figures, "80 % after, s"); got < 0.2 || got > 1.5 {
 		t.Errorf("a window that does not change has the link %.2f s after a busy time", got)
 	}

@@ -65,11 +65,17 @@ func stopCases() []Case {
 		stop("the receiver", lasts == 5*second, pauseReceiver, lasts)
 	}
 	for _, lasts := range []time.Duration{50 * ms, 200 * ms} {
-		cases = append(cases, Case{
-			Name: fmt.Sprintf("a reader busy for %g ms, 10 times a minute", lasts.Seconds()*1000), Full: lasts != 200*ms,
-			Bars:    []Bar{atLeast("link, %", 80), comeBack(), ownQueue()},
-			Measure: func(e *Env) []Figure { return busyReader(e, lasts) },
-		})
+		for _, read := range []bool{false, true} {
+			name := fmt.Sprintf("a reader busy for %g ms, 10 times a minute", lasts.Seconds()*1000)
+			if read {
+				name += ", no receive times"
+			}
+			cases = append(cases, Case{
+				Name: name, Full: read || lasts != 200*ms,
+				Bars:    []Bar{atLeast("link, %", 80), comeBack(), ownQueue()},
+				Measure: func(e *Env) []Figure { return busyReader(e, lasts, read) },
+			})
+		}
 	}
 	for _, left := range []struct {
 		row   string
@@ -135,10 +141,13 @@ func stopped(e *Env, stop func(l *lab, f *flow, begin, end time.Duration), lasts
 	}, l.own(end, length)...)
 }
 
-func busyReader(e *Env, lasts time.Duration) []Figure {
+// busyReader is a receiver whose process often does not run. Its socket tells when datagrams have arrived, or they count
+// as arrived when they are read.
+func busyReader(e *Env, lasts time.Duration, read bool) []Figure {
 	length := e.lasting(70*second, 30*second)
 	l := e.lab("busy reader", clean())
 	f := l.ebb("Ebb", 0)
+	f.to.ReadTimes = read
 	ends := f.to.SetBusy(simnet.Busy{PerMinute: 10, Length: lasts, From: settling, Until: length - 5*second}, e.Seed)
 	l.until(length)
 	longest := 0.0

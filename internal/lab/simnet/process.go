@@ -107,7 +107,7 @@ func (st *Station) handleBatch(held []*simPacket) {
 	var flows []*Flow
 	for _, p := range held {
 		if st.process.state != running { // an application has stopped or killed it again
-			st.arrive(p)
+			st.read(p)
 			continue
 		}
 		if f := st.handle(p); f != nil && !slices.Contains(flows, f) {

@@ -1,6 +1,7 @@
 package simnet
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
@@ -8,7 +9,7 @@ import (
 
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/endpoint"
-	"example.com/ebb/internal/stream"
+	"example.com/ebb/limits"
 	"example.com/ebb/pool"
 )
 
@@ -47,6 +48,8 @@ type simPacket struct {
 
 	link     *Link         // behind an AQM
 	queuedAt time.Duration // when it came to the AQM
+
+	arrivedAt time.Duration // when it came to its station, where a paused process may not have read it
 }
 
 // train is what a datagram was sent with: how many datagrams, with how many bytes in all. The zero value is a
@@ -161,9 +164,16 @@ type Station struct {
 	// Pool, if not nil, is the budget that the connections share from now on, with their weight.
 	Pool   *pool.Pool
 	Weight int
-	// DSCP is the class of service of every datagram that the station sends (RFC 2474), from 0 to 63.
+	// ReadTimes says that the socket does not tell when a datagram arrived: it counts as arrived when the process
+	// reads it.
+	ReadTimes bool
+	// DSCP, if not 0, is the class of service of every datagram that the station sends (RFC 2474), up to 63. Otherwise it is what
+	// each connection asks for.
 	DSCP uint8
+	// Limits, if not nil, has the books of the station's connections: see SetLimits.
+	Limits *limits.Manager
 
+	held     []*limits.Conn // of the process, if there are Limits
 	sim      *Sim
 	endpoint *endpoint.Endpoint[*Flow]
 	bounds   endpoint.Bounds
@@ -226,6 +236,7 @@ func (st *Station) Restart() {
 	for i := range 4 {
 		binary.LittleEndian.PutUint64(st.bounds.Seed[8*i:], st.rng.Uint64())
 	}
+	st.renewLimits()
 	st.endpoint = endpoint.New[*Flow](endpoint.Config{Bounds: st.bounds, Numbers: st.numbers})
 }
 
@@ -266,13 +277,17 @@ func (s *Sim) Join(a, b *Station, ab, ba LinkConfig) (*Link, *Link) {
 // clock is the station's time.
 func (st *Station) clock() time.Duration { return st.Clock.Show(st.sim.now) }
 
-// Dial starts a connection.
+// Dial starts a connection; nil: a limit is reached.
 func (st *Station) Dial(to *Station) *Flow { return st.DialAddr(to.Addr) }
 
 // DialAddr starts a connection to an address, such as a station behind a NAT has outside.
 func (st *Station) DialAddr(to netip.AddrPort) *Flow {
 	f := st.newFlow(to)
-	f.start(st.endpoint.Dial(st.clock(), st.settings(), endpoint.Path{Local: st.Addr, Remote: to}, f))
+	p, err := st.endpoint.Dial(st.clock(), st.settings(), endpoint.Path{Local: st.Addr, Remote: to}, f)
+	if err != nil {
+		return nil
+	}
+	f.start(p)
 	f.Flush()
 	return f
 }
@@ -293,7 +308,7 @@ func (f *Flow) start(p endpoint.Params) {
 func (st *Station) settings() *endpoint.Settings {
 	return &endpoint.Settings{
 		Congestion: st.Controller,
-		Chunks:     st.chunks,
+		Chunks:     st.lender,
 		SendBuffer: 16 << 20, ReceiveBuffer: 16 << 20,
 		KeepAlive: 15 * time.Second, IdleTimeout: 30 * time.Second, UserTimeout: 30 * time.Second,
 		HandshakeTimeout: 10 * time.Second, LingerTimeout: 30 * time.Second,
@@ -308,6 +323,12 @@ func (st *Station) Inject(from netip.AddrPort, b []byte) {
 
 // arrive ends the way of a packet, which is the station's from here on.
 func (st *Station) arrive(p *simPacket) {
+	p.arrivedAt = st.sim.now
+	st.read(p)
+}
+
+// read has the station's process read a packet, if it runs.
+func (st *Station) read(p *simPacket) {
 	switch st.process.state {
 	case paused:
 		st.hold(p)
@@ -327,42 +348,45 @@ func (st *Station) handle(p *simPacket) *Flow {
 	if p.icmp != 0 {
 		return st.handleReport(Unreachable{p.icmp, p.from, p.b})
 	}
-	now, path := st.clock(), endpoint.Path{Local: st.Addr, Remote: p.from}
+	now := st.clock()
+	a := endpoint.Arrival{Path: endpoint.Path{Local: st.Addr, Remote: p.from}, At: now, ECN: p.ecn}
+	if p.arrivedAt != st.sim.now && !st.ReadTimes {
+		a.At = st.Clock.Show(p.arrivedAt)
+	}
 	st.endpoint.SetListening(st.Accept != nil)
 	v := st.endpoint.Route(now, p.from, p.b, nil)
+	if v.Displaced != nil {
+		v.Displaced.Conn.Cut()
+		v.Displaced.Flush()
+	}
 	switch v.Action {
 	case endpoint.Reply:
-		st.send(p.from, v.Reply, endpoint.NotECT, train{})
+		st.send(p.from, v.Reply, endpoint.NotECT, 0, train{})
 		return nil
 	case endpoint.Open:
 		v.Conn = st.newFlow(p.from)
-		params, displaced := st.endpoint.Open(now, st.settings(), path, v, v.Conn)
-		v.Conn.start(params)
-		if displaced != nil {
-			displaced.Conn.Cut()
-			displaced.Flush()
-		}
+		v.Conn.start(st.endpoint.Open(now, st.settings(), a.Path, v, v.Conn))
 		if d := v.Yields; d != nil {
-			d.Input(now, path, p.ecn, p.b)
+			d.Input(now, a, p.b)
 			d.Flush()
 		}
 	case endpoint.Deliver:
 	default:
 		return nil
 	}
-	v.Conn.Input(now, path, p.ecn, p.b)
+	v.Conn.Input(now, a, p.b)
 	return v.Conn
 }
 
 // send puts a datagram on the way.
-func (st *Station) send(to netip.AddrPort, b []byte, ecn endpoint.ECN, t train) {
+func (st *Station) send(to netip.AddrPort, b []byte, ecn endpoint.ECN, dscp uint8, t train) {
 	from := st.Addr
 	if st.nat != nil && st.nat.inside[to] == nil {
 		if from = st.nat.source(st, to); !from.IsValid() {
 			return
 		}
 	}
-	st.dispatch(b, simPacket{from: from, dst: to, ecn: ecn, dscp: st.DSCP, train: t})
+	st.dispatch(b, simPacket{from: from, dst: to, ecn: ecn, dscp: cmp.Or(st.DSCP, dscp), train: t})
 }
 
 // dispatch sends a packet to its destination, by the link there or through the station's own NAT.
@@ -510,7 +534,7 @@ func (f *Flow) send(b []byte, t endpoint.Train) {
 	whole := train{segments: (len(b) + t.SegmentSize - 1) / t.SegmentSize, bytes: len(b)}
 	for len(b) > 0 {
 		n := min(t.SegmentSize, len(b))
-		f.station.send(f.remote, b[:n], t.ECN, whole)
+		f.station.send(f.remote, b[:n], t.ECN, t.DSCP, whole)
 		b = b[n:]
 	}
 }
@@ -530,6 +554,10 @@ func (f *Flow) report(t endpoint.Topic) {
 	if ev.Abort != nil {
 		ev.Abort.Conn.Abort(st.clock())
 		ev.Abort.Flush()
+	}
+	if ev.Refuse != nil {
+		ev.Refuse.Conn.Refuse(st.clock())
+		ev.Refuse.Flush()
 	}
 	if ev.Queued {
 		c, _ := e.Next()
@@ -569,27 +597,4 @@ func (f *Flow) expire(at time.Duration) {
 	f.armed = endpoint.Never
 	f.Expire(f.station.clock())
 	f.Flush()
-}
-
-// chunkHeap is a stream.Allocator that counts.
-type chunkHeap struct {
-	free [][]byte
-	lent int
-}
-
-// Chunk implements stream.Allocator.
-func (h *chunkHeap) Chunk() []byte {
-	h.lent++
-	if n := len(h.free); n > 0 {
-		b := h.free[n-1]
-		h.free = h.free[:n-1]
-		return b
-	}
-	return make([]byte, stream.ChunkSize)
-}
-
-// Free implements stream.Allocator.
-func (h *chunkHeap) Free(b []byte) {
-	h.lent--
-	h.free = append(h.free, b)
 }

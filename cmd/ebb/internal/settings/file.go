@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	// table is where a file has the settings.
-	table = "network-api"
+	// table is where a file has the settings, and limitsTable those of package limits.
+	table       = "network-api"
+	limitsTable = "limits"
 	// maxFile is the largest file that is read, in bytes. What is longer is
 	// something else.
 	maxFile = 16 << 10
@@ -26,7 +27,7 @@ const (
 	maxQuote = 60
 )
 
-// ReadFile reads a TOML file. Its settings are in the table [network-api]; a key
+// ReadFile reads a TOML file. Its settings are in the tables [network-api] and [limits]; a key
 // that is unknown or given twice is an error, and so is any other table.
 func ReadFile(path string) (*Layer, error) {
 	data, err := readSmall(path)
@@ -69,32 +70,35 @@ func parseFile(name string, data []byte) (*Layer, error) {
 	}
 	at := positionsIn(name, data)
 	for _, key := range slices.Sorted(maps.Keys(document)) {
-		if key == table {
+		if key == table || key == limitsTable {
 			continue
 		}
 		if _, ok := keyOf(key); ok {
 			return nil, fmt.Errorf("%s: %s stands before the table: want it below a line [%s]", at.origin(key), key, table)
 		}
-		return nil, fmt.Errorf("%s: there is no table or key %.*q: want the table [%s] alone", at.origin(key), maxQuote, key, table)
-	}
-	content, ok := document[table].(map[string]any)
-	if !ok && document[table] != nil {
-		return nil, fmt.Errorf("%s: %s is not a table: want a line [%s]", at.origin(table), table, table)
+		return nil, fmt.Errorf("%s: there is no table or key %.*q: want the tables [%s] and [%s] alone", at.origin(key), maxQuote, key, table, limitsTable)
 	}
 	var layer Layer
-	for _, key := range slices.SortedFunc(maps.Keys(content), at.order) {
-		if err := layer.setAny(key, content[key], at.origin(table, key)); err != nil {
-			return nil, err
+	for _, in := range []string{table, limitsTable} {
+		content, ok := document[in].(map[string]any)
+		if !ok && document[in] != nil {
+			return nil, fmt.Errorf("%s: %s is not a table: want a line [%s]", at.origin(in), in, in)
+		}
+		order := func(a, b string) int { return at.order(in, a, b) }
+		for _, key := range slices.SortedFunc(maps.Keys(content), order) {
+			if err := layer.setAny(in, key, content[key], at.origin(in, key)); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return &layer, nil
 }
 
 // setAny gives a setting as TOML has it.
-func (l *Layer) setAny(key string, value any, origin string) error {
-	known, ok := keyOf(key)
+func (l *Layer) setAny(table, key string, value any, origin string) error {
+	known, ok := keyIn(table, key)
 	if !ok {
-		return fmt.Errorf("%s: there is no key %.*q in [%s]: want %s", origin, maxQuote, key, table, list(keyNames(), "or"))
+		return fmt.Errorf("%s: there is no key %.*q in [%s]: want %s", origin, maxQuote, key, table, list(keyNames(table), "or"))
 	}
 	var text, quoted string
 	switch v := value.(type) {
@@ -106,7 +110,7 @@ func (l *Layer) setAny(key string, value any, origin string) error {
 	default:
 		return fmt.Errorf("%s: %s is %s; want %s, a whole number or a string", origin, key, typeName(value), known.want)
 	}
-	if err := l.Set(key, text, origin); err != nil {
+	if err := l.Set(known.Name, text, origin); err != nil {
 		return fmt.Errorf("%s: %s = %s: %w", origin, key, quoted, err)
 	}
 	return nil
@@ -200,8 +204,8 @@ func (p positions) origin(key ...string) string {
 	return p.file
 }
 
-// order sorts the keys of the table by line, so that the first error is told.
-func (p positions) order(a, b string) int {
+// order sorts the keys of a table by line, so that the first error is told.
+func (p positions) order(table, a, b string) int {
 	if n := p.lines[joined(table, a)] - p.lines[joined(table, b)]; n != 0 {
 		return n
 	}

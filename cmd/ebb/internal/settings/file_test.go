@@ -27,6 +27,7 @@ min-ssthresh = '100KiB'
 			"min-bandwidth-per-connection=2000000@6 congestion-control=ledbat++@7 min-ssthresh=100KiB@8",
 		strings.ReplaceAll(whole, "\n", "\r\n"): "preset=gateway@3 bandwidth-limit=unlimited@4 total-bandwidth-limit=50MB/s@5 " +
 			"min-bandwidth-per-connection=2000000@6 congestion-control=ledbat++@7 min-ssthresh=100KiB@8",
+		"[limits]\nmemory = \"64MiB\"\nconnections-per-peer = 8\n[network-api]\nmin-ssthresh = 5000": "limit-memory=64MiB@2 limit-connections-per-peer=8@3 min-ssthresh=5000@5",
 		"": "", "\n\n# nothing\n": "", "[network-api]\n": "",
 		"\xef\xbb\xbf[network-api]\nnetwork-type = \"lan\"":                   "network-type=lan@2",
 		"network-api.bandwidth-limit = 5000\nnetwork-api.min-ssthresh = 5000": "bandwidth-limit=5000@1 min-ssthresh=5000@2",
@@ -75,14 +76,14 @@ func wantErrors(t *testing.T, tests []wrongFile) {
 func TestFilesThatAreWrong(t *testing.T) {
 	wantErrors(t, []wrongFile{
 		{head + "bandwith-limit = 5000", `f:2: there is no key "bandwith-limit" in [network-api]: want preset, bandwidth-limit, ` +
-			"total-bandwidth-limit, min-bandwidth-per-connection, congestion-control, network-type or min-ssthresh"},
+			"total-bandwidth-limit, min-bandwidth-per-connection, congestion-control, network-type, min-ssthresh or dscp"},
 		{head + "Bandwidth-Limit = 5000", `f:2: there is no key "Bandwidth-Limit" in [network-api]: want preset, bandwidth-limit, ` +
-			"total-bandwidth-limit, min-bandwidth-per-connection, congestion-control, network-type or min-ssthresh"},
+			"total-bandwidth-limit, min-bandwidth-per-connection, congestion-control, network-type, min-ssthresh or dscp"},
 		{"bandwidth-limit = 5000", "f:1: bandwidth-limit stands before the table: want it below a line [network-api]"},
-		{head + "\n[node]\nname = 'x'", `f:3: there is no table or key "node": want the table [network-api] alone`},
-		{"[Network-API]\nbandwidth-limit = 5000", `f:1: there is no table or key "Network-API": want the table [network-api] alone`},
+		{head + "\n[node]\nname = 'x'", `f:3: there is no table or key "node": want the tables [network-api] and [limits] alone`},
+		{"[Network-API]\nbandwidth-limit = 5000", `f:1: there is no table or key "Network-API": want the tables [network-api] and [limits] alone`},
 		{"[network-api.peers]\nx = 1", `f:1: there is no key "peers" in [network-api]: want preset, bandwidth-limit, ` +
-			"total-bandwidth-limit, min-bandwidth-per-connection, congestion-control, network-type or min-ssthresh"},
+			"total-bandwidth-limit, min-bandwidth-per-connection, congestion-control, network-type, min-ssthresh or dscp"},
 		{"network-api = 5", "f:1: network-api is not a table: want a line [network-api]"},
 		{"[[network-api]]\nbandwidth-limit = 5000", "f:1: network-api is not a table: want a line [network-api]"},
 

@@ -3,6 +3,7 @@ package settings
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"example.com/ebb/ledbat"
@@ -18,6 +19,14 @@ const (
 	controlKey     = "congestion-control"
 	networkTypeKey = "network-type"
 	floorKey       = "min-ssthresh"
+	dscpKey        = "dscp"
+
+	// Those of package limits stand in a table of their own, without this.
+	limitPrefix   = "limit-"
+	memoryKey     = limitPrefix + "memory"
+	connsKey      = limitPrefix + "connections"
+	peerConnsKey  = limitPrefix + "connections-per-peer"
+	handshakesKey = limitPrefix + "handshakes-per-peer"
 )
 
 // Values that stand for words.
@@ -26,21 +35,29 @@ const (
 	Unlimited int64 = -1
 	// noFloor is the floor under ssthresh that is none.
 	noFloor = -1
+	// noDSCP is the service of routers that is asked for by none.
+	noDSCP = -1
 	// noTotal is a total that is none, which turns off one from a file or a
 	// preset, and noMinimum a minimum.
 	noTotal   = 0
 	noMinimum = 0
+	// noLimit is a limit of package limits that is none.
+	noLimit = -1
 )
 
 const (
 	rateForm = "bytes per second from 1kB/s to 1TB/s, such as 5000000, 50MB/s, 1MiB/s or 400mbit"
+	dscpForm = "a code point from 1 to 63"
 	sizeForm = "bytes from 1200 to 1GB, such as 102400, 500kB or 1MiB"
+
+	memoryForm = `bytes from 1MB to 1TB, such as 64MiB, or "none"`
+	countForm  = `a whole number from 1 to 1000000000, or "none"`
 )
 
 // Key describes a setting.
 type Key struct {
 	Name string // of the flag and of the key in a file
-	Kind string // RATE, SIZE or NAME
+	Kind string // RATE, SIZE, NAME or CODE
 	Help string // what it does, in a line
 
 	want  string // what is allowed
@@ -64,15 +81,44 @@ func Keys() []Key {
 			list(networkTypeNames(), "or"), parseNetworkType},
 		{floorKey, "SIZE", `floor under the slow-start threshold, for long lossy paths; "auto" (0) finds one, "none" (-1) does without`,
 			sizeForm + `, or "auto" (0) or "none" (-1)`, parseFloor},
+		{dscpKey, "CODE", `service that packets ask routers for, 1 to 63; "auto" (0) is Lower Effort, 1, if the congestion control yields; "none" (-1)`,
+			dscpForm + `, or "auto" (0) or "none" (-1)`, parseDSCP},
+		{memoryKey, "SIZE", `most memory that all connections hold, or "none"; an eighth of the machine's if not given`, memoryForm, parseMemory},
+		{connsKey, "NUMBER", `most connections that peers have made, or "none"`, countForm, parseCount},
+		{peerConnsKey, "NUMBER", `most connections with one IPv4 address or IPv6 /56, or "none"`, countForm, parseCount},
+		{handshakesKey, "NUMBER", `most handshakes that one of these begins in a second, or "none"`, countForm, parseCount},
 	}
 }
 
-// keyNames are the settings' names.
-func keyNames() (names []string) {
+// keyNames are the settings' names in a table of a file.
+func keyNames(table string) (names []string) {
 	for _, k := range Keys() {
-		names = append(names, k.Name)
+		if in, name := k.inFile(); in == table {
+			names = append(names, name)
+		}
 	}
 	return names
+}
+
+// inFile is the table and the name that a setting has in a file.
+func (k Key) inFile() (in, name string) {
+	if name, ok := strings.CutPrefix(k.Name, limitPrefix); ok {
+		return limitsTable, name
+	}
+	return table, k.Name
+}
+
+// keyIn returns the setting of a name in a table.
+func keyIn(table, name string) (Key, bool) {
+	keys := Keys()
+	i := slices.IndexFunc(keys, func(k Key) bool {
+		in, as := k.inFile()
+		return in == table && as == name
+	})
+	if i < 0 {
+		return Key{}, false
+	}
+	return keys[i], true
 }
 
 // keyOf returns the setting of a name.
@@ -95,6 +141,35 @@ func rateOr(value int64, words ...string) func(text string) (int64, error) {
 	}
 }
 
+// The least and the most of the limits.
+const (
+	minMemory = 1_000_000
+	maxMemory = 1_000_000_000_000
+	maxCount  = 1_000_000_000
+)
+
+func parseMemory(text string) (int64, error) {
+	if text == "none" {
+		return noLimit, nil
+	}
+	n, err := parseQuantity(text, false)
+	if err != nil {
+		return 0, err
+	}
+	return inRange(n, minMemory, maxMemory, formatSize)
+}
+
+func parseCount(text string) (int64, error) {
+	if text == "none" {
+		return noLimit, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 || n > maxCount {
+		return 0, errors.New("it is no such number")
+	}
+	return n, nil
+}
+
 func parseFloor(text string) (int64, error) {
 	switch text {
 	case "auto", "0":
@@ -104,6 +179,23 @@ func parseFloor(text string) (int64, error) {
 	}
 	return parseSize(text)
 }
+
+func parseDSCP(text string) (int64, error) {
+	switch text {
+	case "auto":
+		return 0, nil
+	case "none":
+		return noDSCP, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < noDSCP || n > 63 {
+		return 0, errNoCodePoint
+	}
+	return n, nil
+}
+
+// errNoCodePoint is what is not a DSCP.
+var errNoCodePoint = errors.New("it is no code point")
 
 // errUnknownName is any name that is not among those that the error goes on to list.
 var errUnknownName = errors.New("there is none of this name")

@@ -28,7 +28,7 @@ type setting struct {
 func (l *Layer) Set(name, text, origin string) error {
 	key, ok := keyOf(name)
 	if !ok {
-		return fmt.Errorf("there is no setting %q: there are %s", name, list(keyNames(), "and"))
+		return fmt.Errorf("there is no setting %q: there are %s", name, list(append(keyNames(table), keyNames(limitsTable)...), "and"))
 	}
 	value, err := key.parse(text)
 	if err != nil {
@@ -59,8 +59,20 @@ type Settings struct {
 	MinSSThresh int
 	// CongestionControl is the controller.
 	CongestionControl Control
+	// DSCP is that of ebb.Config: 0 is Lower Effort where the controller yields, a negative one is none.
+	DSCP int
+	// Limits is what all connections may cost.
+	Limits Limits
 	// Notes are lines to tell the user: settings that have no effect, and why.
 	Notes []string
+}
+
+// Limits is the settings of package limits: in each 0 is the default, and -1 none.
+type Limits struct {
+	Memory             int64 // bytes, of the process
+	Connections        int64 // inbound, of the process
+	ConnectionsPerPeer int64
+	HandshakesPerPeer  int64 // a second
 }
 
 // Resolve takes every setting from the first layer that gives it. The preset that
@@ -75,6 +87,9 @@ func Resolve(defaultLimit int64, layers ...*Layer) (Settings, error) {
 	if mode, ok := sources.find(controlKey); ok {
 		s.CongestionControl = Control(mode.value)
 	}
+	if dscp, ok := sources.find(dscpKey); ok {
+		s.DSCP = int(dscp.value)
+	}
 	floor, err := sources.floor()
 	if err != nil {
 		return Settings{}, err
@@ -83,6 +98,14 @@ func Resolve(defaultLimit int64, layers ...*Layer) (Settings, error) {
 	if control := controls()[s.CongestionControl]; floor != 0 && !control.floored {
 		s.MinSSThresh = 0
 		s.note("the floor under the slow-start threshold has no effect with %s", control.name)
+	}
+	for key, limit := range map[string]*int64{
+		memoryKey: &s.Limits.Memory, connsKey: &s.Limits.Connections,
+		peerConnsKey: &s.Limits.ConnectionsPerPeer, handshakesKey: &s.Limits.HandshakesPerPeer,
+	} {
+		if found, ok := sources.find(key); ok {
+			*limit = found.value
+		}
 	}
 	if err := s.setRates(sources); err != nil {
 		return Settings{}, err

@@ -58,6 +58,9 @@ func TestPrecedence(t *testing.T) {
 		{"a derived floor over a file's", "min-ssthresh=auto", "min-ssthresh=50kB", Settings{BandwidthLimit: 7 * m}},
 		{"no floor", "min-ssthresh=-1", "", Settings{BandwidthLimit: 7 * m, MinSSThresh: -1}},
 		{"control", "", "congestion-control=ledbat++", Settings{BandwidthLimit: 7 * m, CongestionControl: PlusPlus}},
+		{"service", "", "dscp=46", Settings{BandwidthLimit: 7 * m, DSCP: 46}},
+		{"no service", "dscp=none", "dscp=46", Settings{BandwidthLimit: 7 * m, DSCP: -1}},
+		{"service by default", "dscp=auto", "dscp=46", Settings{BandwidthLimit: 7 * m}},
 		{"control that competes", "congestion-control=bbr", "congestion-control=ledbat++", Settings{BandwidthLimit: 7 * m, CongestionControl: BBR}},
 	}
 	for _, test := range tests {
