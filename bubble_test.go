@@ -154,7 +154,7 @@ func TestBehindNAT(t *testing.T) {
 				n.Connect(b.client, b.server, delayed, delayed)
 				// The server must not be the one who keeps the binding.
 				c, s := b.connect(&ebb.Config{KeepAlive: tt.keepAlive, IdleTimeout: time.Hour}, &ebb.Config{IdleTimeout: time.Hour})
-				if got := s.RemoteAddr().(*net.UDPAddr).IP.String(); got != "192.0.2.1" {
+				if got := addrPort(s.RemoteAddr()).Addr().String(); got != "192.0.2.1" {
 					t.Fatalf("the server sees %s", got)
 				}
 				time.Sleep(5 * time.Minute)

@@ -194,7 +194,7 @@ func (c *conn) undelivered() error {
 	if c.aborted || c.driver.Conn.Delivered() || c.overBefore && !c.driver.Conn.Dropped() {
 		return nil
 	}
-	err := explained(c.driver.Conn.Err())
+	err := explained(callWrite, c.driver.Conn.Err())
 	if err == nil {
 		err = ErrNotDelivered
 	}

@@ -3,6 +3,7 @@ package ebb
 import (
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"sync"
@@ -18,10 +19,11 @@ import (
 type conn struct {
 	endpoint *endpoint
 	settings *settings
-	sock     *socket // on which it sends
-	network  networkName
-	local    *net.UDPAddr
-	remote   atomic.Pointer[net.UDPAddr] // of RemoteAddr; nil: nobody has asked
+	sock     *socket                   // on which it sends
+	network  atomic.Uint32             // a networkName
+	wrote    atomic.Uint32             // when the last small write was done, in microseconds; 0: none that one may follow at once
+	local    *netip.AddrPort           // the endpoint's, or its own; nobody changes it
+	addrs    atomic.Pointer[addresses] // nil: nobody has asked
 
 	dial dialling // guarded by endpoint.mu
 
@@ -40,6 +42,7 @@ type conn struct {
 	dropped    bool          // the application has dropped it
 	aborted    bool          // nothing was to be delivered
 	overBefore bool          // it had ended when it was closed
+	gathering  bool          // a goroutine waits until no write follows another at once
 }
 
 // newConn makes a connection that is about to be entered in the endpoint's books. start completes it.
@@ -49,11 +52,12 @@ func newConn(e *endpoint, s *socket, path core.Path) *conn {
 		endpoint: e,
 		settings: cfg,
 		sock:     s,
-		network:  nameOf(cfg.network),
-		local:    e.addr,
+		local:    &e.local,
 	}
+	c.network.Store(uint32(nameOf(cfg.network)))
 	if a := path.Local; a != e.local && a.Addr().IsValid() && !a.Addr().IsUnspecified() {
-		c.local = net.UDPAddrFromAddrPort(a)
+		own := a
+		c.local = &own
 	}
 	c.read.lock, c.write.lock = &c.mu, &c.mu
 	return c
@@ -82,12 +86,22 @@ func (c *conn) Read(b []byte) (int, error) {
 	c.mu.Lock()
 	c.read.acquire()
 	for {
-		if err := c.unusable(&c.read); err != nil || len(b) == 0 {
+		err := c.unusable(&c.read)
+		if len(b) == 0 && err != net.ErrClosed {
+			err = nil // as of TCP, whatever the deadline
+		}
+		if err != nil || len(b) == 0 {
 			c.read.release()
 			c.mu.Unlock()
 			return 0, c.opError("read", err)
 		}
 		n, err := c.driver.Conn.Read(b[:min(len(b), maxCopy)])
+		c.wrote.Store(0) // the next write begins a turn of its own
+		if n == 0 && err == nil && c.driver.Conn.Corked() {
+			c.endpoint.report(c, c.uncork())
+			c.mu.Lock()
+			continue
+		}
 		if n == 0 && err == nil {
 			n = c.awaitBytes(b)
 		}
@@ -95,7 +109,7 @@ func (c *conn) Read(b []byte) (int, error) {
 		case err != nil:
 			c.read.release()
 			c.proceed(c.endpoint.now())
-			return n, c.opError("read", explained(err))
+			return n, c.opError("read", explained(callRead, err))
 		case n > 0:
 			c.read.release()
 			c.proceedRead()
@@ -132,8 +146,10 @@ func (c *conn) Write(b []byte) (int, error) {
 		switch {
 		case err != nil || written == len(b):
 			c.write.release()
-			c.proceed(c.endpoint.now())
-			return written, c.opError("write", explained(err))
+			now := c.endpoint.now()
+			c.gather(now, len(b))
+			c.proceed(now)
+			return written, c.opError("write", explained(callWrite, err))
 		case n > 0:
 			c.proceed(c.endpoint.now())
 			yield(n)
@@ -309,21 +325,6 @@ func (c *conn) SetBandwidthLimit(limit int64) error {
 	return nil
 }
 
-// LocalAddr returns this side's address, a *net.UDPAddr.
-func (c *conn) LocalAddr() net.Addr { return c.local }
-
-// RemoteAddr returns the peer's address, a *net.UDPAddr.
-func (c *conn) RemoteAddr() net.Addr {
-	a := c.remote.Load()
-	if a == nil {
-		a = net.UDPAddrFromAddrPort(c.driver.Conn.Remote()) // which needs no lock
-		if !c.remote.CompareAndSwap(nil, a) {
-			a = c.remote.Load()
-		}
-	}
-	return a
-}
-
 // SetDeadline sets the time after which reads and writes fail with
 // os.ErrDeadlineExceeded, those that wait already included. The zero time is no
 // deadline.
@@ -339,8 +340,8 @@ func (c *conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, &c
 func (c *conn) setDeadlines(t time.Time, directions ...*serializer) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return c.opError("set", net.ErrClosed)
+	if c.closed { // the shape of package net's error, which names this side alone
+		return &net.OpError{Op: "set", Net: networkNames[c.network.Load()], Addr: c.LocalAddr(), Err: net.ErrClosed}
 	}
 	for _, d := range directions {
 		if left := d.setDeadline(t); left > 0 {
@@ -386,5 +387,5 @@ func (c *conn) opError(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return &net.OpError{Op: op, Net: networkNames[c.network], Source: c.local, Addr: c.RemoteAddr(), Err: err}
+	return &net.OpError{Op: op, Net: networkNames[c.network.Load()], Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 }

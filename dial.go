@@ -2,16 +2,11 @@ package ebb
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
-	"runtime"
-	"slices"
-	"strings"
 	"time"
 
 	core "example.com/ebb/internal/endpoint"
-	"example.com/ebb/internal/udp"
 )
 
 // Dial connects to an address, as net.Dial does. Networks are udp, udp4, udp6
@@ -33,102 +28,6 @@ func DialContext(ctx context.Context, network, address string) (net.Conn, error)
 	return new(Dialer).DialContext(ctx, network, address)
 }
 
-// Dialer is the options of Dial. It may be used by any number of goroutines.
-type Dialer struct {
-	// Config is the settings of the connections; nil for the defaults. With
-	// Endpoint it is ignored: an endpoint's connections have its own.
-	Config *Config
-	// LocalAddr is where to dial from, a *net.UDPAddr or *net.TCPAddr; nil for
-	// any address and port. With Endpoint it is ignored.
-	LocalAddr net.Addr
-	// Timeout bounds a dial, all addresses of a name together; 0 for none.
-	// Config.HandshakeTimeout bounds each address.
-	Timeout time.Duration
-	// Endpoint is the socket to dial from. nil: each connection has its own,
-	// which closes with it.
-	Endpoint *Endpoint
-}
-
-// Dial connects to an address.
-func (d *Dialer) Dial(network, address string) (net.Conn, error) {
-	return d.DialContext(context.Background(), network, address)
-}
-
-// DialContext connects to an address until the context is done. The addresses
-// of a name are tried in turn, each for its share of the time that is left.
-func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	if d.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d.Timeout)
-		defer cancel()
-	}
-	udpNetwork, err := networkOf(network)
-	if err != nil {
-		return nil, d.opError(network, err)
-	}
-	if d.Endpoint != nil {
-		udpNetwork = d.Endpoint.reach(udpNetwork)
-	}
-	cfg, err := d.Config.resolved()
-	if err != nil {
-		return nil, d.opError(network, err)
-	}
-	local, err := d.localAddr()
-	if err != nil {
-		return nil, d.opError(network, err)
-	}
-	addrs, err := resolveRemote(ctx, udpNetwork, address, local)
-	if err != nil {
-		return nil, d.opError(network, err)
-	}
-	var first error
-	for i, remote := range addrs {
-		c, err := d.dialOne(share(ctx, len(addrs)-i), network, udpNetwork, local, remote, cfg)
-		if err == nil {
-			return c, nil
-		}
-		if first == nil {
-			first = err
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return nil, first
-}
-
-// dialOne tries one address.
-func (d *Dialer) dialOne(s sharedContext, network, udpNetwork string, local *net.UDPAddr, remote netip.AddrPort, cfg Config) (net.Conn, error) {
-	defer s.cancel()
-	if s.Err() != nil {
-		return nil, d.opError(network, cancelled(s))
-	}
-	e := d.shared()
-	if e == nil {
-		addr := net.UDPAddrFromAddrPort(remote)
-		scope, err := cfg.openLimits("dial", 1)
-		if err != nil {
-			return nil, renamed(err, "dial", network, addr)
-		}
-		sock, err := udp.Dial(udpNetwork, local, addr, cfg.socketOptions())
-		if err != nil {
-			scope.Release()
-			return nil, renamed(err, "dial", network, addr)
-		}
-		e = startEndpoint([]*udp.Socket{sock}, scope, network, cfg, true)
-	}
-	c, err := e.dial(s, network, remote)
-	runtime.KeepAlive(d.Endpoint)
-	if err != nil {
-		if d.Endpoint == nil {
-			e.Close() // if it has not closed itself
-			<-e.freed
-		}
-		return nil, err
-	}
-	return c.handle(), nil
-}
-
 // shared is the endpoint to dial from; nil: there is none.
 func (d *Dialer) shared() *endpoint {
 	if d.Endpoint == nil {
@@ -138,38 +37,11 @@ func (d *Dialer) shared() *endpoint {
 }
 
 func (d *Dialer) localAddr() (*net.UDPAddr, error) {
-	switch a := d.LocalAddr.(type) {
-	case nil:
-		return nil, nil
-	case *net.UDPAddr:
-		return a, nil
-	case *net.TCPAddr:
-		if a == nil {
-			return nil, nil
-		}
-		return &net.UDPAddr{IP: a.IP, Port: a.Port, Zone: a.Zone}, nil
+	a, ok := udpAddrOf(d.LocalAddr)
+	if !ok {
+		return nil, &net.AddrError{Err: "Dialer.LocalAddr is neither a *net.UDPAddr nor a *net.TCPAddr", Addr: d.LocalAddr.String()}
 	}
-	return nil, &net.AddrError{Err: "Dialer.LocalAddr is not a *net.UDPAddr", Addr: d.LocalAddr.String()}
-}
-
-func (d *Dialer) opError(network string, err error) error {
-	return &net.OpError{Op: "dial", Net: network, Source: d.LocalAddr, Err: err}
-}
-
-// sharedContext is a context with the end of one attempt.
-type sharedContext struct {
-	context.Context
-	cancel context.CancelFunc
-}
-
-// share bounds one of n attempts that have to be made in the time left. Two
-// seconds are tried in any case: a shorter attempt fails too often.
-func share(ctx context.Context, n int) sharedContext {
-	if deadline, ok := ctx.Deadline(); ok && n > 1 {
-		attempt, cancel := context.WithTimeout(ctx, max(time.Until(deadline)/time.Duration(n), 2*time.Second))
-		return sharedContext{attempt, cancel}
-	}
-	return sharedContext{ctx, func() {}}
+	return a, nil
 }
 
 // dialling is a dial that somebody waits for. It is guarded by endpoint.mu.
@@ -182,7 +54,7 @@ type dialling struct {
 // errors call it.
 func (e *endpoint) dial(ctx context.Context, network string, remote netip.AddrPort) (*conn, error) {
 	failed := func(err error) error {
-		return &net.OpError{Op: "dial", Net: network, Source: e.Addr(), Addr: net.UDPAddrFromAddrPort(remote), Err: err}
+		return &net.OpError{Op: "dial", Net: network, Source: e.addrOn(nameOf(network)), Addr: nameOf(network).addr(remote), Err: err}
 	}
 	c, err := e.startDial(network, remote)
 	if err != nil {
@@ -199,6 +71,7 @@ func (e *endpoint) dial(ctx context.Context, network string, remote netip.AddrPo
 	e.mu.Unlock()
 	switch {
 	case got != nil:
+		got.showAs(nameOf(network))
 		return got, nil
 	case gaveUp:
 		c.Abort()
@@ -207,7 +80,7 @@ func (e *endpoint) dial(ctx context.Context, network string, remote netip.AddrPo
 	c.mu.Lock()
 	err = c.driver.Conn.Err()
 	c.mu.Unlock()
-	return nil, failed(explained(err))
+	return nil, failed(explained(callConnect, err))
 }
 
 // startDial makes a connection and sends its INITIAL.
@@ -220,7 +93,7 @@ func (e *endpoint) startDial(network string, remote netip.AddrPort) (*conn, erro
 	s := e.sockets[e.random.Uint64()%uint64(len(e.sockets))]
 	now, path := e.now(), core.Path{Local: e.local, Remote: remote}
 	c := newConn(e, s, path)
-	c.network = nameOf(network)
+	c.network.Store(uint32(nameOf(network)))
 	c.dial.ready = make(chan struct{})
 	p, err := e.books.Dial(now, &c.settings.core, path, c)
 	if err != nil {
@@ -247,26 +120,6 @@ func (c *conn) begin() core.Topic {
 	return c.step(c.endpoint.now())
 }
 
-var errNotUDP = errors.New("the address is not a *net.UDPAddr")
-
-// networkName is a network in one byte.
-type networkName uint8
-
-var networkNames = [...]string{"udp", "udp4", "udp6", "tcp", "tcp4", "tcp6"}
-
-func nameOf(network string) networkName { return networkName(slices.Index(networkNames[:], network)) }
-
-// networkOf is the UDP network that a network name means.
-func networkOf(network string) (string, error) {
-	switch network {
-	case "udp", "udp4", "udp6":
-		return network, nil
-	case "tcp", "tcp4", "tcp6":
-		return "udp" + network[len("tcp"):], nil
-	}
-	return "", net.UnknownNetworkError(network)
-}
-
 // reach narrows a network to the addresses that the endpoint's socket can send
 // to.
 func (e *endpoint) reach(udpNetwork string) string {
@@ -278,94 +131,4 @@ func (e *endpoint) reach(udpNetwork string) string {
 		return "udp6"
 	}
 	return udpNetwork
-}
-
-// resolveLocal is the address to listen on; no host means all of them.
-func resolveLocal(ctx context.Context, udpNetwork, address string) (*net.UDPAddr, error) {
-	host, service, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	port, err := net.DefaultResolver.LookupPort(ctx, udpNetwork, service)
-	if err != nil {
-		return nil, err
-	}
-	if host == "" {
-		return &net.UDPAddr{Port: port}, nil
-	}
-	addrs, err := lookUp(ctx, udpNetwork, host)
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range addrs { // as net.Listen does, IPv4 if there is a choice
-		if a.Is4() {
-			return net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, uint16(port))), nil
-		}
-	}
-	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(addrs[0], uint16(port))), nil
-}
-
-// resolveRemote is the addresses to dial, in order, at least one. No host, or an
-// unspecified one, means this machine.
-func resolveRemote(ctx context.Context, udpNetwork, address string, local *net.UDPAddr) ([]netip.AddrPort, error) {
-	host, service, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	port, err := net.DefaultResolver.LookupPort(ctx, udpNetwork, service)
-	if err != nil {
-		return nil, err
-	}
-	if port == 0 {
-		return nil, &net.AddrError{Err: "no port to connect to", Addr: address}
-	}
-	if host == "" {
-		host = "127.0.0.1"
-		if strings.HasSuffix(udpNetwork, "6") {
-			host = "::1"
-		}
-	}
-	addrs, err := lookUp(ctx, udpNetwork, host)
-	if err != nil {
-		return nil, err
-	}
-	var remotes []netip.AddrPort
-	for _, a := range addrs {
-		switch {
-		case a == netip.IPv4Unspecified():
-			a = netip.AddrFrom4([4]byte{127, 0, 0, 1})
-		case a == netip.IPv6Unspecified():
-			a = netip.IPv6Loopback()
-		}
-		if local == nil || local.IP == nil || local.IP.IsUnspecified() || a.Is4() == (local.IP.To4() != nil) {
-			remotes = append(remotes, netip.AddrPortFrom(a, uint16(port)))
-		}
-	}
-	if len(remotes) == 0 {
-		return nil, &net.AddrError{Err: "no address of the family of Dialer.LocalAddr", Addr: address}
-	}
-	return remotes, nil
-}
-
-// lookUp is the addresses of a host that the network can reach, at least one.
-func lookUp(ctx context.Context, udpNetwork, host string) ([]netip.Addr, error) {
-	found, err := net.DefaultResolver.LookupIPAddr(ctx, host) // LookupNetIP would drop the zone
-	if err != nil {
-		return nil, err
-	}
-	var addrs []netip.Addr
-	for _, f := range found {
-		a, ok := netip.AddrFromSlice(f.IP)
-		if !ok {
-			continue
-		}
-		a = udp.Canonical(netip.AddrPortFrom(a.Unmap().WithZone(f.Zone), 0)).Addr()
-		if udpNetwork == "udp" || a.Is4() == strings.HasSuffix(udpNetwork, "4") {
-			addrs = append(addrs, a)
-		}
-	}
-	if len(addrs) == 0 {
-		return nil, &net.AddrError{Err: "no suitable address for " + udpNetwork, Addr: host}
-	}
-	return addrs, nil
 }

@@ -12,13 +12,14 @@
 //	conn, err := ebb.Dial("udp", "server.example:9000") // a net.Conn
 //
 // The networks tcp, tcp4 and tcp6 mean the same as udp, udp4 and udp6, so that a name may come from
-// code that was written for TCP. Deadlines, CloseWrite, CloseRead and SetLinger do what they do on a
+// code that was written for TCP; addresses are then *net.TCPAddr. Deadlines, CloseWrite, CloseRead and SetLinger do what they do on a
 // *net.TCPConn; keep-alive is on. [Dialer] and [ListenConfig] take a [Config], whose zero value is
 // ready to use. [Conn.Info] tells how a connection fares and what limits it.
 //
 // # Errors
 //
-// An error is a *net.OpError around values that match what TCP's would, for errors.Is:
+// An error is a *net.OpError, with an *os.SyscallError below it where TCP's has one, around values that match what TCP's would,
+// for errors.Is:
 //
 //   - io.EOF, alone and not in an OpError: the peer has ended its stream, and all of it was read.
 //   - os.ErrDeadlineExceeded: a deadline has passed, or the time for a dial. Where it was a
@@ -78,6 +79,7 @@
 // [example.com/ebb/ledbat] with its settings, or a controller of the program's own, of which package
 // [example.com/ebb/congestion] says what it has to be. The default yields to other traffic.
 //
+// docs/dropin.md says what to change in a program that speaks TCP, and what differs.
 // docs/tuning.md is about settings and slow transfers, docs/security.md about what the protocol does not
 // protect against, docs/design.md about the architecture, and docs/wire.md specifies the packets.
 package ebb

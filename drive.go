@@ -165,7 +165,7 @@ func (c *conn) sendFailed(err error) {
 		c.driver.Hint(c.endpoint.now(), core.Hint{Kind: core.PortUnreachable})
 		return
 	}
-	c.driver.Conn.SendFailed(sendFailure(err))
+	c.driver.Conn.SendFailed(err)
 }
 
 // fill takes a batch of what is due from the engine, nil if nothing is.

@@ -3,7 +3,6 @@ package ebb
 import (
 	"context"
 	crand "crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -21,12 +20,12 @@ import (
 
 // endpoint is an Endpoint as the library holds it.
 type endpoint struct {
-	settings   atomic.Pointer[settings] // of what is new; a connection keeps those that it began with
-	sockets    []*socket                // at least one; all bound to the same address
-	local      netip.AddrPort           // of the sockets
-	addr       *net.UDPAddr             // the same, for connections that have no other
-	epoch      time.Time                // the engines' time 0
-	sinceStart time.Duration            // the pools' time then
+	settings   atomic.Pointer[settings]    // of what is new; a connection keeps those that it began with
+	sockets    []*socket                   // at least one; all bound to the same address
+	local      netip.AddrPort              // of the sockets
+	shown      [2]atomic.Pointer[net.Addr] // the same as udp and tcp show it; nil: nobody has asked
+	epoch      time.Time                   // the engines' time 0
+	sinceStart time.Duration               // the pools' time then
 
 	connected bool    // the one socket has one peer
 	port      portKey // in the table of those that listen, whose lock guards it
@@ -167,7 +166,6 @@ func startEndpoint(socks []*udp.Socket, scope *limits.Endpoint, network string, 
 	first := socks[0]
 	e := &endpoint{
 		local:     unmapped(first.LocalAddr().AddrPort()),
-		addr:      first.LocalAddr(),
 		epoch:     time.Now(),
 		connected: first.Remote().IsValid(),
 		private:   private,
@@ -196,16 +194,13 @@ func startEndpoint(socks []*udp.Socket, scope *limits.Endpoint, network string, 
 	return e
 }
 
-// Addr returns the address of the socket, a *net.UDPAddr.
-func (e *endpoint) Addr() net.Addr { return e.sockets[0].LocalAddr() }
-
 // dialAddr is Endpoint.DialAddr.
 func (e *endpoint) dialAddr(ctx context.Context, addr net.Addr) (*conn, error) {
-	remote, err := addrPortOf(addr)
+	remote, network, err := addrPortOf(addr)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: e.network(), Source: e.Addr(), Addr: addr, Err: err}
 	}
-	return e.dial(ctx, e.network(), remote)
+	return e.dial(ctx, network, remote)
 }
 
 // startListening is Endpoint.Listen.
@@ -426,22 +421,4 @@ func (e *endpoint) open(now time.Duration, s *socket, path core.Path, v core.Ver
 // numbers draws those of a connection. endpoint.mu is held.
 func (e *endpoint) numbers() core.Numbers {
 	return core.Numbers{Stamp: uint32(e.random.Uint64()), Seed: e.random.Uint64(), Controller: e.random.Uint64()}
-}
-
-// addrPortOf is a UDP address as package netip has it, an IPv4 one never in its
-// IPv6-mapped form.
-func addrPortOf(a net.Addr) (netip.AddrPort, error) {
-	u, ok := a.(*net.UDPAddr)
-	if !ok || u == nil {
-		return netip.AddrPort{}, errNotUDP
-	}
-	ap := udp.Canonical(unmapped(u.AddrPort()))
-	if !ap.IsValid() || ap.Port() == 0 {
-		return ap, errors.New("no address and port to connect to")
-	}
-	return ap, nil
-}
-
-func unmapped(a netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }

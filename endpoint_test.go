@@ -60,8 +60,8 @@ func TestOneSocketDialsAndListens(t *testing.T) {
 	if there.LocalAddr().String() != a.Addr().String() || atA.LocalAddr().String() != a.Addr().String() {
 		t.Errorf("two sockets at %v: %v and %v", a.Addr(), there.LocalAddr(), atA.LocalAddr())
 	}
-	if back.RemoteAddr().Network() != "udp" {
-		t.Errorf("RemoteAddr is of network %s", back.RemoteAddr().Network())
+	if udp, tcp := there.RemoteAddr().Network(), back.RemoteAddr().Network(); udp != "udp" || tcp != "tcp" {
+		t.Errorf("RemoteAddr is of network %s where it was dialled by a UDP address, and %s where by tcp", udp, tcp)
 	}
 }
 
@@ -322,7 +322,7 @@ func TestEndpointsFamily(t *testing.T) {
 	e := endpoint(t, nil)
 	l := listen(t, nil)
 	d := ebb.Dialer{Endpoint: e, Timeout: patience}
-	c, err := d.Dial("tcp", fmt.Sprintf("localhost:%d", l.Addr().(*net.UDPAddr).Port))
+	c, err := d.Dial("tcp", fmt.Sprintf("localhost:%d", addrPort(l.Addr()).Port()))
 	if err != nil {
 		t.Fatal(err)
 	}

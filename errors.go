@@ -51,12 +51,19 @@ func (f *fault) Timeout() bool {
 	return errors.Is(f, syscall.ETIMEDOUT) || errors.Is(f, os.ErrDeadlineExceeded)
 }
 
-// Temporary is for net.Error; no fault goes away by itself.
-func (f *fault) Temporary() bool { return false }
+// Temporary reports what syscall.Errno's does of a timeout.
+func (f *fault) Temporary() bool { return f.Timeout() }
 
-// explained is an error of the engine as package net would put it. io.EOF
-// stays as it is.
-func explained(err error) error {
+// The system calls in whose name package net would return an error of TCP, by what was done.
+const (
+	callRead    = "read"
+	callWrite   = "write"
+	callConnect = "connect"
+)
+
+// explained is an error of the engine as package net would put it: an *os.SyscallError of the call. io.EOF and net.ErrClosed
+// stay as they are.
+func explained(call string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
@@ -64,11 +71,30 @@ func explained(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	with := func(text string, is ...error) error {
-		if e.Reason != "" {
+	switch e.Kind {
+	case engine.KindClosed:
+		return net.ErrClosed
+	case engine.KindUnreachable:
+		var errno syscall.Errno
+		if errors.As(e.Cause, &errno) {
+			return os.NewSyscallError(call, errno)
+		}
+		return e.Cause
+	}
+	return os.NewSyscallError(call, meaning(e))
+}
+
+// meaning is an error of the engine as an errno, bare where it says everything: programs compare what is in an
+// *os.SyscallError with errnos.
+func meaning(e *engine.Error) error {
+	with := func(text string, errno syscall.Errno, is ...error) error {
+		switch {
+		case len(is) == 0 && (e.Reason == "" || e.Reason == "aborted" || e.Reason == "port unreachable"):
+			return errno // these reasons add nothing to it
+		case e.Reason != "":
 			text += ": " + e.Reason
 		}
-		return &fault{text: text, is: is}
+		return &fault{text: text, is: append(is, errno)}
 	}
 	switch e.Kind {
 	case engine.KindReset:
@@ -89,12 +115,8 @@ func explained(err error) error {
 		return with("protocol error", syscall.ECONNRESET, ErrProtocol)
 	case engine.KindVersion:
 		return with("no common version of the protocol", syscall.ECONNREFUSED, ErrVersion)
-	case engine.KindUnreachable:
-		return e.Cause
 	case engine.KindBrokenPipe:
 		return with("broken pipe", syscall.EPIPE)
-	case engine.KindClosed:
-		return net.ErrClosed
 	}
 	panic(fmt.Sprintf("BUG: an error of kind %v", e.Kind))
 }
@@ -111,11 +133,3 @@ func cancelled(ctx context.Context) error {
 // isRefusal reports whether the system said that nobody listens at the far
 // end.
 func isRefusal(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
-
-// sendFailure is why nothing can be sent, in the form in which package net has what a system call returned.
-func sendFailure(err error) error {
-	if errno, ok := err.(syscall.Errno); ok {
-		return os.NewSyscallError("sendmsg", errno)
-	}
-	return err
-}

@@ -93,7 +93,8 @@ func (e *Endpoint) DialContext(ctx context.Context, network, address string) (ne
 	return d.DialContext(ctx, network, address)
 }
 
-// DialAddr connects to addr, a *net.UDPAddr, from the endpoint's own address.
+// DialAddr connects to addr, a *net.UDPAddr or a *net.TCPAddr, from the endpoint's own address. The connection shows
+// addresses of the same type.
 // If the peer dials this endpoint at the same time, both dials return one
 // connection. The context bounds the dial, not the connection.
 func (e *Endpoint) DialAddr(ctx context.Context, addr net.Addr) (*Conn, error) {
@@ -142,7 +143,11 @@ func (l *Listener) AcceptConn() (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.handle(), nil
+	h := c.handle()
+	if config := l.listener.keepAlive; config != nil {
+		h.SetKeepAliveConfig(*config)
+	}
+	return h, nil
 }
 
 // Endpoint returns the endpoint that the listener belongs to: for its Info, or

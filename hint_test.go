@@ -45,7 +45,7 @@ func wantRefused(t *testing.T, e *ebb.Endpoint, ip string) {
 		blameICMP(t)
 	}
 	var op *net.OpError
-	if !errors.Is(err, syscall.ECONNREFUSED) || !errors.As(err, &op) || op.Err.Error() != "connection refused: port unreachable" {
+	if !errors.Is(err, syscall.ECONNREFUSED) || !errors.As(err, &op) || op.Err.Error() != "connect: connection refused" {
 		t.Errorf("a dial to a closed port of %s ends with %v", ip, err)
 	}
 	if took > time.Second/2 {

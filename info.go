@@ -2,6 +2,7 @@ package ebb
 
 import (
 	"maps"
+	"net/netip"
 	"time"
 
 	"example.com/ebb/congestion"
@@ -16,6 +17,9 @@ import (
 type ConnInfo struct {
 	State   State
 	Dialled bool // by this side
+
+	// Local and Remote are the UDP addresses of the two sides, whatever LocalAddr and RemoteAddr show.
+	Local, Remote netip.AddrPort
 
 	SmoothedRTT, RTTVariance, MinRTT, LatestRTT time.Duration // 0: no sample yet
 
@@ -125,7 +129,7 @@ func (c *conn) Info() ConnInfo {
 	c.mu.Unlock()
 	rates := limitRates(&in)
 	return ConnInfo{
-		State: State(in.State), Dialled: c.client(),
+		State: State(in.State), Dialled: c.client(), Local: *c.local, Remote: c.driver.Conn.Remote(),
 		SinceHeard: now - in.LastReceived, SinceAcked: now - in.LastAcked, Socket: socketInfo(c.sock.Info()),
 		SmoothedRTT: in.SmoothedRTT, RTTVariance: in.RTTVariance, MinRTT: in.MinRTT, LatestRTT: in.LatestRTT,
 		Congestion: in.Congestion, CongestionWindow: in.Window, InFlight: in.InFlight,

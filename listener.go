@@ -13,7 +13,7 @@ import (
 	"example.com/ebb/internal/udp"
 )
 
-var errListening error = &fault{text: "the endpoint has a listener already: close it first", is: []error{syscall.EADDRINUSE}}
+var errListening = os.NewSyscallError("bind", &fault{text: "the endpoint has a listener already: close it first", is: []error{syscall.EADDRINUSE}})
 
 // Listen announces on a local address, as net.Listen does. Networks are udp,
 // udp4, udp6 and, meaning the same, tcp, tcp4 and tcp6.
@@ -21,10 +21,38 @@ func Listen(network, address string) (net.Listener, error) {
 	return new(ListenConfig).Listen(context.Background(), network, address)
 }
 
-// ListenConfig is the options of Listen.
+// ListenConfig is the options of Listen. It has the fields of a net.ListenConfig.
 type ListenConfig struct {
 	// Config is the settings of the connections; nil for the defaults.
 	Config *Config
+
+	// Control is called with each UDP socket before it is bound. The network is tcp4 or tcp6, or udp4 or udp6, as the one that is
+	// asked for is TCP's or UDP's. An error ends Listen. A socket that is taken over from a listener that was closed is not
+	// passed again.
+	Control func(network, address string, c syscall.RawConn) error
+
+	// KeepAlive is the silence after which the peer of an accepted connection is probed, beside the peer's own probes: see
+	// Conn.SetKeepAlivePeriod. 0 or negative: no sooner than after Config.IdleTimeout.
+	KeepAlive time.Duration
+	// KeepAliveConfig is what Conn.SetKeepAliveConfig of accepted connections is called with if Enable is true; KeepAlive is
+	// ignored then.
+	KeepAliveConfig net.KeepAliveConfig
+}
+
+// control is what to call with a socket; nil: nothing.
+func (lc *ListenConfig) control(network string) udp.Control {
+	if lc.Control == nil {
+		return nil
+	}
+	return underName(network, lc.Control)
+}
+
+// keepAlive is what accepted connections are set to; nothing if Enable is false.
+func (lc *ListenConfig) keepAlive() net.KeepAliveConfig {
+	if lc.KeepAliveConfig.Enable || lc.KeepAlive <= 0 {
+		return lc.KeepAliveConfig
+	}
+	return net.KeepAliveConfig{Enable: true, Idle: lc.KeepAlive, Interval: -1, Count: -1}
 }
 
 // Listen announces on a local address, as net.ListenConfig.Listen does. The
@@ -38,30 +66,34 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
-	local, err := resolveLocal(ctx, udpNetwork, address)
+	at := target{network: network, udpNetwork: udpNetwork, address: address}
+	local, err := at.local(ctx)
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
-	return listenOn(network, udpNetwork, local, cfg)
+	return lc.listenOn(network, udpNetwork, local, cfg)
 }
 
 // listenOn binds the sockets, or takes over those that a closed listener of this process has left.
-func listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.Listener, error) {
+func (lc *ListenConfig) listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.Listener, error) {
+	failed := func(err error) error {
+		return &net.OpError{Op: "listen", Net: network, Addr: nameOf(network).addr(local.AddrPort()), Err: err}
+	}
 	key := portKeyOf(udpNetwork, local)
 	scope, err := cfg.openLimits(local.String(), cfg.Sockets)
 	if err != nil {
-		return nil, renamed(err, "listen", network, local)
+		return nil, failed(err)
 	}
 	var socks []*udp.Socket
 	for {
 		e := listening.on(key) // before the attempt: it may be gone after it
-		socks, err = udp.ListenGroup(udpNetwork, local, cfg.Sockets, cfg.socketOptions())
+		socks, err = udp.ListenGroup(udpNetwork, local, cfg.Sockets, lc.control(network), cfg.socketOptions())
 		if e == nil || !errors.Is(err, syscall.EADDRINUSE) {
 			break
 		}
 		if l := e.adopt(network, cfg); l != nil {
 			scope.Release()
-			return l.handle(), nil
+			return l.keeping(lc.keepAlive()).handle(), nil
 		}
 		if !e.over() {
 			break
@@ -73,7 +105,7 @@ func listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.L
 	}
 	if err != nil {
 		scope.Release()
-		return nil, renamed(err, "listen", network, local)
+		return nil, failed(inner(err))
 	}
 	e := startEndpoint(socks, scope, network, cfg, true)
 	l, err := e.startListening()
@@ -82,26 +114,22 @@ func listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.L
 	}
 	key.addr = netip.AddrPortFrom(key.addr.Addr(), e.local.Port())
 	listening.add(key, e)
-	return l.handle(), nil
+	return l.keeping(lc.keepAlive()).handle(), nil
 }
 
-// renamed is an error of package net under the name of the network that the
-// caller knows.
-func renamed(err error, op, network string, addr *net.UDPAddr) error {
-	var inner *net.OpError
-	if errors.As(err, &inner) {
-		err = inner.Err
+// inner is what an error of package net is about, to be put under the name of the network that the caller knows.
+func inner(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
 	}
-	e := &net.OpError{Op: op, Net: network, Err: err}
-	if addr != nil {
-		e.Addr = addr
-	}
-	return e
+	return err
 }
 
 // listener is a Listener as the library holds it.
 type listener struct {
-	endpoint *endpoint
+	endpoint  *endpoint
+	keepAlive *net.KeepAliveConfig // of accepted connections; nil: the endpoint's
 
 	// Guarded by endpoint.mu.
 	accept serializer
@@ -111,6 +139,14 @@ type listener struct {
 
 func newListener(e *endpoint) *listener {
 	return &listener{endpoint: e, accept: serializer{lock: &e.mu}}
+}
+
+// keeping sets what accepted connections are set to, if Enable is true, before anybody accepts.
+func (l *listener) keeping(config net.KeepAliveConfig) *listener {
+	if config.Enable {
+		l.keepAlive = &config
+	}
+	return l
 }
 
 // acceptConn is Listener.AcceptConn.
@@ -140,7 +176,7 @@ func (l *listener) SetDeadline(t time.Time) error {
 	l.endpoint.mu.Lock()
 	defer l.endpoint.mu.Unlock()
 	if l.closed {
-		return l.opError("set", net.ErrClosed)
+		return net.ErrClosed // bare, as of a *net.TCPListener
 	}
 	left := l.accept.setDeadline(t)
 	switch {
@@ -211,7 +247,7 @@ func (l *listener) drop() {
 	}
 }
 
-// Addr returns the address of the listener's socket, a *net.UDPAddr.
+// Addr returns the address of the listener's socket: a *net.TCPAddr if the network was tcp, tcp4 or tcp6, else a *net.UDPAddr.
 func (l *listener) Addr() net.Addr { return l.endpoint.Addr() }
 
 func (l *listener) opError(op string, err error) error {

@@ -85,7 +85,7 @@ func TestForeignTrain(t *testing.T) {
 	leavesNothing(t)
 	got := make(chan string, 10)
 	e := endpoint(t, &ebb.Config{Foreign: func(b []byte, _ net.Addr) { got <- string(b) }})
-	sock, err := udp.Dial("udp", nil, e.Addr().(*net.UDPAddr), udp.Options{})
+	sock, err := udp.Dial("udp", nil, net.UDPAddrFromAddrPort(addrPort(e.Addr())), udp.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

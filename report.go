@@ -49,13 +49,13 @@ func (e *endpoint) noteWithin(c *conn, t core.Topic, later []event) []event {
 // log tells the application what has become of a connection.
 func (c *conn) log(t core.Topic) {
 	if t.Has(core.Opened) {
-		c.settings.Logger.Debug("connection established", "local", c.local, "remote", c.RemoteAddr(), "dialled", c.client())
+		c.settings.Logger.Debug("connection established", "local", c.LocalAddr(), "remote", c.RemoteAddr(), "dialled", c.client())
 	}
 	if t.Has(core.Ended) {
 		c.mu.Lock()
 		err := c.driver.Conn.Err()
 		c.mu.Unlock()
-		c.settings.Logger.Debug("connection over", "local", c.local, "remote", c.RemoteAddr(), "error", err)
+		c.settings.Logger.Debug("connection over", "local", c.LocalAddr(), "remote", c.RemoteAddr(), "error", err)
 	}
 }
 
@@ -105,7 +105,7 @@ func (e *endpoint) conclude(c *conn, t core.Topic) {
 	}
 	err := c.undelivered()
 	if err != nil {
-		c.settings.Logger.Warn("a closed connection gave up", "local", c.local, "remote", c.RemoteAddr(), "error", err)
+		c.settings.Logger.Warn("a closed connection gave up", "local", c.LocalAddr(), "remote", c.RemoteAddr(), "error", err)
 	}
 	closings.resolve(c, err)
 }

@@ -92,7 +92,7 @@ func TestSocketsShareConnections(t *testing.T) {
 	leavesNothing(t)
 	l := listen(t, &ebb.Config{Sockets: 4})
 	dialled, accepted := greetEachOther(t, l, 16)
-	fd := descriptorOf(t, l.Addr().(*net.UDPAddr).Port)
+	fd := descriptorOf(t, int(addrPort(l.Addr()).Port()))
 	for k := range 4 {
 		steerTo(t, fd, k)
 		before := l.Endpoint().Info().Sockets[k].DatagramsReceived
@@ -186,7 +186,7 @@ func TestSeveralSocketsOfBothFamilies(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	port := l.Addr().(*net.UDPAddr).Port
+	port := int(addrPort(l.Addr()).Port())
 	for i := range 12 {
 		host := []string{"127.0.0.1", "::1"}[i%2]
 		d := ebb.Dialer{Config: inMode(nil), Timeout: patience}

@@ -120,7 +120,7 @@ func acrossZone(address, zone string) error {
 		return err
 	}
 	defer l.Close()
-	port := l.Addr().(*net.UDPAddr).Port
+	port := int(addrPort(l.Addr()).Port())
 	to := &net.UDPAddr{IP: net.ParseIP(zonedAddr), Port: port, Zone: zone}
 	want := netip.AddrPortFrom(netip.MustParseAddr(zonedAddr+"%"+zoned), uint16(port)).String()
 	if !strings.HasPrefix(address, "[::]") && l.Addr().String() != want {

@@ -126,7 +126,7 @@ func movedByEighth(from, to int64) bool {
 
 // hasWork reports whether there is something to send that allowance decides on. It is asked of the connection, as the stream
 // is not all that it may have to send.
-func (c *Conn) hasWork() bool { return c.send.HasWork() }
+func (c *Conn) hasWork() bool { return c.send.HasWork() && !c.holdsBack() }
 
 // backlog is how many bytes could leave if nothing but the peer's window held them back.
 func (c *Conn) backlog() uint64 { return c.send.Backlog() }

@@ -125,6 +125,7 @@ type Conn struct {
 	state      state
 	opened     bool     // the handshake was completed
 	confirmed  bool     // the peer acknowledged a short packet
+	keepsAlive bool     // SetKeepAlive: whichever side it is probes
 	appLimited bool     // nothing to send although the window would admit it
 	limit      Limit    // what held the last flush back
 	due        frameSet // control frames to be sent
@@ -142,6 +143,7 @@ type Conn struct {
 	secure     *secured         // of a protected connection, in place of protection; nil: a plain one
 
 	rateLimit  int64         // own limit
+	cork       corkState     // what waits for more bytes
 	budget     budget        // share of what is common with others
 	offer      windowOffer   // the peer's window
 	opening    *windowBudget // the same for receiving; nil: there is none
@@ -303,9 +305,18 @@ func (c *Conn) SetRate(now time.Duration, rate int64) {
 	c.setRate(now)
 }
 
-// SetKeepAlive sets the silence after which a probe is sent; zero or less is
+// SetKeepAlive sets the silence after which a probe is sent, by the side that is asked; zero or less is
 // none.
-func (c *Conn) SetKeepAlive(d time.Duration) { c.params.KeepAlive = d }
+func (c *Conn) SetKeepAlive(d time.Duration) { c.params.KeepAlive, c.keepsAlive = d, true }
+
+// SetIdleTimeout sets how long a silence goes on despite probes until the connection ends; zero or less is without end.
+func (c *Conn) SetIdleTimeout(d time.Duration) { c.params.IdleTimeout = d }
+
+// SetSendBuffer sets the bound on what was written and not acknowledged, in bytes.
+func (c *Conn) SetSendBuffer(n int) { c.params.SendBuffer = n }
+
+// SetReceiveBuffer sets the bound on what was received and not read, in bytes. It does not take back what was offered.
+func (c *Conn) SetReceiveBuffer(n int) { c.recv.Bound(uint64(max(n, wireMinInitial))) }
 
 // stamp is the receive clock: microseconds that wrap.
 func (c *Conn) stamp(t time.Duration) uint32 { return c.params.Stamp + uint32(t/time.Microsecond) }

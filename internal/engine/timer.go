@@ -68,7 +68,7 @@ func (c *Conn) idleTime() time.Duration {
 // quietLimit is the silence after which a probe is sent: the client keeps the
 // path's bindings open, the server only asks whether the client is still there.
 func (c *Conn) quietLimit() time.Duration {
-	if c.params.Client && c.params.KeepAlive > 0 {
+	if (c.params.Client || c.keepsAlive) && c.params.KeepAlive > 0 {
 		return c.params.KeepAlive
 	}
 	return c.params.IdleTimeout

@@ -12,9 +12,10 @@ import (
 // More than one need Linux; elsewhere the error matches errors.ErrUnsupported.
 //
 // The first is bound like any other socket and lets the others join only then. So a port that
-// somebody uses, another group of the same user included, is EADDRINUSE and not shared.
-func ListenGroup(network string, local *net.UDPAddr, n int, opt Options) ([]*Socket, error) {
-	first, err := Listen(network, local, opt)
+// somebody uses, another group of the same user included, is EADDRINUSE and not shared. control sees each before it is bound; nil: nobody
+// does.
+func ListenGroup(network string, local *net.UDPAddr, n int, control Control, opt Options) ([]*Socket, error) {
+	first, err := listenControl(network, local, control, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -24,7 +25,7 @@ func ListenGroup(network string, local *net.UDPAddr, n int, opt Options) ([]*Soc
 	}
 	for err == nil && len(group) < n {
 		var s *Socket
-		if s, err = join(network, first.LocalAddr(), opt); err == nil {
+		if s, err = join(network, first.LocalAddr(), control, opt); err == nil {
 			group = append(group, s)
 		}
 	}
@@ -38,8 +39,15 @@ func ListenGroup(network string, local *net.UDPAddr, n int, opt Options) ([]*Soc
 }
 
 // join opens one more socket on a port that is open to a group.
-func join(network string, local *net.UDPAddr, opt Options) (*Socket, error) {
-	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error { return sharePort(raw) }}
+func join(network string, local *net.UDPAddr, control Control, opt Options) (*Socket, error) {
+	lc := net.ListenConfig{Control: func(network, address string, raw syscall.RawConn) error {
+		if control != nil {
+			if err := control(network, address, raw); err != nil {
+				return err
+			}
+		}
+		return sharePort(raw)
+	}}
 	pc, err := lc.ListenPacket(context.Background(), network, local.String())
 	if err != nil {
 		return nil, err
