@@ -178,7 +178,11 @@ func (c *Conn) Identify(id [32]byte) error {
 func (c *Conn) charge(s *scope, as state) error {
 	all := c.holdings(as)
 	for i, h := range all {
-		if h.n > 0 && !s.books[h.of].take(h.n, s.bound(h.of, c.standing)) {
+		bound := s.bound(h.of, c.standing)
+		if h.of == Memory {
+			bound = c.memoryLimit(s)
+		}
+		if h.n > 0 && !s.books[h.of].take(h.n, bound) {
 			for _, taken := range all[:i] {
 				s.books[taken.of].give(taken.n)
 			}
@@ -405,9 +409,10 @@ func (c *Conn) givePlaces(which ...Resource) {
 }
 
 // memoryLimit is the limit of a scope for the memory of this connection. That of a peer falls as the memory of the process is used up: to
-// what is left of three quarters of it. So k peers that take what they can have k parts in k+1 of these three quarters, each the same, whatever
+// what is left of five eighths of it. So k peers that take what they can have k parts in k+1 of these five eighths, each the same, whatever
 // their own limit, and a newcomer finds half of such a part at once, and the same part when they free what is above theirs; who has less
-// than leastMemory is left alone, and so is who has no limit of its own. It is how switches
+// than a 64th of the limit, or than leastMemory, is left alone, and so is who has no limit of its own. Five eighths is where
+// windows stop growing (WindowGrowth): all the greedy together do not get there. It is how switches
 // share a buffer among their ports (Choudhury and Hahne, Dynamic Queue Length Thresholds for Shared-Memory Packet Switches, 1998).
 func (c *Conn) memoryLimit(s *scope) int64 {
 	limit := s.bound(Memory, c.standing)
@@ -419,7 +424,7 @@ func (c *Conn) memoryLimit(s *scope) int64 {
 	if all == none {
 		return limit
 	}
-	return min(limit, max(all/4*3-process.books[Memory].used.Load(), leastMemory))
+	return min(limit, max(all/8*5-process.books[Memory].used.Load(), all/64, leastMemory))
 }
 
 // tryMemory takes n bytes in every scope, or nothing, and returns the scope that refuses.

@@ -32,8 +32,8 @@
 //   - the last eighth is for first windows. Somebody who has little is served when those with much are not (FirstWindow).
 //
 // The same fractions hold for the limit of each scope: a peer that has used half of its own limit is the one whose data is dropped,
-// though the process has plenty. The limit of a peer itself falls, as the process's memory is used up, to what is left of three
-// quarters of it: peers that take what they can end up with equal parts, and leave another one, however many they are.
+// though the process has plenty. The limit of a peer itself falls, as the process's memory is used up, to what is left of five
+// eighths of it, so that windows go on growing for others: peers that take what they can end up with equal parts, and leave another one, however many they are.
 //
 // # Where to begin
 //

@@ -311,7 +311,7 @@ func TestIdentitiesHaveLimits(t *testing.T) {
 	atZero(t, m)
 }
 
-// TestGreedyPeersLeaveRoom: peers that take all the memory they can have equal parts of three quarters of it, and a newcomer finds half
+// TestGreedyPeersLeaveRoom: peers that take all the memory they can have equal parts of five eighths of it, and a newcomer finds half
 // as much as each has at once, though no limit of a peer's own stops them.
 func TestGreedyPeersLeaveRoom(t *testing.T) {
 	const memory = 64 << 20
@@ -338,7 +338,7 @@ func TestGreedyPeersLeaveRoom(t *testing.T) {
 				granted = c.Reserve(32<<10, FirstWindow) || granted
 			}
 		}
-		part := int64(memory / 4 * 3 / (peers + 1))
+		part := int64(memory / 8 * 5 / (peers + 1))
 		newcomer := open(200)
 		for newcomer.Usage().Memory.Used < part/2-64<<10 {
 			if !newcomer.Reserve(32<<10, FirstWindow) {

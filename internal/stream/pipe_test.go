@@ -190,3 +190,32 @@ func TestSendPipeAgainstModel(t *testing.T) {
 		}
 	}
 }
+
+// TestMemoryIsRefusedWhole: a frame for which there is not all the memory takes none; a write takes as much as there is memory for.
+func TestMemoryIsRefusedWhole(t *testing.T) {
+	h := &heap{bounded: true}
+	p := newRecv(h, 1<<20)
+	h.left[OutOfOrder] = 1
+	at := uint64(6*ChunkSize - 500)
+	if p.Receive(at, make([]byte, 1000)) || h.lent != 0 || p.Held() != 0 {
+		t.Errorf("of two chunks one was there: %d are lent, %d bytes held", h.lent, p.Held())
+	}
+	h.left[OutOfOrder] = 2
+	if !p.Receive(at, make([]byte, 1000)) || h.lent != 2 || p.Held() != 1000 {
+		t.Errorf("of two chunks both were there: %d are lent, %d bytes held", h.lent, p.Held())
+	}
+	h.left[FirstWindow] = 1
+	if !p.Receive(0, make([]byte, 100)) || p.ready != 100 {
+		t.Errorf("the first window has memory of its own: ready %d", p.ready)
+	}
+
+	h = &heap{bounded: true}
+	h.left[FirstWindow], h.left[WindowGrowth] = 2, 1
+	s := NewSend(h)
+	if n := s.Write(make([]byte, 200_000)); n != 3*ChunkSize || s.Buffered() != n {
+		t.Errorf("%d bytes were taken, with memory for %d", n, 3*ChunkSize)
+	}
+	if n := s.Write(make([]byte, 1)); n != 0 {
+		t.Errorf("%d bytes were taken, without memory", n)
+	}
+}
