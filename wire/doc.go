@@ -33,7 +33,7 @@ package wire
 const (
 	// Version is the one that this package speaks: plain connections.
 	Version uint32 = 0x45424202
-	// VersionProtected is reserved for connections that are encrypted. Packets of it are those of an unknown version.
+	// VersionProtected is that of connections that are encrypted. The parsers that do not say so do not read its packets.
 	VersionProtected uint32 = 0x45424203
 )
 

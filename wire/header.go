@@ -266,8 +266,8 @@ func ParseShort(b []byte) (dst ID, number uint64, numberLen int, payload []byte,
 
 // AppendVersions appends a whole VERSIONS packet that answers one whose
 // Invariants are dst and src; the answer has them swapped. It may answer only
-// a packet of at least MinInitialSize bytes whose version is neither 0 nor
-// Version. IDs of more than MaxIDSize bytes are an error.
+// a packet of at least MinInitialSize bytes whose version is neither 0, Version nor
+// VersionProtected: it lists the last two. IDs of more than MaxIDSize bytes are an error.
 func AppendVersions(b, dst, src []byte) ([]byte, error) {
 	if len(dst) > MaxIDSize || len(src) > MaxIDSize {
 		return b, errID
@@ -279,6 +279,7 @@ func AppendVersions(b, dst, src []byte) ([]byte, error) {
 	b = append(b, byte(len(dst)))
 	b = append(b, dst...)
 	b = binary.BigEndian.AppendUint32(b, Version)
+	b = binary.BigEndian.AppendUint32(b, VersionProtected)
 	return AppendTrailer(b, start, seedBytes(0, src, dst)), nil
 }
 

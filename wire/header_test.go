@@ -166,7 +166,7 @@ func TestVersions(t *testing.T) {
 	if !Verify(b, Seed(0, h.Dst, h.Src)) {
 		t.Error("the trailer is wrong")
 	}
-	if got := slices.Collect(ParseVersions(payload)); !slices.Equal(got, []uint32{Version}) {
+	if got := slices.Collect(ParseVersions(payload)); !slices.Equal(got, []uint32{Version, VersionProtected}) {
 		t.Errorf("versions %x", got)
 	}
 	if len(b) >= MinInitialSize {

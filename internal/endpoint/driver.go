@@ -27,11 +27,13 @@ type Driver struct {
 	opened, resolved, ended bool // was told
 	awaited                 bool // Resolved is wanted
 	discards                bool // of what was written nothing is to be delivered
+	protected               bool // the connection is
 }
 
 // Start makes the connection. It must not be used before.
 func (d *Driver) Start(now time.Duration, p Params) {
 	d.due, d.trainsVanish, d.flush.largest = Never, p.TrainsVanish, uint16(p.MaxDatagram)
+	d.protected = p.Handshake != nil
 	d.Conn = engine.New(now, p)
 }
 

@@ -41,6 +41,12 @@ func (e *Endpoint[C]) SetListening(on bool) { e.router.SetListening(on) }
 // SetBounds changes Bounds.RetryAfter, Backlog, Window and Admit.
 func (e *Endpoint[C]) SetBounds(b Bounds) { e.router.SetBounds(b) }
 
+// SetProtected says whether what is dialled and accepted from now on is protected. What is there remains what it is.
+func (e *Endpoint[C]) SetProtected(on bool) { e.router.SetProtected(on) }
+
+// Protected reports whether it is.
+func (e *Endpoint[C]) Protected() bool { return e.router.Protected() }
+
 // Route says what becomes of a datagram from remote. An answer is appended to reply. A verdict of Open asks for the
 // method Open, before the next datagram is routed.
 // If it has Displaced a connection, that is to be Cut, whatever the action.
@@ -49,23 +55,30 @@ func (e *Endpoint[C]) Route(now time.Duration, remote netip.AddrPort, b, reply [
 }
 
 // Open enters the connection that a verdict asks for as c, and returns what its Driver is started with. The datagram is to
-// be delivered to it, and to the verdict's Yields if there is one.
+// be delivered to it, and to the verdict's Yields if there is one. If the verdict is of a protected connection, the caller adds Params.Handshake.
 func (e *Endpoint[C]) Open(now time.Duration, s *Settings, path Path, v Verdict[C], c C) Params {
 	id := e.router.NewID()
 	held := e.router.Accept(id, path.Remote, v, c)
 	p := engine.Params{Local: id, Peer: v.Client, OriginalDst: v.Dst, Path: path, Validated: v.Proven}
+	if v.Protected {
+		p.ResetToken = e.router.ResetToken(id)
+	}
 	return e.params(now, s, p, held)
 }
 
 // Dial enters a dial as c, and returns what its Driver is started with. Somebody waits for it: Report will say once what
-// became of it, unless GiveUp is first. An error says which limit is reached: then there is no dial.
+// became of it, unless GiveUp is first. If Protected, the caller adds Params.Handshake. An error says which limit is reached: then there is no dial.
 func (e *Endpoint[C]) Dial(now time.Duration, s *Settings, path Path, c C) (Params, error) {
 	id := e.router.NewID()
 	held, err := e.router.Dial(id, path.Remote, c)
 	if err != nil {
 		return Params{}, err
 	}
-	return e.params(now, s, engine.Params{Client: true, Local: id, Peer: e.router.NewID(), Path: path}, held), nil
+	p := engine.Params{Client: true, Local: id, Peer: e.router.NewID(), Path: path}
+	if e.router.Protected() {
+		p.ResetToken = e.router.ResetToken(id)
+	}
+	return e.params(now, s, p, held), nil
 }
 
 func (e *Endpoint[C]) params(now time.Duration, s *Settings, p engine.Params, held *limits.Conn) engine.Params {
@@ -106,15 +119,22 @@ type Events[C comparable] struct {
 func (e *Endpoint[C]) Report(now time.Duration, c C, n News) Events[C] {
 	ev := Events[C]{Sweep: Never}
 	if n.Has(Opened) {
+		if n.Peer != 0 {
+			e.router.Meet(n.Local, n.Peer)
+		}
 		e.open(now, c, n.Local, &ev)
 	}
 	if n.Has(Trains) {
 		e.vanishing.note(now, n.Remote.Unmap(), n.TrainsVanish)
 	}
-	if n.Has(Ended) {
+	switch {
+	case n.Has(Unbegun):
+		e.router.Forget(n.Local)
+	case n.Has(Ended):
 		if e.router.Remove(now, n.Local, n.Final) {
 			ev.Dial = c
 		}
+		e.router.LastWords(now, n.Local, n.LastWords)
 		if !e.sweeping {
 			ev.Sweep = e.Sweep(now)
 		}
@@ -154,6 +174,9 @@ func (e *Endpoint[C]) Sweep(now time.Duration) (next time.Duration) {
 // system has compared the addresses.
 func (e *Endpoint[C]) Unreachable(kind HintKind, mtu int, remote netip.AddrPort, quoted []byte) (h Hint, senders []C) {
 	h = Hint{Kind: kind, MTU: mtu}
+	if c, ok := e.router.SealedSender(remote, quoted); ok {
+		return h, []C{c} // its number cannot be read
+	}
 	packet, err := wire.ParsePrefix(quoted)
 	switch {
 	case err == nil:

@@ -17,6 +17,7 @@ const (
 	Trains                     // trains vanish on the way to the peer, or no longer
 	Resolved                   // it was closed, and what was written is delivered or given up: see Driver.Await
 	Ended                      // nothing is left to do
+	Unbegun                    // with Ended: what has asked for the connection does not open one, and there has been none
 )
 
 // Has reports whether the set has any of others.
@@ -29,6 +30,8 @@ type News struct {
 	Remote       netip.Addr
 	TrainsVanish time.Duration // Trains: until when they do; 0: they pass
 	Final        FinalState    // Ended: what is to be remembered
+	LastWords    []byte        // Ended, of a protected connection: the packet that answers what comes later; nil: none does
+	Peer         wire.ID       // Opened, of a protected dial: whom it has reached
 }
 
 // Changed returns what has become of the connection since the last call: each thing once, most often nothing. It must be
@@ -36,6 +39,10 @@ type News struct {
 //
 // Nothing ends while a flush is on: the last packet may be in the flusher's hands.
 func (d *Driver) Changed() (t Topic) {
+	if d.protected && !d.ended && !d.Conn.Begun() && !d.flush.on {
+		d.Conn.Cut()
+		t |= Unbegun
+	}
 	sent := !d.flush.on
 	done := sent && d.Conn.Done()
 	if !d.opened && d.Conn.Established() {
@@ -61,11 +68,14 @@ func (d *Driver) Changed() (t Topic) {
 // News is what Changed has returned, with what the endpoint needs to know of it.
 func (d *Driver) News(t Topic) News {
 	n := News{Topic: t, Local: d.Conn.Local(), Remote: d.Conn.Remote().Addr()}
+	if t.Has(Opened) && d.protected && d.Conn.Client() {
+		n.Peer = d.Conn.Peer()
+	}
 	if t.Has(Trains) {
 		n.TrainsVanish = d.trainsVanish
 	}
 	if t.Has(Ended) {
-		n.Final = router.FinalState(d.Conn.FinalState())
+		n.Final, n.LastWords = router.FinalState(d.Conn.FinalState()), d.Conn.LastWords()
 	}
 	return n
 }

@@ -209,6 +209,9 @@ func FirstWindow(receiveBuffer int) int {
 // Local is our ID. It never changes.
 func (c *Conn) Local() wire.ID { return c.params.Local }
 
+// Peer is the peer's ID, once the connection is Established.
+func (c *Conn) Peer() wire.ID { return c.peerID }
+
 // Client reports whether we dialled. It never changes.
 func (c *Conn) Client() bool { return c.params.Client }
 

@@ -29,6 +29,9 @@ func (c *Conn) HandleSegment(now time.Duration, a Arrival, seg []byte) {
 	if wire.IsLong(seg) {
 		h, payload, err := wire.ParseHeader(seg)
 		if err != nil {
+			h, err = parseUnknown(seg, wire.VersionProtected) // whoever lost the connection does not know its version
+		}
+		if err != nil {
 			c.stats.Malformed++
 			return
 		}
@@ -36,6 +39,15 @@ func (c *Conn) HandleSegment(now time.Duration, a Arrival, seg []byte) {
 		return
 	}
 	c.handleShort(now, a, seg)
+}
+
+// parseUnknown is wire.ParseAnswer for UNKNOWN of a version alone.
+func parseUnknown(seg []byte, version uint32) (wire.Header, error) {
+	h, _, err := wire.ParseAnswer(seg, version)
+	if err == nil && h.Type != wire.Unknown {
+		err = wire.ErrMalformed
+	}
+	return h, err
 }
 
 // handleShort takes a short packet.

@@ -34,6 +34,9 @@ func (c *Conn) handleSealed(now time.Duration, a Arrival, seg []byte) {
 // handleAnswer takes what is said without a connection. Nothing of it ends one that is established, but for a token.
 func (c *Conn) handleAnswer(now time.Duration, a Arrival, seg []byte) {
 	h, payload, err := wire.ParseAnswer(seg, wire.VersionProtected)
+	if err != nil {
+		h, err = parseUnknown(seg, wire.Version) // it answers a packet that was too small for a token
+	}
 	switch {
 	case err != nil:
 		c.stats.Malformed++

@@ -135,7 +135,7 @@ func (a *actor) write() {
 // arrives once and in order or both sides learn of an error; nothing panics, no
 // connection is left over, and no progress takes longer than the idle timeout.
 func TestSeeds(t *testing.T) {
-	lost := eachSeed(t, func(t *testing.T, seed uint64) bool { return runSeed(t, seed, nil) })
+	lost := eachSeed(t, func(t *testing.T, seed uint64) bool { return runSeed(t, seed, plain, nil) })
 	if lost > 2+*seedCount/200 {
 		t.Errorf("gave up %d of %d connections", lost, *seedCount)
 	}
@@ -159,9 +159,12 @@ func eachSeed(t *testing.T, run func(t *testing.T, seed uint64) bool) (lost int)
 }
 
 // runSeed tries one network, with trouble if there is one, and reports whether the connection survived it.
-func runSeed(t *testing.T, seed uint64, trouble func(w *world, r *rand.Rand)) bool {
+func runSeed(t *testing.T, seed uint64, secure protection, trouble func(w *world, r *rand.Rand)) bool {
 	r := newRand(seed)
 	w := newWorld(t, seed, hostile(r), hostile(r))
+	if secure {
+		w.protect()
+	}
 	if trouble != nil {
 		trouble(w, rand.New(rand.NewPCG(seed, 7)))
 	}

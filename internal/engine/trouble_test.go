@@ -93,11 +93,14 @@ func befall(w *world, r *rand.Rand, rule simnet.Rule) {
 
 // TestTroubledSeeds is TestSeeds with one to three troubles in each network. Connections may end for them, but never in
 // silence: all bytes are delivered, or both sides have an error, as far as their processes live.
-func TestTroubledSeeds(t *testing.T) {
+func TestTroubledSeeds(t *testing.T) { troubledSeeds(t, plain) }
+
+func troubledSeeds(t *testing.T, secure protection) {
+	t.Helper()
 	names := slices.Sorted(maps.Keys(troubles))
 	met := make(map[string]int)
 	eachSeed(t, func(t *testing.T, seed uint64) bool {
-		return runSeed(t, seed, func(w *world, r *rand.Rand) {
+		return runSeed(t, seed, secure, func(w *world, r *rand.Rand) {
 			for range 1 + r.IntN(3) {
 				name := names[r.IntN(len(names))]
 				met[name]++

@@ -2,6 +2,7 @@ package router
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -72,13 +73,13 @@ func TestVersions(t *testing.T) {
 	}
 	// Version 0 is never answered, whatever its size.
 	s.drops(alice, append(v.Reply, make([]byte, 1200)...), Corrupt)
-	b[1], b[2], b[3], b[4] = 0x45, 0x42, 0x42, 0x03 // protected connections are not spoken yet
-	if h, _, err := wire.ParseHeader(s.get(alice, b, Reply).Reply); err != nil || h.Type != wire.Versions {
-		t.Errorf("version 3 is answered by %v, %v", h, err)
+	_, payload, _ := wire.ParseHeader(v.Reply)
+	if got := slices.Collect(wire.ParseVersions(payload)); !slices.Equal(got, []uint32{wire.Version, wire.VersionProtected}) {
+		t.Errorf("versions %x", got)
 	}
 	b[1], b[2], b[3], b[4] = 0, 0, 0, 0
 	s.drops(alice, b, Malformed)
-	if got := s.Counters(); got.Versions != 2 {
+	if got := s.Counters(); got.Versions != 1 {
 		t.Errorf("Versions = %d", got.Versions)
 	}
 }
@@ -191,7 +192,7 @@ func (s *scene) asksAgain(from netip.AddrPort, dst, id wire.ID, cookie []byte) {
 	before := s.Counters().BadCookies
 	v := s.get(from, initial(dst, id, cookie), Reply)
 	h, f := s.parsed(v.Reply, wire.Seed(wire.Version, id, dst))
-	if h.Type != wire.Retry || !s.cookies.valid(s.now, f.Data, from, id, dst) {
+	if h.Type != wire.Retry || !s.cookies.valid(s.now, from, wire.Header{Version: wire.Version, Src: id, Dst: dst, Cookie: f.Data}) {
 		s.Errorf("a wrong cookie is answered by %v with %x", h, f.Data)
 	}
 	if got := s.Counters().BadCookies; got != before+1 {
@@ -245,29 +246,41 @@ func TestCookieIsUsedOnce(t *testing.T) {
 // TestCookieKeysRotate carries, of docs/wire.md: [W77] [W78].
 func TestCookieKeysRotate(t *testing.T) {
 	j := cookieJar{secret: derive([32]byte{1}, "cookies")}
+	dial := wire.Header{Version: wire.Version, Src: 1, Dst: 2}
 	keys := map[string]bool{}
 	for minute := range 4 {
 		// Across the boundary of two periods a cookie keeps its meaning.
 		at := time.Duration(minute)*cookieRotation + cookieRotation - time.Second
-		c := j.make(at, alice, 1, 2)
-		if !j.valid(at+5*time.Second, c[:], alice, 1, 2) {
+		c := j.make(at, alice, dial)
+		if !j.valid(at+5*time.Second, alice, withCookie(dial, c)) {
 			t.Errorf("minute %d: not valid 5 s later", minute)
 		}
 		keys[string(c[4:])] = true
-		if j.valid(at-time.Second, c[:], alice, 1, 2) {
+		if j.valid(at-time.Second, alice, withCookie(dial, c)) {
 			t.Errorf("minute %d: valid before it was made", minute)
 		}
 		// 2^32 ms later the time in the cookie reads the same.
-		if j.valid(at+(1<<32)*time.Millisecond, c[:], alice, 1, 2) {
+		if j.valid(at+(1<<32)*time.Millisecond, alice, withCookie(dial, c)) {
 			t.Errorf("minute %d: valid after the time wrapped", minute)
 		}
 	}
 	if len(keys) != 4 {
 		t.Errorf("%d different cookies", len(keys))
 	}
-	if a, b := j.make(0, carol, 1, 2), j.make(0, carolElsewhere, 1, 2); a == b {
+	if a, b := j.make(0, carol, dial), j.make(0, carolElsewhere, dial); a == b {
 		t.Error("a cookie does not bind the zone")
 	}
+	protected := dial
+	protected.Version = wire.VersionProtected
+	if a, b := j.make(0, alice, dial), j.make(0, alice, protected); a == b {
+		t.Error("a cookie does not bind the version")
+	}
+}
+
+// withCookie is the header of the INITIAL that brings a cookie.
+func withCookie(h wire.Header, c [cookieSize]byte) wire.Header {
+	h.Cookie = c[:]
+	return h
 }
 
 var carolElsewhere = netip.AddrPortFrom(carol.Addr().WithZone("eth1"), carol.Port())

@@ -16,7 +16,7 @@ import (
 func (r *Router[C]) charge(now time.Duration, remote netip.AddrPort, h wire.Header, v Verdict[C], reply []byte) Verdict[C] {
 	full := r.half.full()
 	v.Proven = r.cfg.RetryAfter >= 0 && (full || r.half.length >= r.cfg.RetryAfter)
-	if v.Proven && !r.cookies.valid(now, h.Cookie, remote, h.Src, h.Dst) {
+	if v.Proven && !r.cookies.valid(now, remote, h) {
 		return r.retry(now, remote, h, reply)
 	}
 	if full && (!v.Proven || r.half.victim(remote.Addr()) == nil) {
@@ -30,7 +30,7 @@ func (r *Router[C]) charge(now time.Duration, remote netip.AddrPort, h wire.Head
 	err := r.hold(now, remote, &v)
 	var at *limits.Error
 	if errors.As(err, &at) && at.NeedsProof() && r.cfg.RetryAfter >= 0 {
-		if !r.cookies.valid(now, h.Cookie, remote, h.Src, h.Dst) {
+		if !r.cookies.valid(now, remote, h) {
 			return r.retry(now, remote, h, reply)
 		}
 		v.Proven = true
@@ -139,4 +139,15 @@ func (d *decisions) note(p pair, err error) {
 func (d *decisions) find(p pair) (err error, decided bool) {
 	err, decided = d.said[p]
 	return err, decided
+}
+
+// refuseEstablished is for a connection that is complete, and for which there is no place.
+func (r *Router[C]) refuseEstablished(e *entry[C], kept bool) {
+	if kept {
+		r.queue.release(e)
+	}
+	if e.crosses {
+		r.unyield(e.remote)
+	}
+	r.count.Dropped[OverLimit]++
 }

@@ -17,6 +17,7 @@ type tombstone struct {
 	idUntil   ticks
 	pairUntil ticks
 	code      uint8
+	sealed    bool // it was a protected one
 }
 
 // ticks is a point in time in units of 10 ms, rounded up. It wraps after 497
@@ -43,8 +44,9 @@ type closedTable struct {
 	next     uint64 // position of the one to come
 	byID     map[wire.ID]uint64
 	byPair   map[pair]uint64
-	ends     map[wire.ID]end      // of the few whose peer may lack it
-	others   map[uint64][]wire.ID // IDs besides local, by position, of the few that have any; nil: none
+	ends     map[wire.ID]end        // of the few whose peer may lack it
+	others   map[uint64][]wire.ID   // IDs besides local, by position, of the few that have any; nil: none
+	words    map[wire.ID]*lastWords // of protected ones that have any
 	evicted  uint64
 }
 
@@ -161,6 +163,7 @@ func (y *closedTable) popID(id wire.ID) {
 	if i, ok := y.byID[id]; ok && i == y.first {
 		delete(y.byID, id)
 		delete(y.ends, id)
+		delete(y.words, id)
 	}
 }
 

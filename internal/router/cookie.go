@@ -30,15 +30,16 @@ type cookieJar struct {
 	mac    hash.Hash
 }
 
-// make makes the cookie of one dial: the client's ID and first destination,
+// make makes the cookie of one dial: the version, the client's ID and first destination of its INITIAL,
 // from one address, at one time.
-func (j *cookieJar) make(now time.Duration, remote netip.AddrPort, client, dst wire.ID) [cookieSize]byte {
-	return j.seal(now.Truncate(time.Millisecond), remote, client, dst)
+func (j *cookieJar) make(now time.Duration, remote netip.AddrPort, h wire.Header) [cookieSize]byte {
+	return j.seal(now.Truncate(time.Millisecond), remote, h)
 }
 
-// valid reports whether the cookie was baked for this dial at most cookieLife
+// valid reports whether the cookie of an INITIAL was baked for its dial at most cookieLife
 // ago.
-func (j *cookieJar) valid(now time.Duration, cookie []byte, remote netip.AddrPort, client, dst wire.ID) bool {
+func (j *cookieJar) valid(now time.Duration, remote netip.AddrPort, h wire.Header) bool {
+	cookie := h.Cookie
 	if len(cookie) != cookieSize {
 		return false
 	}
@@ -47,21 +48,22 @@ func (j *cookieJar) valid(now time.Duration, cookie []byte, remote netip.AddrPor
 	if age > millis || age > cookieLife.Milliseconds() {
 		return false
 	}
-	want := j.seal(time.Duration(millis-age)*time.Millisecond, remote, client, dst)
+	want := j.seal(time.Duration(millis-age)*time.Millisecond, remote, h)
 	return hmac.Equal(cookie, want[:])
 }
 
-func (j *cookieJar) seal(issued time.Duration, remote netip.AddrPort, client, dst wire.ID) (cookie [cookieSize]byte) {
+func (j *cookieJar) seal(issued time.Duration, remote netip.AddrPort, h wire.Header) (cookie [cookieSize]byte) {
 	j.rotate(int64(issued / cookieRotation))
 	binary.BigEndian.PutUint32(cookie[:], uint32(issued.Milliseconds()))
 
-	var bound [4 + 16 + 2 + 8 + 8]byte
+	var bound [4 + 16 + 2 + 8 + 8 + 4]byte
 	copy(bound[:], cookie[:4])
 	address := remote.Addr().As16()
 	copy(bound[4:], address[:])
 	binary.BigEndian.PutUint16(bound[20:], remote.Port())
-	binary.BigEndian.PutUint64(bound[22:], uint64(client))
-	binary.BigEndian.PutUint64(bound[30:], uint64(dst))
+	binary.BigEndian.PutUint64(bound[22:], uint64(h.Src))
+	binary.BigEndian.PutUint64(bound[30:], uint64(h.Dst))
+	binary.BigEndian.PutUint32(bound[38:], h.Version)
 	j.mac.Reset()
 	j.mac.Write(bound[:])
 	j.mac.Write([]byte(remote.Addr().Zone()))

@@ -53,6 +53,7 @@ type Counters struct {
 	Delivered uint64 // datagrams handed to a connection
 	Opened    uint64 // INITIALs that opened a connection
 	Displaced uint64 // half-open connections whose place one of these has taken
+	Forgotten uint64 // of these: protected ones that could not be opened, or would open none
 	Foreign   uint64 // datagrams that are not Ebb's
 
 	Retries uint64 // answers with RETRY

@@ -24,10 +24,10 @@ func (r *Router[C]) refuse(now time.Duration, h wire.Header, code wire.Code, rep
 	r.count.Refusals++
 	start := len(reply)
 	reply = wire.Must(wire.AppendHeader(reply, wire.Header{
-		Type: wire.Refuse, Version: wire.Version, Dst: h.Src, Src: h.Dst,
+		Type: wire.Refuse, Version: h.Version, Dst: h.Src, Src: h.Dst,
 	}))
 	reply = wire.AppendClose(reply, code, "")
-	reply = wire.AppendTrailer(reply, start, wire.Seed(wire.Version, h.Src, h.Dst))
+	reply = wire.AppendTrailer(reply, start, wire.Seed(h.Version, h.Src, h.Dst))
 	return Verdict[C]{Action: Reply, Reply: reply}
 }
 
@@ -40,13 +40,13 @@ func (r *Router[C]) retry(now time.Duration, remote netip.AddrPort, h wire.Heade
 	if len(h.Cookie) > 0 {
 		r.count.BadCookies++
 	}
-	cookie := r.cookies.make(now, remote, h.Src, h.Dst)
+	cookie := r.cookies.make(now, remote, h)
 	start := len(reply)
 	reply = wire.Must(wire.AppendHeader(reply, wire.Header{
-		Type: wire.Retry, Version: wire.Version, Dst: h.Src, Src: h.Dst,
+		Type: wire.Retry, Version: h.Version, Dst: h.Src, Src: h.Dst,
 	}))
 	reply = wire.Must(wire.AppendCookie(reply, cookie[:]))
-	reply = wire.AppendTrailer(reply, start, wire.Seed(wire.Version, h.Src, h.Dst))
+	reply = wire.AppendTrailer(reply, start, wire.Seed(h.Version, h.Src, h.Dst))
 	return Verdict[C]{Action: Reply, Reply: reply}
 }
 

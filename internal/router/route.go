@@ -22,13 +22,14 @@ const (
 
 // Verdict is Route's answer.
 type Verdict[C comparable] struct {
-	Action Action
-	Reason Reason  // Drop
-	Conn   C       // Deliver
-	Client wire.ID // Open: the client's ID
-	Dst    wire.ID // Open: the destination that the client made up
-	Proven bool    // Open: a cookie has proved the address
-	Yields C       // Open: a dial of ours that yields to it, and gets the datagram too; the zero C if there is none
+	Action    Action
+	Reason    Reason  // Drop
+	Conn      C       // Deliver
+	Client    wire.ID // Open: the client's ID
+	Dst       wire.ID // Open: the destination that the client made up
+	Proven    bool    // Open: a cookie has proved the address
+	Yields    C       // Open: a dial of ours that yields to it, and gets the datagram too; the zero C if there is none
+	Protected bool    // Open: it is a protected one, and may turn out not to be opened: see Forget
 	// Displaced is a half-open connection whose place was taken, whatever the Action; the zero C if there is none. It is to end
 	// without a word, for its peer may come again, and Remove follows.
 	Displaced C
@@ -39,7 +40,7 @@ type Verdict[C comparable] struct {
 
 // Route says what becomes of a datagram from remote. The trailer of a long
 // packet has been verified when it is delivered or opens a connection; that of
-// a short packet has not. An answer is appended to reply, which may be nil.
+// a short packet has not, and what is sealed was not opened. An answer is appended to reply, which may be nil.
 func (r *Router[C]) Route(now time.Duration, remote netip.AddrPort, b, reply []byte) Verdict[C] {
 	if !wire.IsEbb(b) {
 		r.count.Foreign++
@@ -55,8 +56,8 @@ func (r *Router[C]) Route(now time.Duration, remote netip.AddrPort, b, reply []b
 	e := r.conns[id]
 	switch {
 	case e == nil:
-		return r.unknownID(now, id, b, reply)
-	case e.state == halfOpen && !r.confirm(e, remote, b):
+		return r.unknownID(now, remote, id, b, reply)
+	case e.state == halfOpen && !e.sealed && !r.confirm(e, remote, b):
 		return r.drop(BacklogFull)
 	}
 	return r.deliver(e)
@@ -67,10 +68,18 @@ func (r *Router[C]) routeLong(now time.Duration, remote netip.AddrPort, b, reply
 	if !ok {
 		return r.drop(Malformed)
 	}
-	if version != wire.Version && version != 0 {
+	if wire.IsSealed(b) {
+		return r.routeSealed(now, remote, b, reply)
+	}
+	parse := wire.ParseHeader
+	switch version {
+	case wire.Version, 0:
+	case wire.VersionProtected:
+		parse = parseProtected
+	default:
 		return r.otherVersion(now, b, dst, src, reply)
 	}
-	h, payload, err := wire.ParseHeader(b)
+	h, payload, err := parse(b)
 	if err == wire.ErrInitialSize {
 		return r.drop(Small)
 	}
@@ -94,11 +103,16 @@ func (r *Router[C]) routeLong(now time.Duration, remote netip.AddrPort, b, reply
 	return r.drop(Malformed)
 }
 
+// parseProtected parses a packet of the protected version that is not sealed.
+func parseProtected(b []byte) (wire.Header, []byte, error) {
+	return wire.ParseAnswer(b, wire.VersionProtected)
+}
+
 // answer routes what a server says to a dial of ours. ACCEPT and REFUSE end its wait here, and not when the dial has
 // dealt with them: what is routed meanwhile must not cross it any more.
 func (r *Router[C]) answer(now time.Duration, remote netip.AddrPort, h wire.Header) Verdict[C] {
 	e := r.conns[h.Dst]
-	if e == nil || !e.client || e.remote != remote {
+	if e == nil || !e.client || e.remote != remote || h.Version != 0 && h.Version != e.version() {
 		return r.drop(Stray)
 	}
 	switch h.Type {
@@ -130,13 +144,19 @@ func (r *Router[C]) answer(now time.Duration, remote netip.AddrPort, h wire.Head
 func (r *Router[C]) initial(now time.Duration, remote netip.AddrPort, h wire.Header, payload, reply []byte) Verdict[C] {
 	from := pair{remote, h.Src}
 	if e := r.pairs[from]; e != nil && !e.client {
+		if e.sealed {
+			return r.drop(Stray)
+		}
 		return r.deliver(e)
 	}
 	if r.closed.holdsPair(now, from) {
 		return r.drop(Late)
 	}
-	if !opens(payload) {
+	if !wire.Opens(payload) {
 		return r.drop(Malformed)
+	}
+	if r.cfg.Protected {
+		return r.plainToProtected(now, remote, h, reply)
 	}
 	crossing, lost := r.cross(from)
 	switch {
@@ -162,37 +182,24 @@ func (r *Router[C]) initial(now time.Duration, remote netip.AddrPort, h wire.Hea
 // dials to it for them to complete: one may be a stranger's in the peer's name.
 const spareCrossings = 4
 
-// opens reports whether the payload can open a connection: whole, without a frame that an INITIAL may not carry and
-// without CLOSE, and with something of the client's handshake. What that says is for the connection to understand: it may
-// be a part, and the rest is in packets that follow or have overtaken this one.
-func opens(payload []byte) bool {
-	var f wire.Frame
-	crypto := false
-	for len(payload) > 0 {
-		n, err := f.ParseIn(wire.Initial, payload)
-		if err != nil || f.Type == wire.FrameClose {
-			return false
-		}
-		payload = payload[n:]
-		crypto = crypto || f.Type == wire.FrameCrypto
-	}
-	return crypto
-}
-
 // cross decides between the dials we have made to an address and one that came
 // from it. The larger client ID wins: crossing says that the peer's does, lost
 // that all of ours do, and neither that there is nothing to decide.
 func (r *Router[C]) cross(from pair) (crossing, lost bool) {
-	waiting := r.dials[from.remote]
-	for _, d := range waiting {
+	waiting := 0
+	for _, d := range r.dials[from.remote] {
+		if d.sealed {
+			continue // TLS's client and server are not the same, so such dials do not cross
+		}
 		if d.local == from.id {
 			return false, false // a dial to ourselves
 		}
 		if d.local < from.id {
 			crossing = true
 		}
+		waiting++
 	}
-	return crossing, !crossing && len(waiting) > 0
+	return crossing, !crossing && waiting > 0
 }
 
 // refusalDelay is for how long a dial that an INITIAL of the peer's has crossed ignores REFUSE: what the peer refused
@@ -251,8 +258,11 @@ func (r *Router[C]) confirm(e *entry[C], remote netip.AddrPort, b []byte) bool {
 }
 
 // unknownID routes a short packet to an ID that no connection has.
-func (r *Router[C]) unknownID(now time.Duration, id wire.ID, b, reply []byte) Verdict[C] {
+func (r *Router[C]) unknownID(now time.Duration, remote netip.AddrPort, id wire.ID, b, reply []byte) Verdict[C] {
 	if t := r.closed.find(now, id); t != nil {
+		if t.sealed {
+			return r.repeatLastWords(now, remote, t, reply)
+		}
 		return r.replyToClosed(now, t, id, b, reply)
 	}
 	if len(b) <= wire.UnknownSize {
@@ -262,7 +272,11 @@ func (r *Router[C]) unknownID(now time.Duration, id wire.ID, b, reply []byte) Ve
 		return r.drop(Limited)
 	}
 	r.count.Unknowns++
-	return Verdict[C]{Action: Reply, Reply: appendUnknown(reply, id)}
+	if len(b) < minTokenAsked {
+		return Verdict[C]{Action: Reply, Reply: appendUnknown(reply, id)}
+	}
+	token := r.ResetToken(id)
+	return Verdict[C]{Action: Reply, Reply: wire.Must(wire.AppendUnknownToken(reply, id, token[:]))}
 }
 
 func (r *Router[C]) deliver(e *entry[C]) Verdict[C] {

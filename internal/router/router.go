@@ -45,6 +45,12 @@ type Config struct {
 	// MaxTombstones bounds the memory of connections that are gone: at the
 	// bound, a new tombstone replaces the oldest. Negative: none are kept.
 	MaxTombstones int
+	// Protected says that connections are protected from now on: those that are dialled, and those that peers open.
+	Protected bool
+	// ResetKey makes the tokens of ResetToken, with Port, the local one. Whoever knows it can end connections, and endpoints that
+	// are up at the same time must not share it (RFC 9000 section 21.11). Zero: one follows from Seed.
+	ResetKey [32]byte
+	Port     uint16
 	// ReplyRate is how many answers of each kind (REFUSE, UNKNOWN, VERSIONS,
 	// the CLOSE of a tombstone) may leave in a second; a tenth of it may leave
 	// at once. Negative: none.
@@ -94,6 +100,7 @@ type entry[C comparable] struct {
 	local   wire.ID
 	peer    wire.ID // 0: a dial that was not answered yet
 	remote  netip.AddrPort
+	sealed  bool // it is protected
 	client  bool // we dialled
 	proven  bool // a cookie has proved the address
 	state   state
@@ -143,6 +150,9 @@ func New[C comparable](cfg Config) *Router[C] {
 	setDefault(&cfg.ReplyRate, DefaultReplyRate)
 	if cfg.Limits == nil {
 		cfg.Limits = unlimited()
+	}
+	if cfg.ResetKey == ([32]byte{}) {
+		cfg.ResetKey = derive(cfg.Seed, "reset tokens")
 	}
 	r := &Router[C]{
 		cfg:       cfg,
@@ -220,7 +230,7 @@ func (r *Router[C]) Dial(local wire.ID, remote netip.AddrPort, c C) (*limits.Con
 	if err != nil {
 		return nil, err
 	}
-	e := &entry[C]{conn: c, local: local, remote: remote, client: true, awaited: true, state: dialling, held: held}
+	e := &entry[C]{conn: c, local: local, remote: remote, client: true, awaited: true, state: dialling, held: held, sealed: r.cfg.Protected}
 	r.insert(e)
 	if r.dials == nil { // of many endpoints nobody dials
 		r.dials, r.hosts = make(map[netip.AddrPort][]*entry[C]), make(map[netip.Addr]int)
@@ -235,7 +245,8 @@ func (r *Router[C]) Dial(local wire.ID, remote netip.AddrPort, c C) (*limits.Con
 func (r *Router[C]) Accept(local wire.ID, remote netip.AddrPort, v Verdict[C], c C) *limits.Conn {
 	from := pair{remote, v.Client}
 	e := &entry[C]{
-		conn: c, local: local, peer: v.Client, remote: remote, proven: v.Proven, state: halfOpen, crosses: r.yield(from), held: v.held,
+		conn: c, local: local, peer: v.Client, remote: remote, proven: v.Proven, state: halfOpen, held: v.held,
+		sealed: v.Protected, crosses: !v.Protected && r.yield(from),
 	}
 	r.insert(e)
 	r.pairs[from] = e
@@ -305,23 +316,14 @@ func (r *Router[C]) admit(now time.Duration, e *entry[C]) (fate Fate, dial C) {
 		r.endDial(d)
 		d.awaited = false
 		return Replaces, d.conn
+	case e.sealed && !kept && r.listening:
+		return Refused, dial // what was routed while there was room has made it complete
 	case !kept || !r.listening:
 		return Unwanted, dial
 	}
 	e.state = queued
 	r.queue.push(e)
 	return Queued, dial
-}
-
-// refuseEstablished is for a connection that is complete, and for which there is no place.
-func (r *Router[C]) refuseEstablished(e *entry[C], kept bool) {
-	if kept {
-		r.queue.release(e)
-	}
-	if e.crosses {
-		r.unyield(e.remote)
-	}
-	r.count.Dropped[OverLimit]++
 }
 
 // Next takes the connection that has waited longest out of the accept queue. It may
@@ -447,6 +449,7 @@ func (r *Router[C]) Remove(now time.Duration, local wire.ID, final FinalState) (
 		peer:   e.peer,
 		next:   uint32(final.NextNumber),
 		code:   clampCode(final.Code),
+		sealed: e.sealed,
 	}, others, final.Hold, spent)
 	if final.Fin && r.closed.find(now, local) != nil {
 		if r.closed.ends == nil {

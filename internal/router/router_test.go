@@ -122,6 +122,10 @@ func data(n int) []byte {
 func (s *scene) parsed(b []byte, seed uint32) (wire.Header, wire.Frame) {
 	s.Helper()
 	h, payload, err := wire.ParseHeader(b)
+	if version, _, _, ok := wire.Invariants(b); ok && version == wire.VersionProtected {
+		h, _, err = wire.ParseAnswer(b, wire.VersionProtected) // UNKNOWN with a token
+		seed = wire.Seed(wire.VersionProtected, h.Dst, h.Src)
+	}
 	if err != nil {
 		s.Fatalf("reply: %v\n%s", err, wire.Describe(b))
 	}

@@ -24,3 +24,12 @@ func (h *chunkHeap) Free(b []byte) {
 	h.lent--
 	h.free = append(h.free, b)
 }
+
+// Trim lets go of the memory that the simulation keeps for packets to come, and the given stations' for bytes, so
+// that a heap shows what the connections hold.
+func (s *Sim) Trim(stations ...*Station) {
+	s.free = nil
+	for _, st := range stations {
+		st.chunks.free = nil
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/endpoint"
+	"example.com/ebb/internal/lab/scripted"
 	"example.com/ebb/limits"
 	"example.com/ebb/pool"
 )
@@ -131,15 +132,6 @@ func (s *Sim) copyOf(b []byte, like simPacket) *simPacket {
 
 func (s *Sim) recycle(p *simPacket) { s.free = append(s.free, p) }
 
-// Trim lets go of the memory that the simulation keeps for packets to come, and the given stations' for bytes, so
-// that a heap shows what the connections hold.
-func (s *Sim) Trim(stations ...*Station) {
-	s.free = nil
-	for _, st := range stations {
-		st.chunks.free = nil
-	}
-}
-
 // Station is a host in a Sim: an endpoint and its connections.
 type Station struct {
 	Addr  netip.AddrPort
@@ -183,6 +175,7 @@ type Station struct {
 	chunks   *chunkHeap // of the process
 
 	process process
+	script  *scripted.Script // of handshakes; nil: connections are plain
 }
 
 type route struct {
@@ -298,6 +291,7 @@ func (st *Station) newFlow(remote netip.AddrPort) *Flow {
 
 // start makes the flow's connection.
 func (f *Flow) start(p endpoint.Params) {
+	f.station.protect(&p)
 	if adjust := f.station.Adjust; adjust != nil {
 		adjust(&p)
 	}
