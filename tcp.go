@@ -127,8 +127,8 @@ func (c *conn) setLocal(change func()) error {
 
 const (
 	// gatherGap is the time after a small write in which another one is said to follow at once.
-	gatherGap = 20 * time.Microsecond
-	// gatherMost bounds the time for which bytes wait for others that follow at once.
+	gatherGap = 50 * time.Microsecond
+	// gatherMost is how often it is looked whether bytes still wait that did so before: none waits for twice as long.
 	gatherMost = 500 * time.Microsecond
 	// gatherTurns bounds the same where a clock stands still, as in a testing/synctest bubble.
 	gatherTurns = 4096
@@ -148,9 +148,17 @@ func (c *conn) gather(now time.Duration, n int) {
 	}
 	c.gathering = true
 	c.driver.Conn.SetCork(true)
+	sent := c.driver.Conn.SentOffset()
 	c.endpoint.goroutines.start(func() {
-		c.awaitGap(now)
-		c.mu.Lock()
+		for c.awaitGap(c.endpoint.now()); ; c.awaitGap(c.endpoint.now()) {
+			c.mu.Lock()
+			at := c.driver.Conn.SentOffset()
+			if at == sent || c.wrote.Load() == 0 {
+				break // what waits is as old as that
+			}
+			sent = at // full packets have left since, and what waits is newer
+			c.mu.Unlock()
+		}
 		c.gathering = false
 		t := c.uncork()
 		c.endpoint.goroutines.outside(func() { c.endpoint.report(c, t) })

@@ -30,3 +30,6 @@ func (c *Conn) holdsBack() bool {
 	}
 	return c.send.Unsent()+c.dataOverhead() < uint64(c.packetSize())
 }
+
+// SentOffset is the offset of the stream below which everything was sent at least once.
+func (c *Conn) SentOffset() uint64 { return c.send.Next() }
