@@ -26,7 +26,7 @@ func TestBenchJSON(t *testing.T) {
 	if want := (benchPlan{Rounds: 2, Seconds: 0.4, Size: 3_000_000}); report.Plan != want {
 		t.Errorf("plan %+v", report.Plan)
 	}
-	if want := (benchSettings{"unlimited", 0, "default", 1500}); report.Ebb != want {
+	if want := (benchSettings{"unlimited", 0, "adaptive", 1500}); report.Ebb != want {
 		t.Errorf("Ebb's settings %+v", report.Ebb)
 	}
 	var names []string
