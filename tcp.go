@@ -127,7 +127,7 @@ func (c *conn) setLocal(change func()) error {
 
 const (
 	// gatherGap is the time after a small write in which another one is said to follow at once.
-	gatherGap = 50 * time.Microsecond
+	gatherGap = 20 * time.Microsecond
 	// gatherMost is how often it is looked whether bytes still wait that did so before: none waits for twice as long.
 	gatherMost = 500 * time.Microsecond
 	// gatherTurns bounds the same where a clock stands still, as in a testing/synctest bubble.
