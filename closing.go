@@ -28,6 +28,7 @@ type closing struct {
 	err    error // why it gave up; nil: all was delivered. Valid once done.
 	drains int   // how many wait for it and will tell. Guarded by closings.mu.
 
+	overBefore bool     // the connection had ended when it was closed. Guarded by conn.mu.
 	lingers    bool     // something may be left to be delivered: it is on the list of its endpoint
 	prev, next *closing // on that list. Guarded by closings.mu.
 }
@@ -191,7 +192,7 @@ func Drain(ctx context.Context) error {
 func (c *conn) undelivered() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.aborted || c.driver.Conn.Delivered() || c.overBefore && !c.driver.Conn.Dropped() {
+	if c.aborted || c.driver.Conn.Delivered() || c.closing.overBefore && !c.driver.Conn.Dropped() {
 		return nil
 	}
 	err := explained(callWrite, c.driver.Conn.Err())

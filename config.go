@@ -1,6 +1,7 @@
 package ebb
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -54,6 +55,17 @@ type Config struct {
 	// payload per second, retransmissions included. Default: DefaultBandwidthLimit, or
 	// none beside a Pool. None: Unlimited.
 	BandwidthLimit int64
+	// TLS has the connections protected: by TLS 1.3, whatever its MinVersion says, and as much of every packet encrypted as can be.
+	// It is what crypto/tls's clients and servers take: Dial needs a ServerName or takes the host that is dialled, Listen a certificate. A
+	// side with TLS does not talk to one without. Session tickets resume connections as with crypto/tls; there is no early data. If
+	// either side has NextProtos, they need a protocol in common. Package peerid makes one for peers that know each other by their keys. The
+	// *tls.Config is cloned. nil: connections are plain.
+	TLS *tls.Config
+	// ResetKey has a restarted process tell its peers with TLS that their connections are gone, so that they end at once. It
+	// has to be the same before and after, secret, and not shared by endpoints that are up at the same time on the same port number. nil: a random
+	// one, and peers find out by silence or by ICMP.
+	ResetKey *[32]byte
+
 	// Pool is a budget that the connections share with all others that name it,
 	// of whatever endpoint. It takes the place of the default BandwidthLimit; an
 	// explicit one stays a ceiling. A connection is a member from the end of the

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	core "example.com/ebb/internal/endpoint"
+	"example.com/ebb/internal/protect/tlsdriver"
 	"example.com/ebb/internal/stream"
 	"example.com/ebb/wire"
 )
@@ -27,22 +28,23 @@ type conn struct {
 
 	dial dialling // guarded by endpoint.mu
 
-	place int // in the timer heap of the socket, whose lock guards it
+	place int32 // in the timer heap of the socket, whose lock guards it
 
-	mu     sync.Mutex // guards everything below
+	mu        sync.Mutex // guards everything below
+	closed    bool       // the application has closed it, or dropped it
+	dropped   bool       // the application has dropped it
+	aborted   bool       // nothing was to be delivered
+	gathering bool       // a goroutine waits until no write follows another at once
+
 	driver core.Driver
 	read   serializer
 	write  serializer
-	lease  stream.Lease // of the Read that waits
-	unsent *batch       // what the socket had no room for
+	lease  stream.Lease       // of the Read that waits
+	unsent *batch             // what the socket had no room for
+	tls    *tlsdriver.Session // of a protected connection; nil: a plain one, or one that has not begun
 
-	linger     time.Duration // what Close waits for what was not delivered yet; 0: not at all; negative: it is discarded
-	closing    *closing      // nil: neither closed nor aborted
-	closed     bool          // the application has closed it, or dropped it
-	dropped    bool          // the application has dropped it
-	aborted    bool          // nothing was to be delivered
-	overBefore bool          // it had ended when it was closed
-	gathering  bool          // a goroutine waits until no write follows another at once
+	linger  time.Duration // what Close waits for what was not delivered yet; 0: not at all; negative: it is discarded
+	closing *closing      // nil: neither closed nor aborted
 }
 
 // newConn makes a connection that is about to be entered in the endpoint's books. start completes it.
@@ -194,8 +196,9 @@ func (c *conn) shut() *closing {
 		c.driver.Conn.Abort(c.endpoint.now())
 		return closing
 	}
-	c.overBefore = c.driver.Conn.Done() || c.driver.Conn.Err() != nil
+	over := c.driver.Conn.Done() || c.driver.Conn.Err() != nil
 	closing := c.startClosing()
+	closing.overBefore = over
 	c.driver.Conn.Close(c.endpoint.now())
 	return closing
 }

@@ -51,12 +51,12 @@ type dialling struct {
 }
 
 // dial connects to an address and waits for the handshake. Its network is what
-// errors call it.
-func (e *endpoint) dial(ctx context.Context, network string, remote netip.AddrPort) (*conn, error) {
+// errors call it, and host the name whose certificate the peer has to have, if there is a Config.TLS that names none.
+func (e *endpoint) dial(ctx context.Context, network, host string, remote netip.AddrPort) (*conn, error) {
 	failed := func(err error) error {
 		return &net.OpError{Op: "dial", Net: network, Source: e.addrOn(nameOf(network)), Addr: nameOf(network).addr(remote), Err: err}
 	}
-	c, err := e.startDial(network, remote)
+	c, err := e.startDial(network, host, remote)
 	if err != nil {
 		return nil, failed(err)
 	}
@@ -84,7 +84,7 @@ func (e *endpoint) dial(ctx context.Context, network string, remote netip.AddrPo
 }
 
 // startDial makes a connection and sends its INITIAL.
-func (e *endpoint) startDial(network string, remote netip.AddrPort) (*conn, error) {
+func (e *endpoint) startDial(network, host string, remote netip.AddrPort) (*conn, error) {
 	e.mu.Lock()
 	if e.closing {
 		e.mu.Unlock()
@@ -95,11 +95,17 @@ func (e *endpoint) startDial(network string, remote netip.AddrPort) (*conn, erro
 	c := newConn(e, s, path)
 	c.network.Store(uint32(nameOf(network)))
 	c.dial.ready = make(chan struct{})
+	secure, err := c.dialTLS(host)
+	if err != nil {
+		e.mu.Unlock()
+		return nil, err
+	}
 	p, err := e.books.Dial(now, &c.settings.core, path, c)
 	if err != nil {
 		e.mu.Unlock()
 		return nil, err
 	}
+	c.protectWith(&p, secure)
 	c.driver.Start(now, p)
 	e.mu.Unlock()
 	e.recallReader(s)

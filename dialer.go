@@ -95,7 +95,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	case d.KeepAlive < 0:
 		h.SetKeepAlive(false)
 	}
-	return h, nil
+	return h.netConn(), nil
 }
 
 // bounded is the context with the dialer's own ends.
@@ -130,6 +130,7 @@ func (d *Dialer) bounded(ctx context.Context) (context.Context, context.CancelFu
 type attempts struct {
 	*Dialer
 	network, udpNetwork string
+	host                string // of the address, as it was given
 	local               *net.UDPAddr
 	cfg                 Config
 	trace               *httptrace.ClientTrace // nil: nobody asks
@@ -151,7 +152,10 @@ func (d *Dialer) prepare(ctx context.Context, network, address string) (a attemp
 		return a, nil, err
 	}
 	to := target{network: network, udpNetwork: a.udpNetwork, address: address, resolver: d.Resolver}
-	addrs, err = to.remotes(ctx, a.local)
+	if addrs, err = to.remotes(ctx, a.local); err != nil {
+		return a, nil, err
+	}
+	a.host, _, err = net.SplitHostPort(address)
 	return a, addrs, err
 }
 
@@ -216,7 +220,7 @@ func (a *attempts) try(ctx context.Context, remote netip.AddrPort) (c *conn, err
 		}
 		e = startEndpoint([]*udp.Socket{sock}, scope, a.network, a.cfg, true)
 	}
-	c, err = e.dial(ctx, a.network, remote)
+	c, err = e.dial(ctx, a.network, a.host, remote)
 	runtime.KeepAlive(a.Endpoint)
 	if err != nil && a.Endpoint == nil {
 		e.Close() // if it has not closed itself

@@ -1,8 +1,8 @@
 // Package ebb is a reliable transport over UDP in the shape of package net: Dial
 // returns a net.Conn, Listen a net.Listener, and a program that speaks TCP
 // needs no other change. It gives way to other traffic on the path (LEDBAT),
-// paces every packet, and keeps each connection within a limit of its own. It
-// does not encrypt: crypto/tls runs over it as over TCP.
+// paces every packet, and keeps each connection within a limit of its own. With
+// Config.TLS it is TLS 1.3 as well.
 //
 // # Connections
 //
@@ -45,10 +45,14 @@
 //
 // # TLS
 //
-// Ebb's checksum detects errors and no attackers. crypto/tls takes an Ebb connection as any other:
+// Without TLS a checksum detects errors and no attackers. [Config.TLS] protects every packet, by TLS 1.3:
 //
-//	secure := tls.Client(conn, &tls.Config{ServerName: "server.example"})
-//	ln = tls.NewListener(ln, &tls.Config{Certificates: certificates})
+//	lc := &ebb.ListenConfig{Config: &ebb.Config{TLS: &tls.Config{Certificates: certificates}}}
+//	d := &ebb.Dialer{Config: &ebb.Config{TLS: &tls.Config{}}} // compares the certificate with the host that is dialled
+//
+// [Conn.TLS] says who the peer is. Dial and Accept return a [*SecureConn] then, and net/http sets Request.TLS. What the handshake
+// finds wrong is an error of crypto/tls or crypto/x509 within a *net.OpError, as tls.Dial's: tls.AlertError is what the peer says.
+// Peers without certificates are named by keys with package [example.com/ebb/peerid].
 //
 // # HTTP
 //

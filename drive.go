@@ -98,8 +98,11 @@ func (c *conn) finishDrive() core.Topic {
 		c.sock.timers.remove(c)
 	}
 	c.arm(min(c.driver.NextTimeout(), c.deadline()))
-	recall := c.needsReader()
+	recall, work := c.needsReader(), c.wantsWork()
 	c.mu.Unlock()
+	if work {
+		c.work()
+	}
 	if recall {
 		c.endpoint.recallReader(c.sock)
 	}

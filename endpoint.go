@@ -3,6 +3,7 @@ package ebb
 import (
 	"context"
 	crand "crypto/rand"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	core "example.com/ebb/internal/endpoint"
+	"example.com/ebb/internal/protect/tlsdriver"
 	"example.com/ebb/internal/udp"
 	"example.com/ebb/limits"
 )
@@ -33,9 +35,10 @@ type endpoint struct {
 	limits    *limits.Endpoint // what its connections and sockets are charged to
 	lingering lingerList       // its closed connections that are still delivering; closings' lock guards it
 
-	goroutines goroutines    // a reader for each socket, and while there is need one that resumes
-	done       chan struct{} // closed when the endpoint begins to close
-	freed      chan struct{} // closed when the sockets are, and their port is free
+	goroutines goroutines         // a reader for each socket, and while there is need one that resumes, and those of workers
+	workers    *tlsdriver.Workers // on handshakes
+	done       chan struct{}      // closed when the endpoint begins to close
+	freed      chan struct{}      // closed when the sockets are, and their port is free
 
 	mu       sync.Mutex // guards everything below; never held together with a connection's
 	books    *core.Endpoint[*conn]
@@ -51,15 +54,19 @@ type endpoint struct {
 type settings struct {
 	Config
 	core           core.Settings // what the connections need of it
-	silent         bool          // nothing is logged
-	network        string        // what errors call it
-	receiveBatches *sync.Pool    // of *receiveBatch
+	server         *tls.Config   // of what peers open; nil: connections are plain, or serverErr says why there can be none
+	serverErr      error
+	silent         bool       // nothing is logged
+	network        string     // what errors call it
+	receiveBatches *sync.Pool // of *receiveBatch
 }
 
 // settingsFor completes a resolved Config for sockets that read trains, or single datagrams.
 func settingsFor(cfg Config, network string, trains bool) *settings {
+	server, serverErr := cfg.serverTLS()
+	cfg.TLS = cfg.TLS.Clone()
 	return &settings{
-		Config: cfg,
+		Config: cfg, server: server, serverErr: serverErr,
 		core: core.Settings{
 			Congestion: cfg.Congestion, DSCP: cfg.DSCP, Chunks: chunksFor,
 			SendBuffer: cfg.SendBuffer, ReceiveBuffer: cfg.ReceiveBuffer,
@@ -78,7 +85,10 @@ func settingsFor(cfg Config, network string, trains bool) *settings {
 
 // bounds is what the endpoint has to put up with.
 func (s *settings) bounds() core.Bounds {
-	b := core.Bounds{RetryAfter: s.RetryThreshold, MaxHalfOpen: s.MaxHalfOpen, Backlog: s.Backlog, Window: s.core.FirstWindow()}
+	b := core.Bounds{RetryAfter: s.RetryThreshold, MaxHalfOpen: s.MaxHalfOpen, Backlog: s.Backlog, Window: s.core.FirstWindow(), Protected: s.TLS != nil}
+	if s.ResetKey != nil {
+		b.ResetKey = *s.ResetKey
+	}
 	if s.Admit != nil {
 		b.Admit = func(remote netip.AddrPort, proven bool) error { return s.Admit(Peer{Addr: remote, Proven: proven}) }
 	}
@@ -182,9 +192,11 @@ func startEndpoint(socks []*udp.Socket, scope *limits.Endpoint, network string, 
 		bounds.MaxTombstones = 1
 	}
 	bounds.Limits, bounds.Origin = scope, e.sinceStart
+	bounds.Port = e.local.Port()
 	crand.Read(bounds.Seed[:])
 	e.books = core.New[*conn](core.Config{Bounds: bounds, Connected: e.connected, Numbers: e.numbers})
 	e.goroutines.changed = make(chan struct{}, 1)
+	e.workers = newWorkers(&e.goroutines)
 	for _, s := range socks {
 		e.sockets = append(e.sockets, newSocket(e, s))
 	}
@@ -200,7 +212,7 @@ func (e *endpoint) dialAddr(ctx context.Context, addr net.Addr) (*conn, error) {
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: e.network(), Source: e.Addr(), Addr: addr, Err: err}
 	}
-	return e.dial(ctx, network, remote)
+	return e.dial(ctx, network, remote.Addr().String(), remote)
 }
 
 // startListening is Endpoint.Listen.
@@ -212,6 +224,9 @@ func (e *endpoint) startListening() (*listener, error) {
 		return nil, &net.OpError{Op: "listen", Net: e.network(), Addr: e.Addr(), Err: net.ErrClosed}
 	case e.listener != nil:
 		return nil, &net.OpError{Op: "listen", Net: e.network(), Addr: e.Addr(), Err: errListening}
+	}
+	if err := e.settings.Load().serverErr; err != nil {
+		return nil, &net.OpError{Op: "listen", Net: e.network(), Addr: e.Addr(), Err: err}
 	}
 	return e.listen(), nil
 }
@@ -414,7 +429,11 @@ func (e *endpoint) idle() bool {
 // open makes the connection that a datagram opens, which answers on the socket it came from. endpoint.mu is held.
 func (e *endpoint) open(now time.Duration, s *socket, path core.Path, v core.Verdict[*conn]) *conn {
 	c := newConn(e, s, path)
-	c.driver.Start(now, e.books.Open(now, &c.settings.core, path, v, c))
+	p := e.books.Open(now, &c.settings.core, path, v, c)
+	if v.Protected {
+		c.protectWith(&p, c.settings.server)
+	}
+	c.driver.Start(now, p)
 	return c
 }
 

@@ -2,14 +2,17 @@ package ebb
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"syscall"
 
 	"example.com/ebb/internal/engine"
+	"example.com/ebb/wire"
 )
 
 // Ways for a connection to end that have no name in package syscall. Errors of
@@ -62,7 +65,7 @@ const (
 )
 
 // explained is an error of the engine as package net would put it: an *os.SyscallError of the call. io.EOF and net.ErrClosed
-// stay as they are.
+// stay as they are, and what TLS says is as crypto/tls says it.
 func explained(call string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
@@ -80,6 +83,11 @@ func explained(call string, err error) error {
 			return os.NewSyscallError(call, errno)
 		}
 		return e.Cause
+	case engine.KindTLS:
+		return e.Cause
+	}
+	if e.Code >= wire.CodeAlert && e.Code-wire.CodeAlert <= math.MaxUint8 && e.Kind == engine.KindReset {
+		return &net.OpError{Op: "remote error", Err: tls.AlertError(e.Code - wire.CodeAlert)} // as crypto/tls has it
 	}
 	return os.NewSyscallError(call, meaning(e))
 }
@@ -100,6 +108,12 @@ func meaning(e *engine.Error) error {
 	case engine.KindReset:
 		return with("connection reset by peer", syscall.ECONNRESET)
 	case engine.KindRefused:
+		switch e.Code {
+		case wire.CodeProtected:
+			return &fault{"connection refused: the listener takes protected connections only, and Config.TLS is not set here", []error{syscall.ECONNREFUSED}}
+		case wire.CodePlain:
+			return &fault{"connection refused: the listener takes plain connections only, and Config.TLS is set here", []error{syscall.ECONNREFUSED}}
+		}
 		return with("connection refused", syscall.ECONNREFUSED)
 	case engine.KindHandshakeTimeout:
 		return with("handshake timed out (is an Ebb listener there, and do firewalls and tunnels let UDP pass, in packets of 1228 bytes or 1248 over IPv6?)", syscall.ETIMEDOUT, ErrHandshakeTimeout)

@@ -127,13 +127,13 @@ func (l *listener) handle() *Listener {
 	return h
 }
 
-// Accept waits for a connection and returns it, a *Conn.
+// Accept waits for a connection and returns it, a *Conn, or a *SecureConn if there is a Config.TLS.
 func (l *Listener) Accept() (net.Conn, error) {
 	c, err := l.AcceptConn()
 	if err != nil {
 		return nil, err
 	}
-	return c, nil
+	return c.netConn(), nil
 }
 
 // AcceptConn is Accept without the need for a type assertion.

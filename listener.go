@@ -66,6 +66,9 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
+	if _, err := cfg.serverTLS(); err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
 	at := target{network: network, udpNetwork: udpNetwork, address: address}
 	local, err := at.local(ctx)
 	if err != nil {

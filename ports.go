@@ -72,6 +72,7 @@ func (e *endpoint) adopt(network string, cfg Config) *listener {
 	s := settingsFor(cfg, network, e.sockets[0].Info().GRO)
 	e.settings.Store(s)
 	e.books.SetBounds(s.bounds())
+	e.books.SetProtected(s.TLS != nil)
 	e.sweepAt(e.books.Sweep(e.now())) // it was idle, and about to close without a sweep
 	return e.listen()
 }

@@ -142,8 +142,8 @@ func untilReadme(t *testing.T, name string, stdin []byte, args ...string) string
 
 func TestReadmePrograms(t *testing.T) {
 	programs := readmeBlocks(t, "go")
-	if len(programs) != 3 {
-		t.Fatalf("%d programs, this test knows a server, a client and HTTP", len(programs))
+	if len(programs) != 4 {
+		t.Fatalf("%d programs, this test knows a server, a client, HTTP and HTTPS", len(programs))
 	}
 	address := readmePort(t)
 	for i, text := range programs {
@@ -162,6 +162,10 @@ func TestReadmePrograms(t *testing.T) {
 	other := strings.ReplaceAll(programs[2], address, readmePort(t))
 	if got := untilReadme(t, buildReadme(t, "http", other), nil); got != "/tide over Ebb\n" {
 		t.Errorf("the HTTP program prints %q", got)
+	}
+	other = strings.ReplaceAll(programs[3], address, readmePort(t))
+	if got := untilReadme(t, buildReadme(t, "https", other), nil); !strings.HasPrefix(got, "/tide for ") || !strings.HasSuffix(got, " <nil>\n") {
+		t.Errorf("the HTTPS program prints %q", got)
 	}
 }
 

@@ -18,7 +18,7 @@ func (e *endpoint) report(c *conn, t core.Topic) {
 	if t == 0 {
 		return
 	}
-	if !c.settings.silent {
+	if !c.settings.silent && !t.Has(core.Unbegun) {
 		c.log(t)
 	}
 	rest, aborted, busy := e.note(c, t)

@@ -34,11 +34,11 @@ func (t *timerHeap) add(c *conn, at time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.holds(c) {
-		c.place = len(t.entries)
+		c.place = int32(len(t.entries))
 		t.entries = append(t.entries, timerEntry{conn: c})
 	}
 	t.entries[c.place].at = at
-	t.rise(c.place)
+	t.rise(int(c.place))
 	if !t.running {
 		t.setTimer(0)
 	}
@@ -49,7 +49,7 @@ func (t *timerHeap) remove(c *conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.holds(c) {
-		t.removeAt(c.place)
+		t.removeAt(int(c.place))
 	}
 	if len(t.entries) == 0 && t.timer != nil && !t.running {
 		t.timer.Stop()
@@ -92,7 +92,7 @@ func (t *timerHeap) setTimer(rest time.Duration) {
 
 // holds reports whether a connection is entered.
 func (t *timerHeap) holds(c *conn) bool {
-	return c.place < len(t.entries) && t.entries[c.place].conn == c
+	return int(c.place) < len(t.entries) && t.entries[c.place].conn == c
 }
 
 // removeAt takes the entry at a place out.
@@ -104,7 +104,7 @@ func (t *timerHeap) removeAt(i int) {
 	if i < last {
 		t.entries[i] = moved
 		t.sink(i)
-		t.rise(moved.conn.place)
+		t.rise(int(moved.conn.place))
 	}
 }
 
@@ -144,5 +144,5 @@ func (t *timerHeap) sink(i int) {
 
 func (t *timerHeap) put(i int, e timerEntry) {
 	t.entries[i] = e
-	e.conn.place = i
+	e.conn.place = int32(i)
 }

@@ -100,9 +100,14 @@ func (c *Conn) handleUnknown(path Path, h wire.Header) {
 
 const unknownReason = "the peer does not know the connection: it was restarted or has given it up"
 
-// Opening reports whether this is a dial of which one packet, the first, was made and nothing was heard.
+// Opening reports whether this is a dial of which no more than its first flight was made and nothing was heard: a packet, or two if it is
+// protected, as TLS's first message takes two.
 func (c *Conn) Opening() bool {
-	return c.state == stateHandshake && c.params.Client && c.hs.initial.sent.next == 1
+	flight := uint64(1)
+	if c.secure != nil {
+		flight = 2
+	}
+	return c.state == stateHandshake && c.params.Client && c.hs.server == 0 && c.hs.initial.sent.next-1 < flight
 }
 
 // SendFailed ends a dial whose first packet the system could not send.
