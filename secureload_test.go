@@ -136,3 +136,42 @@ func TestNettestTLSOverALossyPath(t *testing.T) {
 		}, nil
 	})
 }
+
+// TestTLSListenerFollowsPlain: a listener of the other kind takes over the port of one that was closed, and the connections that live on it
+// stay what they are.
+func TestTLSListenerFollowsPlain(t *testing.T) {
+	leavesNothing(t)
+	client, server := secured(t)
+	for _, first := range []*tls.Config{nil, server} {
+		l := listen(t, &ebb.Config{TLS: first})
+		addr := l.Addr().String()
+		old := [2]net.Conn{}
+		var err error
+		if first == nil {
+			old[0], old[1] = dial(t, l, nil), accept(t, l)
+		} else {
+			old[0], old[1] = meet(t, l, client)
+		}
+		l.Close()
+		second := &ebb.Config{TLS: server}
+		if first != nil {
+			second.TLS = nil
+		}
+		again, err := (&ebb.ListenConfig{Config: inMode(second)}).Listen(t.Context(), "udp4", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l = again.(*ebb.Listener)
+		for range 2 { // the second time beside one of the new kind
+			write(t, old[0], "still")
+			reads(t, old[1], "still")
+			if second.TLS == nil {
+				dial(t, l, nil)
+				accept(t, l)
+			} else {
+				meet(t, l, client)
+			}
+		}
+		l.Close()
+	}
+}

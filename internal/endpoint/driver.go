@@ -28,12 +28,13 @@ type Driver struct {
 	awaited                 bool // Resolved is wanted
 	discards                bool // of what was written nothing is to be delivered
 	protected               bool // the connection is
+	tried                   bool // it is, and nothing has opened it yet
 }
 
 // Start makes the connection. It must not be used before.
 func (d *Driver) Start(now time.Duration, p Params) {
 	d.due, d.trainsVanish, d.flush.largest = Never, p.TrainsVanish, uint16(p.MaxDatagram)
-	d.protected = p.Handshake != nil
+	d.protected, d.tried = p.Handshake != nil, p.Handshake != nil && !p.Client
 	d.Conn = engine.New(now, p)
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/ebb/internal/lab/scripted"
 	"example.com/ebb/internal/lab/simnet"
 	"example.com/ebb/ledbat"
 	"example.com/ebb/wire"
@@ -18,7 +19,8 @@ type halfOpener struct {
 	source func(i int) netip.AddrPort
 	from   map[wire.ID]netip.AddrPort // by the client's ID
 	begun  int
-	proved int // INITIALs with a cookie
+	sealed bool // its INITIALs are those of protected connections
+	proved int  // INITIALs with a cookie
 }
 
 // initial is an INITIAL, with a cookie if there is one.
@@ -32,17 +34,29 @@ func initial(client wire.ID, cookie []byte) []byte {
 	return wire.AppendTrailer(b, 0, wire.Seed(h.Version, h.Dst, h.Src))
 }
 
+// initial is what the host begins with.
+func (h *halfOpener) initial(client wire.ID, cookie []byte) []byte {
+	if h.sealed {
+		return sealedInitial(client, cookie)
+	}
+	return initial(client, cookie)
+}
+
 // begin begins one handshake.
 func (h *halfOpener) begin() {
 	h.begun++
 	client := wire.ID(h.begun)<<32 | 1
 	h.from[client] = h.source(h.begun)
-	h.server.Inject(h.from[client], initial(client, nil))
+	h.server.Inject(h.from[client], h.initial(client, nil))
 }
 
 // hear is the Drop of the link to the host: it answers a RETRY.
 func (h *halfOpener) hear(_ int, b []byte) bool {
-	p, payload, err := wire.ParseHeader(b)
+	version := wire.Version
+	if h.sealed {
+		version = wire.VersionProtected
+	}
+	p, payload, err := wire.ParseAnswer(b, version)
 	var f wire.Frame
 	if err != nil || p.Type != wire.Retry {
 		return true
@@ -53,14 +67,17 @@ func (h *halfOpener) hear(_ int, b []byte) bool {
 	cookie, client := append([]byte(nil), f.Data...), p.Dst
 	h.sim.After(2*h.delay, func() {
 		h.proved++
-		h.server.Inject(h.from[client], initial(client, cookie))
+		h.server.Inject(h.from[client], h.initial(client, cookie))
 	})
 	return true
 }
 
 // TestNewcomersDespiteHalfOpenFlood: while one address, or one network, begins 6,000 handshakes a second and
 // answers each cookie, dials from elsewhere take three round trips and 50 ms at most, and none fails.
-func TestNewcomersDespiteHalfOpenFlood(t *testing.T) {
+func TestNewcomersDespiteHalfOpenFlood(t *testing.T) { halfOpenFlood(t, false) }
+
+func halfOpenFlood(t *testing.T, sealed bool) {
+	t.Helper()
 	const rtt, perSecond = 20 * time.Millisecond, 6000
 	for name, source := range map[string]func(i int) netip.AddrPort{
 		"address": func(i int) netip.AddrPort {
@@ -76,10 +93,14 @@ func TestNewcomersDespiteHalfOpenFlood(t *testing.T) {
 			server := sim.NewStation("192.0.2.1:9000", factory)
 			accepted := 0
 			server.Accept = func(*simnet.Flow) { accepted++ }
-			h := &halfOpener{sim: sim, server: server, delay: rtt / 2, source: source, from: make(map[wire.ID]netip.AddrPort)}
+			h := &halfOpener{sim: sim, server: server, delay: rtt / 2, source: source, from: make(map[wire.ID]netip.AddrPort), sealed: sealed}
 			server.RouteElsewhere(simnet.NewLink(simnet.LinkConfig{Drop: h.hear}, 3))
 			client := sim.NewStation("198.51.100.7:2000", factory)
 			sim.Join(client, server, simnet.LinkConfig{Delay: rtt / 2}, simnet.LinkConfig{Delay: rtt / 2})
+			if sealed {
+				server.Protect(scripted.Script{Seed: 1})
+				client.Protect(scripted.Script{Seed: 1})
+			}
 
 			const seconds = 5
 			for i := range seconds * perSecond {

@@ -39,9 +39,11 @@ type News struct {
 //
 // Nothing ends while a flush is on: the last packet may be in the flusher's hands.
 func (d *Driver) Changed() (t Topic) {
-	if d.protected && !d.ended && !d.Conn.Begun() && !d.flush.on {
-		d.Conn.Cut()
-		t |= Unbegun
+	if d.tried && !d.flush.on {
+		if d.tried = false; !d.Conn.Begun() {
+			d.Conn.Cut()
+			t |= Unbegun
+		}
 	}
 	sent := !d.flush.on
 	done := sent && d.Conn.Done()
