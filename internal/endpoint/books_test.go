@@ -49,11 +49,12 @@ type side struct {
 // world is two endpoints that dial each other over a network that loses, repeats and overtakes.
 type world struct {
 	*testing.T
-	r     *rand.Rand
-	now   time.Duration
-	sides [2]*side
-	air   []datagram
-	seen  map[string]int
+	r         *rand.Rand
+	now       time.Duration
+	sides     [2]*side
+	air       []datagram
+	seen      map[string]int
+	protected bool // the connections are
 }
 
 type datagram struct {
@@ -61,8 +62,8 @@ type datagram struct {
 	b  []byte
 }
 
-func newWorld(t *testing.T, seed uint64, seen map[string]int) *world {
-	w := &world{T: t, r: rand.New(rand.NewPCG(seed, 5)), seen: seen}
+func newWorld(t *testing.T, seed uint64, seen map[string]int, protected bool) *world {
+	w := &world{T: t, r: rand.New(rand.NewPCG(seed, 5)), seen: seen, protected: protected}
 	for i := range w.sides {
 		s := &side{w: w, listening: true, sweep: Never}
 		s.path.Local = netip.MustParseAddrPort(fmt.Sprintf("10.0.0.%d:9", 1+i))
@@ -72,7 +73,7 @@ func newWorld(t *testing.T, seed uint64, seen map[string]int) *world {
 			KeepAlive: 5 * time.Second, IdleTimeout: 10 * time.Second, UserTimeout: 10 * time.Second, LingerTimeout: 5 * time.Second,
 			HandshakeTimeout: 3 * time.Second, MaxDatagram4: 1472,
 		}
-		b := Bounds{Listening: true, RetryAfter: 2 + w.r.IntN(4), Backlog: 1 + w.r.IntN(4), Window: s.settings.FirstWindow()}
+		b := Bounds{Listening: true, RetryAfter: 2 + w.r.IntN(4), Backlog: 1 + w.r.IntN(4), Window: s.settings.FirstWindow(), Protected: protected}
 		b.Seed[0], b.Seed[1] = byte(i), byte(seed)
 		s.Endpoint = New[*testConn](Config{Bounds: b, Numbers: func() Numbers {
 			return Numbers{Stamp: w.r.Uint32(), Seed: w.r.Uint64(), Controller: w.r.Uint64()}
@@ -130,6 +131,7 @@ func (s *side) dial() {
 	if err != nil {
 		s.w.Fatal(err)
 	}
+	s.w.protect(&p)
 	c.Start(s.w.now, p)
 	s.alive = append(s.alive, c)
 	c.drive()
@@ -192,7 +194,7 @@ func (w *world) deliver() {
 	i := w.r.IntN(min(len(w.air), 3))
 	d := w.air[i]
 	fate := w.r.IntN(20)
-	if fate != 0 {
+	if d.b = slices.Clone(d.b); fate != 0 { // what is sealed is opened where it stands
 		w.air = slices.Delete(w.air, i, i+1)
 	}
 	if fate == 1 {
@@ -210,7 +212,9 @@ func (w *world) deliver() {
 		return
 	case Open:
 		v.Conn = &testConn{side: s}
-		v.Conn.Start(w.now, s.Open(w.now, &s.settings, path, v, v.Conn))
+		p := s.Open(w.now, &s.settings, path, v, v.Conn)
+		w.protect(&p)
+		v.Conn.Start(w.now, p)
 		s.alive = append(s.alive, v.Conn)
 		if v.Yields != nil {
 			v.Yields.Input(w.now, Arrival{Path: path, At: w.now, ECN: NotECT}, d.b)
@@ -308,6 +312,11 @@ func (s *side) report(c *testConn, t Topic) {
 		ev.Abort.Conn.Abort(w.now)
 		ev.Abort.drive()
 	}
+	if ev.Refuse != nil {
+		w.seen["refused"]++
+		ev.Refuse.Conn.Refuse(w.now)
+		ev.Refuse.drive()
+	}
 }
 
 // check holds the books to what they count.
@@ -343,9 +352,14 @@ func byID(conns []*testConn) []*testConn {
 // After each event the books are what they count. Every dial is over once, whether it succeeds, fails, loses to a crossing one
 // or is given up. When all is over, nothing is left: no tombstone, and no memory.
 func TestEveryBookEqualsWhatItCounts(t *testing.T) {
+	everyBook(t, false, "connected", "failed", "replaced", "given up", "accepted", "unaccepted")
+}
+
+func everyBook(t *testing.T, protected bool, want ...string) {
+	t.Helper()
 	seen := make(map[string]int)
 	for seed := range uint64(60) {
-		w := newWorld(t, seed, seen)
+		w := newWorld(t, seed, seen, protected)
 		for range 3000 {
 			w.step()
 			for _, s := range w.sides {
@@ -354,7 +368,7 @@ func TestEveryBookEqualsWhatItCounts(t *testing.T) {
 		}
 		w.quiet()
 	}
-	for _, what := range []string{"connected", "failed", "replaced", "given up", "accepted", "unaccepted"} {
+	for _, what := range want {
 		if seen[what] < 50 {
 			t.Errorf("%q happened %d times: %v", what, seen[what], seen)
 		}

@@ -176,6 +176,9 @@ func (c *Conn) HandshakeNews(now time.Duration) {
 	c.notice(now)
 	if err := c.hear(); err != nil {
 		c.breach(now, err)
+		if c.params.Client && c.hs != nil && c.hs.server == 0 && c.hs.initial.sent.next == 0 {
+			c.finish(err) // it was TLS here that did not begin, and nobody is to be told
+		}
 		return
 	}
 	c.progress(now)
