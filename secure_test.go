@@ -293,14 +293,10 @@ func TestTLSRestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		began := time.Now()
 		write(t, c, "are you there?")
 		err = readsError(t, c)
-		if !errors.Is(err, syscall.ECONNRESET) {
+		if believed := strings.Contains(err.Error(), "does not know the connection"); !errors.Is(err, syscall.ECONNRESET) || believed != (key != nil) {
 			t.Errorf("with a key (%v): %v", key != nil, err)
-		}
-		if took := time.Since(began); (took < 500*time.Millisecond) != (key != nil) {
-			t.Errorf("with a key (%v): after %v", key != nil, took)
 		}
 		again.Close()
 	}
