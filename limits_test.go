@@ -252,19 +252,20 @@ func TestBooksAfterManyAtOnce(t *testing.T) {
 	cfg := &ebb.Config{Limits: m, RetryThreshold: 8}
 	l := listen(t, cfg)
 	from := listen(t, cfg).Endpoint()
-	go func() {
+	var served sync.WaitGroup // what the application has read, or dropped, is given back then
+	served.Go(func() {
 		for {
 			c, err := l.AcceptConn()
 			if err != nil {
 				return
 			}
-			go func() {
+			served.Go(func() {
 				c.SetDeadline(time.Now().Add(patience))
 				c.Read(make([]byte, 100))
 				c.Close()
-			}()
+			})
 		}
-	}()
+	})
 	var group sync.WaitGroup
 	for g := range goroutines {
 		group.Go(func() {
@@ -294,6 +295,7 @@ func TestBooksAfterManyAtOnce(t *testing.T) {
 	l.Close()
 	l.Endpoint().Close()
 	from.Close()
+	served.Wait()
 	drain(t)
 	nothingHeld(t, m)
 }
