@@ -137,7 +137,8 @@ func TestAdmitIsAskedOnce(t *testing.T) {
 		const dials = 40
 		refused := 0
 		for i := range dials {
-			c, err := b.endpoint(b.client, uint16(clientPort+i), nil).DialAddr(b.Context(), serverAddr)
+			patient := &ebb.Config{HandshakeTimeout: 10 * time.Minute} // so much is lost that ten seconds may not do
+			c, err := b.endpoint(b.client, uint16(clientPort+i), patient).DialAddr(b.Context(), serverAddr)
 			switch {
 			case errors.Is(err, syscall.ECONNREFUSED):
 				refused++
