@@ -40,6 +40,13 @@ func TestAddressesAreOfTheNetwork(t *testing.T) {
 			if got, want := fmt.Sprintf("%T %s", addr, addr.Network()), fmt.Sprintf("%T %s", of, of.Network()); got != want {
 				t.Errorf("%s: an address %v of type %s, want %s", network, addr, got, want)
 			}
+			if ap := addrPort(addr); !ap.Addr().Unmap().Is4() || ap.Port() == 0 || netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()).String() != addr.String() {
+				t.Errorf("%s: %v as an AddrPort is %v", network, addr, ap)
+			}
+		}
+		if a.RemoteAddr().String() != l.Addr().String() || b.LocalAddr().String() != l.Addr().String() ||
+			a.LocalAddr().String() != b.RemoteAddr().String() {
+			t.Errorf("%s: %v→%v and %v→%v, listening on %v", network, a.LocalAddr(), a.RemoteAddr(), b.LocalAddr(), b.RemoteAddr(), l.Addr())
 		}
 		for _, c := range []net.Conn{a, b} {
 			info := c.(*ebb.Conn).Info()

@@ -2,7 +2,6 @@ package ebb_test
 
 import (
 	"io"
-	"net"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -56,25 +55,6 @@ func (c *lateReader) Window() int                    { return 40 * c.size }
 func (c *lateReader) PacingRate(time.Duration) int64 { return 0 }
 func (c *lateReader) Stats() congestion.Stats        { return congestion.Stats{Name: "late reader"} }
 
-// dialUnbound dials from a socket that is bound to no address of loopback, where the kernel is not asked for times.
-func dialUnbound(t *testing.T, address string, cfg *ebb.Config) *ebb.Conn {
-	t.Helper()
-	pc, err := net.ListenPacket("udp", ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := ebb.NewEndpoint(pc, inMode(cfg))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { e.Close() })
-	c, err := (&ebb.Dialer{Endpoint: e}).Dial("udp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c.(*ebb.Conn)
-}
-
 // TestLateReadersAreNoQueue: what the peer has said while nobody read counts from when it arrived, over real sockets of both
 // families.
 func TestLateReadersAreNoQueue(t *testing.T) {
@@ -90,7 +70,11 @@ func TestLateReadersAreNoQueue(t *testing.T) {
 			notes.size = p.MaxDatagramSize
 			return notes
 		}}
-		c := dialUnbound(t, l.Addr().String(), cfg)
+		// A socket on loopback does not ask the kernel for times: see SocketInfo.Stamps.
+		c, err := endpointOn(t, "udp", ":0", cfg).DialAddr(t.Context(), l.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
 		s := accept(t, l.(*ebb.Listener))
 		go io.Copy(io.Discard, s)
 		if !c.Info().Socket.Stamps {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -122,36 +121,6 @@ func TestDialGivesUp(t *testing.T) {
 			t.Errorf("Dial = %v", err)
 		}
 	})
-}
-
-func TestAddresses(t *testing.T) {
-	leavesNothing(t)
-	for _, network := range []string{"udp", "udp4", "tcp", "tcp4"} {
-		l, err := ebb.Listen(network, "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, err := ebb.Dial(network, l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if a.RemoteAddr().String() != l.Addr().String() || b.LocalAddr().String() != l.Addr().String() ||
-			a.LocalAddr().String() != b.RemoteAddr().String() {
-			t.Errorf("%s: %v→%v and %v→%v, listening on %v", network, a.LocalAddr(), a.RemoteAddr(), b.LocalAddr(), b.RemoteAddr(), l.Addr())
-		}
-		for _, addr := range []net.Addr{a.LocalAddr(), a.RemoteAddr(), b.LocalAddr(), b.RemoteAddr(), l.Addr()} {
-			if ap := addrPort(addr); !ap.Addr().Unmap().Is4() || ap.Port() == 0 || netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()).String() != addr.String() {
-				t.Errorf("%s: %v as an AddrPort is %v", network, addr, ap)
-			}
-		}
-		a.Close()
-		b.Close()
-		l.Close()
-	}
 }
 
 func TestDialErrors(t *testing.T) {

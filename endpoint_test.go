@@ -18,7 +18,13 @@ import (
 // endpoint is an endpoint on loopback that closes with the test.
 func endpoint(t testing.TB, cfg *ebb.Config) *ebb.Endpoint {
 	t.Helper()
-	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	return endpointOn(t, "udp4", "127.0.0.1:0", cfg)
+}
+
+// endpointOn is an endpoint on an address that closes with the test.
+func endpointOn(t testing.TB, network, address string, cfg *ebb.Config) *ebb.Endpoint {
+	t.Helper()
+	pc, err := net.ListenPacket(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -194,7 +194,7 @@ type SocketInfo struct {
 	DontFragment bool // datagrams leave whole or not at all
 	ECN          bool // marks of the IP header are read and written
 	PacketInfo   bool // a wildcard socket answers from the address it was spoken to
-	Stamps       bool // the kernel says when a datagram arrived, so that a reader who comes late is not taken for a queue
+	Stamps       bool // the kernel says when a datagram arrived, so that a reader who comes late is not taken for a queue; not on loopback
 
 	ReceiveBuffer, SendBuffer int // granted, in bytes; 0: unknown
 

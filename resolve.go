@@ -37,13 +37,18 @@ func (t *target) lookUpWith() *net.Resolver {
 	return t.resolver
 }
 
+// hostPort is the two parts of the address.
+func (t *target) hostPort(ctx context.Context) (host string, port int, err error) {
+	host, service, err := net.SplitHostPort(t.address)
+	if err == nil {
+		port, err = t.port(ctx, service)
+	}
+	return host, port, err
+}
+
 // local is the address to listen on; no host means all of them.
 func (t *target) local(ctx context.Context) (*net.UDPAddr, error) {
-	host, service, err := net.SplitHostPort(t.address)
-	if err != nil {
-		return nil, err
-	}
-	port, err := t.port(ctx, service)
+	host, port, err := t.hostPort(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -66,11 +71,7 @@ func (t *target) local(ctx context.Context) (*net.UDPAddr, error) {
 // unspecified one, means this machine.
 func (t *target) remotes(ctx context.Context, local *net.UDPAddr) ([]netip.AddrPort, error) {
 	ctx = withoutConnectTrace(ctx)
-	host, service, err := net.SplitHostPort(t.address)
-	if err != nil {
-		return nil, err
-	}
-	port, err := t.port(ctx, service)
+	host, port, err := t.hostPort(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -124,7 +124,7 @@ func (c *Conn) Establish(now time.Duration) error {
 // prove has the scopes of the peer and its network take what the connection will hold when it is established, and puts them into own.
 func (c *Conn) prove(now time.Duration, own *[2]*scope) error {
 	m := c.endpoint.manager
-	for i, p := range [...]Peer{c.peer.network(), c.peer} {
+	for i, p := range [...]Peer{c.peer.Network(), c.peer} {
 		s := m.peers.enter(p)
 		if err := c.charge(s, inbound); err != nil {
 			m.peers.leave(s)

@@ -107,7 +107,7 @@ func (e *Endpoint) newConn(remote netip.Addr, s state, proven bool) *Conn {
 	c.push(&m.process)
 	c.push(&e.scope)
 	if proven && c.peer != (Peer{}) {
-		c.push(m.peers.enter(c.peer.network()))
+		c.push(m.peers.enter(c.peer.Network()))
 		c.push(m.peers.enter(c.peer))
 	}
 	return c
@@ -139,7 +139,7 @@ func (c *Conn) admit(now time.Duration) error {
 // full hears so, and one that asks too often has to prove its address first.
 func (c *Conn) admitUnproven(now time.Duration) error {
 	m := c.endpoint.manager
-	for _, p := range [...]Peer{c.peer, c.peer.network()} {
+	for _, p := range [...]Peer{c.peer, c.peer.Network()} {
 		if p == (Peer{}) {
 			continue
 		}

@@ -84,19 +84,19 @@ func TestPeersAreAddressesOrPrefixes(t *testing.T) {
 		{"::1", "::/56", "::/48"},
 	} {
 		p := PeerOf(netip.MustParseAddr(c.addr))
-		if p.String() != c.peer || p.network().String() != c.network {
-			t.Errorf("%s is %v in %v, want %s in %s", c.addr, p, p.network(), c.peer, c.network)
+		if p.String() != c.peer || p.Network().String() != c.network {
+			t.Errorf("%s is %v in %v, want %s in %s", c.addr, p, p.Network(), c.peer, c.network)
 		}
 		if !p.Prefix().Contains(netip.MustParseAddr(c.addr).Unmap().WithZone("")) {
 			t.Errorf("%v does not contain %s", p.Prefix(), c.addr)
 		}
 	}
-	if p := PeerOf(netip.Addr{}); p != (Peer{}) || p.String() != "nobody" || p.network() != p || p.Prefix().IsValid() {
-		t.Errorf("no address is %v in %v", p, p.network())
+	if p := PeerOf(netip.Addr{}); p != (Peer{}) || p.String() != "nobody" || p.Network() != p || p.Prefix().IsValid() {
+		t.Errorf("no address is %v in %v", p, p.Network())
 	}
 	id := IdentityOf([32]byte{0xab, 0xcd})
-	if id.String() != "abcd000000000000" || id.network() != (Peer{}) || !id.IsIdentity() || id.Prefix().IsValid() {
-		t.Errorf("an identity is %v in %v", id, id.network())
+	if id.String() != "abcd000000000000" || id.Network() != (Peer{}) || !id.IsIdentity() || id.Prefix().IsValid() {
+		t.Errorf("an identity is %v in %v", id, id.Network())
 	}
 	// In different families the same bytes are different peers.
 	if a, b := PeerOf(netip.MustParseAddr("1.2.3.0")), PeerOf(netip.MustParseAddr("102:300::")); a == b || a.Compare(b) >= 0 || b.Compare(a) <= 0 {

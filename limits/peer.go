@@ -60,8 +60,9 @@ func keep(kind peerKind, addr netip.Addr, bits int) Peer {
 	return p
 }
 
-// network is the network that a peer belongs to, IPv4 /24 or IPv6 /48, or nobody.
-func (p Peer) network() Peer {
+// Network is the network that a peer belongs to, IPv4 /24 or IPv6 /48: who has one address often has its neighbours. That of an
+// identity, and of nobody, is nobody.
+func (p Peer) Network() Peer {
 	switch p.kind {
 	case address4:
 		return keep(network4, p.addr(), networkBits4)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"example.com/ebb/limits"
 )
 
 // places are the peers that are served at once: so many in all, and so many of one host. Methods may be called
@@ -18,16 +20,16 @@ type places struct {
 
 	mu     sync.Mutex
 	taken  int
-	ofHost map[netip.Prefix]int // none that are 0
+	ofHost map[limits.Peer]int // none that are 0
 }
 
 func newPlaces(total, perHost int) *places {
-	return &places{total: total, perHost: perHost, ofHost: make(map[netip.Prefix]int)}
+	return &places{total: total, perHost: perHost, ofHost: make(map[limits.Peer]int)}
 }
 
 // take gives a peer a place, or says why there is none. Each place is released once.
 func (p *places) take(from netip.Addr) (release func(), err error) {
-	host := hostOf(from)
+	host := limits.PeerOf(from)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -46,21 +48,6 @@ func (p *places) take(from netip.Addr) (release func(), err error) {
 			delete(p.ofHost, host)
 		}
 	}, nil
-}
-
-// hostOf is what counts as one host: an IPv4 address, or the 56 bits of an IPv6 address that one customer
-// is given.
-func hostOf(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := a.BitLen()
-	if a.Is6() {
-		bits = 56
-	}
-	host, err := a.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{} // no address: all such are one host
-	}
-	return host
 }
 
 // addrOf is the IP address of a peer; not valid if it has none.

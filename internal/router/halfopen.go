@@ -1,6 +1,10 @@
 package router
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"example.com/ebb/limits"
+)
 
 // halfOpenBook is the one book of the handshakes that peers have begun and not completed, the oldest first.
 //
@@ -8,11 +12,9 @@ import "net/netip"
 // cookie has proved takes the place of another, and who that is keeps one address, or one network, from
 // having them all: see victim.
 type halfOpenBook[C comparable] struct {
-	limit       int // negative: no bound
-	first, last *entry[C]
-	length      int
-	ofHost      map[netip.Prefix]int // how many each host has; none that are 0
-	ofNetwork   map[netip.Prefix]int // and each network
+	entryList[C]
+	limit int                 // negative: no bound
+	of    map[limits.Peer]int // how many each peer has, and each network; none that are 0
 }
 
 func newHalfOpenBook[C comparable](limit int) halfOpenBook[C] {
@@ -27,72 +29,38 @@ const (
 	leastShare   = 16 // handshakes
 )
 
-// hostOf is what counts as one host: an IPv4 address, or the 56 bits of an IPv6 address that one customer is given.
-func hostOf(a netip.Addr) netip.Prefix { return prefixOf(a, 32, 56) }
-
-// networkOf is what counts as one network: 24 bits of an IPv4 address, 48 of IPv6.
-func networkOf(a netip.Addr) netip.Prefix { return prefixOf(a, 24, 48) }
-
-func prefixOf(a netip.Addr, bits4, bits6 int) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := bits6
-	if a.Is4() {
-		bits = bits4
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		panic("BUG: a packet without an address: " + err.Error())
-	}
-	return p
-}
-
 // full reports whether one more would be more than the limit.
 func (b *halfOpenBook[C]) full() bool { return b.limit >= 0 && b.length >= b.limit }
 
-// add is for the handshake that has just begun.
-func (b *halfOpenBook[C]) add(e *entry[C]) {
-	if b.length++; b.ofHost == nil {
-		b.ofHost, b.ofNetwork = make(map[netip.Prefix]int), make(map[netip.Prefix]int)
+// push is for the handshake that has just begun.
+func (b *halfOpenBook[C]) push(e *entry[C]) {
+	if b.of == nil {
+		b.of = make(map[limits.Peer]int)
 	}
-	b.ofHost[hostOf(e.remote.Addr())]++
-	b.ofNetwork[networkOf(e.remote.Addr())]++
-	e.prev, e.next = b.last, nil
-	if b.last == nil {
-		b.first = e
-	} else {
-		b.last.next = e
-	}
-	b.last = e
+	peer := limits.PeerOf(e.remote.Addr())
+	b.of[peer]++
+	b.of[peer.Network()]++
+	b.entryList.push(e)
 }
 
 // remove takes a handshake out that is complete or over, from wherever it is.
 func (b *halfOpenBook[C]) remove(e *entry[C]) {
-	b.length--
-	decrement(b.ofHost, hostOf(e.remote.Addr()))
-	decrement(b.ofNetwork, networkOf(e.remote.Addr()))
-	if e.prev == nil {
-		b.first = e.next
-	} else {
-		e.prev.next = e.next
-	}
-	if e.next == nil {
-		b.last = e.prev
-	} else {
-		e.next.prev = e.prev
-	}
-	e.prev, e.next = nil, nil
+	peer := limits.PeerOf(e.remote.Addr())
+	b.decrement(peer)
+	b.decrement(peer.Network())
+	b.entryList.remove(e)
 }
 
-func decrement(m map[netip.Prefix]int, key netip.Prefix) {
-	if m[key]--; m[key] == 0 {
-		delete(m, key)
+func (b *halfOpenBook[C]) decrement(p limits.Peer) {
+	if b.of[p]--; b.of[p] == 0 {
+		delete(b.of, p)
 	}
 }
 
 // many reports whether an address has its share of the book, or its network has.
 func (b *halfOpenBook[C]) many(a netip.Addr) bool {
-	return b.ofHost[hostOf(a)] >= max(b.limit/hostShare, leastShare) ||
-		b.ofNetwork[networkOf(a)] >= max(b.limit/networkShare, leastShare)
+	peer := limits.PeerOf(a)
+	return b.of[peer] >= max(b.limit/hostShare, leastShare) || b.of[peer.Network()] >= max(b.limit/networkShare, leastShare)
 }
 
 // maxLook bounds the entries that victim looks at, the oldest ones.

@@ -3,11 +3,10 @@ package router
 // acceptQueue is the one book of the connections that wait for Accept, the oldest first. An entry is in it
 // until it is taken out or turns out to be worth nothing, whether or not its connection still lives.
 type acceptQueue[C comparable] struct {
-	places      int // negative: no bound
-	first, last *entry[C]
-	length      int   // entries in the queue
-	kept        int   // places of connections whose handshake is about to complete
-	bytes       int64 // what both may hold of what they receive
+	entryList[C]
+	places int   // negative: no bound
+	kept   int   // places of connections whose handshake is about to complete
+	bytes  int64 // what both may hold of what they receive
 }
 
 // keep keeps a place for an entry that may hold so many bytes, if there is one.
@@ -32,31 +31,13 @@ func (q *acceptQueue[C]) release(e *entry[C]) {
 // push puts an entry into the place that was kept for it.
 func (q *acceptQueue[C]) push(e *entry[C]) {
 	q.kept--
-	q.length++
-	e.prev, e.next = q.last, nil
-	if q.last == nil {
-		q.first = e
-	} else {
-		q.last.next = e
-	}
-	q.last = e
+	q.entryList.push(e)
 }
 
 // remove takes an entry out, from wherever it is.
 func (q *acceptQueue[C]) remove(e *entry[C]) {
-	q.length--
 	q.charge(e, 0)
-	if e.prev == nil {
-		q.first = e.next
-	} else {
-		e.prev.next = e.next
-	}
-	if e.next == nil {
-		q.last = e.prev
-	} else {
-		e.next.prev = e.prev
-	}
-	e.prev, e.next = nil, nil
+	q.entryList.remove(e)
 }
 
 // charge notes how many bytes an entry may hold from now on.

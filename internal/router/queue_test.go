@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/ebb/limits"
 	"example.com/ebb/wire"
 )
 
@@ -310,14 +311,14 @@ func (m *model) check(last string) {
 
 // checkHandshakes compares what is kept of half-open connections with the entries.
 func (m *model) checkHandshakes(last string) {
-	hosts, networks := make(map[netip.Prefix]int), make(map[netip.Prefix]int)
+	of := make(map[limits.Peer]int) // peers and networks
 	crossed := make(map[netip.AddrPort]int)
 	length := 0
 	for _, e := range m.conns {
 		if e.state == halfOpen {
 			length++
-			hosts[hostOf(e.remote.Addr())]++
-			networks[networkOf(e.remote.Addr())]++
+			of[limits.PeerOf(e.remote.Addr())]++
+			of[limits.PeerOf(e.remote.Addr()).Network()]++
 		}
 		if e.crosses && (e.state == halfOpen || e.state == confirmed) {
 			crossed[e.remote]++
@@ -327,9 +328,9 @@ func (m *model) checkHandshakes(last string) {
 	for e := m.half.first; e != nil; e = e.next {
 		listed++
 	}
-	if m.half.length != length || listed != length || !maps.Equal(hosts, m.half.ofHost) || !maps.Equal(networks, m.half.ofNetwork) {
-		m.Fatalf("after %q: %d half-open, %d listed, by host %v, by network %v; want %d, %v, %v", last,
-			m.half.length, listed, m.half.ofHost, m.half.ofNetwork, length, hosts, networks)
+	if m.half.length != length || listed != length || !maps.Equal(of, m.half.of) {
+		m.Fatalf("after %q: %d half-open, %d listed, by peer and network %v; want %d, %v", last,
+			m.half.length, listed, m.half.of, length, of)
 	}
 	if !maps.Equal(crossed, m.crossed) {
 		m.Fatalf("after %q: crossed %v, want %v", last, m.crossed, crossed)

@@ -250,7 +250,7 @@ func (r *Router[C]) Accept(local wire.ID, remote netip.AddrPort, v Verdict[C], c
 	}
 	r.insert(e)
 	r.pairs[from] = e
-	r.half.add(e)
+	r.half.push(e)
 	if e.crosses {
 		if r.crossed == nil {
 			r.crossed = make(map[netip.AddrPort]int)

@@ -25,7 +25,8 @@ type Info struct {
 	// PacketInfo says that a wildcard socket tells the address it was
 	// spoken to and can answer from it.
 	PacketInfo bool
-	// Stamps says that the kernel tells when a datagram arrived: see Message.At.
+	// Stamps says that the kernel tells when a datagram arrived: see Message.At. A socket that is bound to an address of
+	// loopback does not ask.
 	Stamps bool
 	// Reports says that Receivers get what ICMP says of datagrams to any peer.
 	Reports bool

@@ -12,6 +12,8 @@ import (
 
 	"github.com/things-go/go-socks5"
 	"github.com/things-go/go-socks5/statute"
+
+	"example.com/ebb/cmd/ebb/internal/ends"
 )
 
 // SOCKS is a SOCKS5 server (RFC 1928) without authentication whose clients connect through a function. It knows CONNECT alone.
@@ -92,12 +94,7 @@ type readerConn struct {
 func (c *readerConn) Read(b []byte) (int, error) { return c.r.Read(b) }
 
 // CloseWrite ends our direction.
-func (c *readerConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return errors.ErrUnsupported
-}
+func (c *readerConn) CloseWrite() error { return ends.CloseWrite(c.Conn) }
 
 // SetLinger is the connection's.
 func (c *readerConn) SetLinger(seconds int) error {
