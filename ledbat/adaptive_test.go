@@ -396,3 +396,22 @@ func TestASqueezedWindowKeepsItsJitter(t *testing.T) {
 		}
 	}
 }
+
+// Inside a machine delays vary by when programs are scheduled, and a window that covers that overflows sockets.
+func TestNoJitterInsideAMachine(t *testing.T) {
+	for _, c := range []struct {
+		base time.Duration
+		want bool
+	}{{100 * us, false}, {2 * ms, true}} {
+		s, a := newCourse(t, c.base, Config{})
+		s.toSteady(a, 300_000)
+		seen := false
+		for i := range 200 {
+			s.round(time.Duration(i%2)*4*ms, 0)
+			seen = seen || a.jitterTime() > 0 || a.noise.noisy()
+		}
+		if seen != c.want {
+			t.Errorf("delays that vary by 4 ms, base %v: jitter %v, want %v", c.base, seen, c.want)
+		}
+	}
+}
