@@ -62,6 +62,7 @@ func (b *batch) add(buf []byte, train core.Train) {
 // something to read.
 type receiveBatch struct {
 	messages  []udp.Message
+	came      []core.Arrival // of each message
 	arrivals  []arrival
 	replies   batch
 	foreign   []foreign
@@ -70,9 +71,9 @@ type receiveBatch struct {
 	at        time.Duration // when it was read
 }
 
-// arrival is a datagram and the connection it belongs to.
+// arrival is a datagram, where it came, and the connection it belongs to.
 type arrival struct {
-	core.Arrival
+	came *core.Arrival
 	conn *conn
 	seg  []byte
 }
@@ -100,7 +101,7 @@ func receiveBatchesFor(trains bool, size int) *sync.Pool {
 }
 
 func newReceiveBatch(messages, size int) *receiveBatch {
-	in := &receiveBatch{messages: make([]udp.Message, messages)}
+	in := &receiveBatch{messages: make([]udp.Message, messages), came: make([]core.Arrival, messages)}
 	buf := make([]byte, messages*size)
 	for i := range in.messages {
 		in.messages[i].Buf = buf[i*size : (i+1)*size : (i+1)*size]

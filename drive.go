@@ -23,7 +23,7 @@ func (c *conn) input(run []arrival) core.Topic {
 	c.mu.Lock()
 	now := c.endpoint.now()
 	for i := range run {
-		c.driver.Input(now, run[i].Arrival, run[i].seg)
+		c.driver.Input(now, run[i].came, run[i].seg)
 	}
 	return c.step(now)
 }

@@ -232,9 +232,8 @@ func (e *endpoint) route(s *socket, in *receiveBatch, ms []udp.Message) {
 		if size <= 0 || size > m.N {
 			size = m.N
 		}
-		came := core.Arrival{
-			Path: core.Path{Local: e.localOf(m), Remote: m.Remote}, At: m.At - s.early, ECN: core.ECN(m.ECN),
-		}
+		came := &in.came[i]
+		came.Local, came.Remote, came.At, came.ECN = e.localOf(m), m.Remote, m.At-s.early, core.ECN(m.ECN)
 		for rest := m.Buf[:m.N]; ; {
 			seg := rest[:min(size, len(rest))]
 			rest = rest[len(seg):]

@@ -105,7 +105,7 @@ func (h *handshaking) say(frames []byte) {
 	}
 	b = wire.AppendTrailer(b, 0, wire.Seed(wire.Version, h.dst, h.src))
 	h.got += len(b)
-	h.c.HandleSegment(h.now, engine.Arrival{At: h.now}, b)
+	h.c.HandleSegment(h.now, &engine.Arrival{At: h.now}, b)
 	h.flush()
 }
 

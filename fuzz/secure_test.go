@@ -117,7 +117,7 @@ func (w *securePair) say(toClient bool, how byte, b []byte) {
 	h := wire.Header{Type: typ, Version: wire.VersionProtected, Dst: dst, Src: src, Number: w.number, NumberLen: 4}
 	switch level {
 	case 0:
-		to.HandleSegment(w.now, engine.Arrival{Path: path, At: w.now}, bytes.Clone(b))
+		to.HandleSegment(w.now, &engine.Arrival{Path: path, At: w.now}, bytes.Clone(b))
 		return
 	case 1:
 		if !toClient {
@@ -134,7 +134,7 @@ func (w *securePair) say(toClient bool, how byte, b []byte) {
 	if h.Type == wire.Initial {
 		packet = wire.AppendPadding(packet, wire.MinInitialSize-protect.TagSize-len(packet))
 	}
-	to.HandleSegment(w.now, engine.Arrival{Path: path, At: w.now}, seal[level-1].Seal(packet, 0, body, w.number))
+	to.HandleSegment(w.now, &engine.Arrival{Path: path, At: w.now}, seal[level-1].Seal(packet, 0, body, w.number))
 }
 
 // exchange carries everything both ways once.
@@ -159,7 +159,7 @@ func (w *securePair) flush(from *engine.Conn) {
 		}
 		for len(b) > 0 {
 			n := min(train.SegmentSize, len(b))
-			to.HandleSegment(w.now, engine.Arrival{Path: path, At: w.now, ECN: train.ECN}, b[:n])
+			to.HandleSegment(w.now, &engine.Arrival{Path: path, At: w.now, ECN: train.ECN}, b[:n])
 			b = b[n:]
 		}
 	}

@@ -217,14 +217,14 @@ func (w *world) deliver() {
 		v.Conn.Start(w.now, p)
 		s.alive = append(s.alive, v.Conn)
 		if v.Yields != nil {
-			v.Yields.Input(w.now, Arrival{Path: path, At: w.now, ECN: NotECT}, d.b)
+			v.Yields.Input(w.now, &Arrival{Path: path, At: w.now, ECN: NotECT}, d.b)
 			v.Yields.drive()
 		}
 	case Deliver:
 	default:
 		return
 	}
-	v.Conn.Input(w.now, Arrival{Path: path, At: w.now, ECN: NotECT}, d.b)
+	v.Conn.Input(w.now, &Arrival{Path: path, At: w.now, ECN: NotECT}, d.b)
 	v.Conn.drive()
 }
 

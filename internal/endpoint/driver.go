@@ -39,7 +39,7 @@ func (d *Driver) Start(now time.Duration, p Params) {
 }
 
 // Input gives a datagram to the connection.
-func (d *Driver) Input(now time.Duration, a Arrival, b []byte) {
+func (d *Driver) Input(now time.Duration, a *Arrival, b []byte) {
 	d.Conn.HandleSegment(now, a, b)
 }
 

@@ -103,7 +103,7 @@ func (w *twins) carry(from, to *engine.Conn, path engine.Path) {
 		}
 		for len(b) > 0 {
 			n := min(train.SegmentSize, len(b))
-			to.HandleSegment(w.now, engine.Arrival{Path: path, At: w.now, ECN: train.ECN}, b[:n])
+			to.HandleSegment(w.now, &engine.Arrival{Path: path, At: w.now, ECN: train.ECN}, b[:n])
 			b = b[n:]
 		}
 	}
@@ -183,7 +183,7 @@ func BenchmarkDirections(b *testing.B) {
 		t1 := time.Now()
 		for rest := train; len(rest) > 0; packets++ {
 			n := min(how.SegmentSize, len(rest))
-			w.b.HandleSegment(w.now, engine.Arrival{Path: w.pb, At: w.now, ECN: how.ECN}, rest[:n])
+			w.b.HandleSegment(w.now, &engine.Arrival{Path: w.pb, At: w.now, ECN: how.ECN}, rest[:n])
 			rest = rest[n:]
 		}
 		t2 := time.Now()

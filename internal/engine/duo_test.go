@@ -212,11 +212,11 @@ func (d *duo) step() bool {
 			return true
 		}
 		p.open()
-		p.HandleSegment(d.now, engine.Arrival{Path: p.path, At: d.now}, l.b)
+		p.HandleSegment(d.now, &engine.Arrival{Path: p.path, At: d.now}, l.b)
 	case p.Conn == nil:
 		return true
 	case l.b != nil:
-		p.HandleSegment(d.now, engine.Arrival{Path: p.path, At: d.now}, l.b)
+		p.HandleSegment(d.now, &engine.Arrival{Path: p.path, At: d.now}, l.b)
 	case l.news:
 		p.working = false
 		if !p.shake.(*scripted.Handshake).Release() {

@@ -101,7 +101,7 @@ func (f *flight) step() {
 		p := f.queue[0]
 		f.queue = f.queue[1:]
 		f.now = max(f.now, p.at)
-		f.ends[p.to].HandleSegment(f.now, engine.Arrival{Path: f.path[p.to], At: f.now, ECN: engine.NotECT}, p.b)
+		f.ends[p.to].HandleSegment(f.now, &engine.Arrival{Path: f.path[p.to], At: f.now, ECN: engine.NotECT}, p.b)
 		f.flush(p.to)
 		return
 	}
@@ -270,7 +270,7 @@ func TestShortPacketBehindPartOfAMessage(t *testing.T) {
 	whole := wire.Must(wire.AppendParameters(nil, &p))
 	short := func(number uint64) {
 		b := wire.Must(wire.AppendShort(nil, twinServer, number, 3))
-		f.ends[1].HandleSegment(f.now, engine.Arrival{Path: f.path[1], At: f.now, ECN: engine.NotECT}, wire.AppendTrailer(wire.AppendPing(b), 0, wire.Seed(wire.Version, twinServer, twinClient)))
+		f.ends[1].HandleSegment(f.now, &engine.Arrival{Path: f.path[1], At: f.now, ECN: engine.NotECT}, wire.AppendTrailer(wire.AppendPing(b), 0, wire.Seed(wire.Version, twinServer, twinClient)))
 		f.flush(1)
 	}
 	f.say(1, 0, wire.Must(wire.AppendCrypto(nil, 0, whole[:10])))
@@ -312,7 +312,7 @@ func TestVersionsEndADial(t *testing.T) {
 		for _, v := range tt.versions {
 			b = binary.BigEndian.AppendUint32(b, v)
 		}
-		f.ends[0].HandleSegment(0, engine.Arrival{Path: f.path[0], At: 0, ECN: engine.NotECT}, wire.AppendTrailer(b, 0, wire.Seed(0, twinClient, twinFirst)))
+		f.ends[0].HandleSegment(0, &engine.Arrival{Path: f.path[0], At: 0, ECN: engine.NotECT}, wire.AppendTrailer(b, 0, wire.Seed(0, twinClient, twinFirst)))
 		if err := f.ends[0].Err(); f.ends[0].Done() != tt.ends || tt.ends && kindOf(err) != engine.KindVersion {
 			t.Errorf("versions %x: %v", tt.versions, err)
 		}
@@ -340,7 +340,7 @@ func (f *flight) say(to int, number uint64, frames []byte) {
 	if to == 1 {
 		typ, dst, src = wire.Initial, twinFirst, twinClient
 	}
-	f.ends[to].HandleSegment(f.now, engine.Arrival{Path: f.path[to], At: f.now, ECN: engine.NotECT}, handshakePacket(typ, number, dst, src, frames))
+	f.ends[to].HandleSegment(f.now, &engine.Arrival{Path: f.path[to], At: f.now, ECN: engine.NotECT}, handshakePacket(typ, number, dst, src, frames))
 }
 
 // fails demands that an end has ended the handshake with a code, which it tells the peer.

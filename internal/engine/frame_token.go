@@ -37,7 +37,7 @@ func (tokenFrame) lost(c *Conn, _ uint64) {
 
 // handleSealedUnknown takes UNKNOWN for the ID that our packets go to. With the token that the peer told us it is the peer's, or
 // whoever was given its keys of tokens: the peer was restarted. Without, anybody may say so, and we ask.
-func (c *Conn) handleSealedUnknown(now time.Duration, a Arrival, h wire.Header, token []byte) {
+func (c *Conn) handleSealedUnknown(now time.Duration, a *Arrival, h wire.Header, token []byte) {
 	switch k := c.secure; {
 	case h.Src != c.peerID || a.Remote != c.path.Remote || c.state != stateEstablished:
 		c.stats.Unexpected++

@@ -221,7 +221,7 @@ func (c *Conn) beginServer(h wire.Header) {
 // handleAccept takes the server's packet. The last of them completes a client's handshake. The CONFIRM that follows at once
 // is any eliciting short packet: it is repeated until acknowledged, so that the server
 // learns of us even if the application stays silent.
-func (c *Conn) handleAccept(now time.Duration, a Arrival, h wire.Header, payload, seg []byte) {
+func (c *Conn) handleAccept(now time.Duration, a *Arrival, h wire.Header, payload, seg []byte) {
 	switch {
 	case !c.params.Client || h.Dst != c.params.Local:
 		c.stats.Unexpected++
@@ -331,7 +331,7 @@ func (c *Conn) handleCrypto(s *cryptoSpace, f *wire.Frame) error {
 }
 
 // handleLong processes a long packet.
-func (c *Conn) handleLong(now time.Duration, a Arrival, h wire.Header, payload, seg []byte) {
+func (c *Conn) handleLong(now time.Duration, a *Arrival, h wire.Header, payload, seg []byte) {
 	switch h.Type {
 	case wire.Initial:
 		c.handleInitial(now, a.At, h, payload, seg)

@@ -241,7 +241,7 @@ func TestForgedAnswersAreIgnored(t *testing.T) {
 			}
 			b = wire.AppendTrailer(b, 0, wire.Seed(wire.Version, h.Dst, h.Src))
 			w.client.Inject(w.server.Addr, b)
-			c.Conn.HandleSegment(w.Now(), engine.Arrival{Path: engine.Path{Local: w.client.Addr, Remote: w.server.Addr}, At: w.Now(), ECN: 0}, b)
+			c.Conn.HandleSegment(w.Now(), &engine.Arrival{Path: engine.Path{Local: w.client.Addr, Remote: w.server.Addr}, At: w.Now(), ECN: 0}, b)
 		}
 	}
 	if c.Conn.Done() || s.Conn.Done() {

@@ -14,8 +14,12 @@ import (
 // Two times are told. What is measured of the path (round trips, receive times, delivery rates, the delay of an ACK) counts
 // from the arrival, so that a reader that comes late is no queue. What the connection does next, and its life, count
 // from now.
-func (c *Conn) HandleSegment(now time.Duration, a Arrival, seg []byte) {
-	a.At = min(a.At, now)
+func (c *Conn) HandleSegment(now time.Duration, a *Arrival, seg []byte) {
+	if a.At > now {
+		early := *a
+		early.At = now
+		a = &early
+	}
 	c.stats.PacketsReceived++
 	c.stats.BytesReceived += uint64(len(seg))
 	if c.state == stateDone {
@@ -51,7 +55,7 @@ func parseUnknown(seg []byte, version uint32) (wire.Header, error) {
 }
 
 // handleShort takes a short packet.
-func (c *Conn) handleShort(now time.Duration, a Arrival, seg []byte) {
+func (c *Conn) handleShort(now time.Duration, a *Arrival, seg []byte) {
 	if c.protection == (protect.Checksum{}) {
 		c.stats.Unexpected++ // the peer cannot know us yet
 		return
@@ -85,7 +89,7 @@ func (c *Conn) handleShort(now time.Duration, a Arrival, seg []byte) {
 }
 
 // takeShort takes a short packet that is the peer's and is new.
-func (c *Conn) takeShort(now time.Duration, a Arrival, number uint64, payload []byte) {
+func (c *Conn) takeShort(now time.Duration, a *Arrival, number uint64, payload []byte) {
 	c.path.Local = a.Local
 	c.lastReceived = now
 	c.unanswered = Never

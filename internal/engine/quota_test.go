@@ -28,7 +28,7 @@ func (q *quota) carry(w *twins) (sent int) {
 		}
 		for len(b) > 0 {
 			n := min(train.SegmentSize, len(b))
-			w.b.HandleSegment(w.now, engine.Arrival{Path: w.pb, At: w.now, ECN: train.ECN}, b[:n])
+			w.b.HandleSegment(w.now, &engine.Arrival{Path: w.pb, At: w.now, ECN: train.ECN}, b[:n])
 			sent, b = sent+n, b[n:]
 		}
 	}

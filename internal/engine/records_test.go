@@ -79,7 +79,7 @@ func TestPeerThatNeverAcknowledges(t *testing.T) {
 					p = wire.AppendTrailer(append(p, test.frames...), 0, wire.Seed(wire.Version, 22, 11))
 					number++
 					w.now += 20 * time.Microsecond
-					w.b.HandleSegment(w.now, engine.Arrival{Path: w.pb, At: w.now, ECN: engine.NotECT}, p)
+					w.b.HandleSegment(w.now, &engine.Arrival{Path: w.pb, At: w.now, ECN: engine.NotECT}, p)
 					w.b.Advance(w.now)
 					for b, _ := w.b.AppendSegments(w.now, w.buf[:0], 64<<10); len(b) > 0; {
 						b, _ = w.b.AppendSegments(w.now, w.buf[:0], 64<<10)

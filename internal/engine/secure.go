@@ -195,7 +195,7 @@ func (c *Conn) progress(now time.Duration) {
 	early := c.secure.early
 	c.secure.early = nil
 	for _, p := range early {
-		c.handleSealed(now, p.Arrival, p.seg) // which keeps what is still too early
+		c.handleSealed(now, &p.Arrival, p.seg) // which keeps what is still too early
 	}
 }
 
@@ -254,13 +254,13 @@ func (c *Conn) LastWords() []byte {
 }
 
 // keep keeps a packet that came before its keys.
-func (c *Conn) keep(a Arrival, seg []byte) {
+func (c *Conn) keep(a *Arrival, seg []byte) {
 	k := c.secure
 	if len(k.early) == maxEarly || !c.path.validated {
 		c.stats.Unexpected++
 		return
 	}
-	k.early = append(k.early, earlyPacket{a, slices.Clone(seg)})
+	k.early = append(k.early, earlyPacket{*a, slices.Clone(seg)})
 }
 
 // secureAck does what an ACK of a short packet means for keys. The first confirms the handshake (RFC 9001 section 4.1.2).

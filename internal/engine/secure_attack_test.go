@@ -234,7 +234,7 @@ func TestSecureResetToken(t *testing.T) {
 		t.Fatal("no token came early")
 	}
 	say := func(p *player, id wire.ID, token []byte) {
-		p.HandleSegment(d.now, engine.Arrival{Path: p.path, At: d.now}, wire.Must(wire.AppendUnknownToken(nil, id, token)))
+		p.HandleSegment(d.now, &engine.Arrival{Path: p.path, At: d.now}, wire.Must(wire.AppendUnknownToken(nil, id, token)))
 		p.flush()
 	}
 	wrong := ofServer
@@ -283,11 +283,11 @@ func TestSecureLastWords(t *testing.T) {
 		}
 		forged := bytes.Clone(last)
 		forged[len(forged)-1]++
-		d.server.HandleSegment(d.now, engine.Arrival{Path: d.server.path, At: d.now}, forged)
+		d.server.HandleSegment(d.now, &engine.Arrival{Path: d.server.path, At: d.now}, forged)
 		if d.server.Done() {
 			t.Fatal("a changed packet ends the peer's")
 		}
-		d.server.HandleSegment(d.now, engine.Arrival{Path: d.server.path, At: d.now}, bytes.Clone(last))
+		d.server.HandleSegment(d.now, &engine.Arrival{Path: d.server.path, At: d.now}, bytes.Clone(last))
 		e, failed := errors.AsType[*engine.Error](d.server.Err())
 		if !d.server.Done() || failed == orderly || failed && e.Code != wire.CodeReset {
 			t.Errorf("orderly %v: done %v, %v", orderly, d.server.Done(), d.server.Err())
@@ -303,7 +303,7 @@ func TestPlainHasNoSecrets(t *testing.T) {
 		w := newTwins(t, 1<<20)
 		b := wire.Must(wire.AppendShort(nil, 22, 1000, 3))
 		b = wire.AppendTrailer(append(b, frame...), 0, wire.Seed(wire.Version, 22, 11))
-		w.b.HandleSegment(w.now, engine.Arrival{Path: w.pb, At: w.now}, b)
+		w.b.HandleSegment(w.now, &engine.Arrival{Path: w.pb, At: w.now}, b)
 		if w.exchange(); !w.b.Done() || kindOf(w.b.Err()) != engine.KindProtocol {
 			t.Errorf("%x: %v", frame, w.b.Err())
 		}

@@ -193,7 +193,7 @@ func TestSecureFirstPacket(t *testing.T) {
 		}
 		header := wire.Must(wire.AppendHeader(nil, wire.Header{Type: wire.Initial, Version: wire.VersionProtected, Dst: duoDst, Src: duoClient, NumberLen: 1}))
 		packet := wire.AppendPadding(append(header, tt.frames...), 1200)
-		d.server.HandleSegment(0, engine.Arrival{Path: d.server.path}, seal.Seal(packet, 0, len(header), 0))
+		d.server.HandleSegment(0, &engine.Arrival{Path: d.server.path}, seal.Seal(packet, 0, len(header), 0))
 		if got := d.server.Begun(); got != tt.want {
 			t.Errorf("%s: begun %v, want %v", tt.what, got, tt.want)
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // handleSealed takes a datagram of a protected connection. The packet is opened where it stands.
-func (c *Conn) handleSealed(now time.Duration, a Arrival, seg []byte) {
+func (c *Conn) handleSealed(now time.Duration, a *Arrival, seg []byte) {
 	if c.state == stateDone {
 		return
 	}
@@ -32,7 +32,7 @@ func (c *Conn) handleSealed(now time.Duration, a Arrival, seg []byte) {
 }
 
 // handleAnswer takes what is said without a connection. Nothing of it ends one that is established, but for a token.
-func (c *Conn) handleAnswer(now time.Duration, a Arrival, seg []byte) {
+func (c *Conn) handleAnswer(now time.Duration, a *Arrival, seg []byte) {
 	h, payload, err := wire.ParseAnswer(seg, wire.VersionProtected)
 	if err != nil {
 		h, err = parseUnknown(seg, wire.Version) // it answers a packet that was too small for a token
@@ -56,7 +56,7 @@ func (c *Conn) handleAnswer(now time.Duration, a Arrival, seg []byte) {
 }
 
 // handleSealedLong takes a packet of the handshake, which begins to be opened at the number.
-func (c *Conn) handleSealedLong(now time.Duration, a Arrival, h wire.Header, at int, seg []byte) {
+func (c *Conn) handleSealedLong(now time.Duration, a *Arrival, h wire.Header, at int, seg []byte) {
 	if c.hs == nil || !c.belongs(h) || a.Remote != c.path.Remote {
 		c.stats.Unexpected++
 		return
@@ -104,7 +104,7 @@ func (c *Conn) belongs(h wire.Header) bool {
 }
 
 // noteFlight takes what follows from a packet of the handshake that was opened, whatever is in it.
-func (c *Conn) noteFlight(a Arrival, h wire.Header, size int) {
+func (c *Conn) noteFlight(a *Arrival, h wire.Header, size int) {
 	switch {
 	case c.params.Client:
 		c.hs.server, c.path.Local = h.Src, a.Local
@@ -118,7 +118,7 @@ func (c *Conn) noteFlight(a Arrival, h wire.Header, size int) {
 }
 
 // handleSealedShort takes a short packet.
-func (c *Conn) handleSealedShort(now time.Duration, a Arrival, seg []byte) {
+func (c *Conn) handleSealedShort(now time.Duration, a *Arrival, seg []byte) {
 	dst, ok := wire.ShortDst(seg)
 	k := c.secure.keys
 	switch {

@@ -196,11 +196,16 @@ func (r *ring[T]) at(i uint32) *T { return &r.slots[i&uint32(len(r.slots)-1)] }
 // slot is the place of the value at next, which the caller fills before it counts next up.
 func (r *ring[T]) slot() *T {
 	if r.len() == uint32(len(r.slots)) {
-		bigger := ring[T]{slots: make([]T, max(2, 2*len(r.slots))), base: r.base, next: r.next}
-		for i := r.base; i != r.next; i++ {
-			*bigger.at(i) = *r.at(i)
-		}
-		*r = bigger
+		r.grow()
 	}
 	return r.at(r.next)
+}
+
+// grow doubles the table.
+func (r *ring[T]) grow() {
+	bigger := ring[T]{slots: make([]T, max(2, 2*len(r.slots))), base: r.base, next: r.next}
+	for i := r.base; i != r.next; i++ {
+		*bigger.at(i) = *r.at(i)
+	}
+	*r = bigger
 }

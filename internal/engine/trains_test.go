@@ -27,7 +27,7 @@ func (w *twins) push(n int, d time.Duration, drop func(segments int) bool) (got 
 			}
 			for len(b) > 0 {
 				k := min(train.SegmentSize, len(b))
-				w.b.HandleSegment(w.now, engine.Arrival{Path: w.pb, At: w.now, ECN: train.ECN}, b[:k])
+				w.b.HandleSegment(w.now, &engine.Arrival{Path: w.pb, At: w.now, ECN: train.ECN}, b[:k])
 				b = b[k:]
 			}
 		}

@@ -361,14 +361,14 @@ func (st *Station) handle(p *simPacket) *Flow {
 		v.Conn = st.newFlow(p.from)
 		v.Conn.start(st.endpoint.Open(now, st.settings(), a.Path, v, v.Conn))
 		if d := v.Yields; d != nil {
-			d.Input(now, a, p.b)
+			d.Input(now, &a, p.b)
 			d.Flush()
 		}
 	case endpoint.Deliver:
 	default:
 		return nil
 	}
-	v.Conn.Input(now, a, p.b)
+	v.Conn.Input(now, &a, p.b)
 	return v.Conn
 }
 
