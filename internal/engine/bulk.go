@@ -33,7 +33,8 @@ func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 	c.pacedUntil, c.appLimited = Never, false
 	size := c.path.mtu.size
 	dst = slices.Grow(dst, n*size)
-	for i := range n {
+	sent := 0
+	for sent < n {
 		r := c.sent.reserve(now)
 		start, offset := len(dst), c.send.Next()
 		dst = wire.Must(wire.AppendShort(dst, c.peerID, c.sent.next, wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked)))
@@ -44,18 +45,22 @@ func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 		c.send.SendNew(dst[len(dst)-length:])
 		if c.secure != nil {
 			dst = c.secure.keys.Seal(dst, start, body, c.sent.next)
-		} else if i > 0 {
+		} else if sent > 0 {
 			c.protection.End(dst[:start-wire.TrailerSize], start-size)
 		}
 		dst = dst[:start+size]
 		c.sent.carry(r, sentFrame{kind: wire.FrameData, offset: offset, length: uint32(length)})
-		r.flags = eliciting | carriesData
+		r.flags, r.size = eliciting|carriesData, uint16(size)
 		c.stats.StreamBytesSent += uint64(length)
-		c.noteSent(now, r, size)
+		c.markPacket(r)
+		c.noteEliciting(now, r)
+		sent++
+		c.reportSent(now, r, sent < n || c.hasWork())
 		if c.windowRoom() < size {
 			break
 		}
 	}
+	c.spend(now, sent, sent*size)
 	if c.secure != nil {
 		return dst
 	}

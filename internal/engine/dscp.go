@@ -33,9 +33,14 @@ func (c *Conn) markPacket(r *sentPacket) {
 
 // deliverMarks notes the ACK of packet n.
 func (c *Conn) deliverMarks(n uint64, p *sentPacket) {
-	c.path.ecn.deliver(n, p.size, p.has(isMarked))
 	if p.has(isMarked) {
 		c.path.ecn.acked++
+	}
+	if !c.path.ecn.settled() {
+		c.path.ecn.deliver(n, p.size, p.has(isMarked))
+	}
+	if c.path.service.settled() {
+		return
 	}
 	c.path.service.deliver(n, p.size, p.has(hasDSCP))
 	if c.path.service.undecided() {

@@ -61,6 +61,13 @@ func (m *markState) begin(now time.Duration, next uint64, vital bool) {
 // mark notes a packet of the train being built, and reports whether it is marked. If the first may not be, none is. few says that a
 // test must do with markTests.
 func (m *markState) mark(may, few bool) bool {
+	if m.begun && m.phase != marksTesting {
+		return m.marking // as the train began
+	}
+	return m.decide(may, few)
+}
+
+func (m *markState) decide(may, few bool) bool {
 	m.marking = m.marking && (m.begun || may)
 	m.begun = true
 	if m.marking && m.phase == marksTesting {
@@ -70,6 +77,9 @@ func (m *markState) mark(may, few bool) bool {
 	}
 	return m.marking
 }
+
+// settled reports whether deliver has nothing to do: no test goes on, and nothing speaks against the verdict of the last.
+func (m *markState) settled() bool { return !m.undecided() && m.lostRun == 0 && m.worked && !m.dropped }
 
 // deliver notes the ACK of packet n, which is marked or not. One that comes after the verdict that such packets are dropped shows that
 // they are not: unmarked ones have overtaken them, as they do where routers have a queue for each.

@@ -177,30 +177,33 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 		c.acks.sent()
 		c.stats.AcksSent++
 	}
-	c.noteSent(now, r, len(p.b)-p.start)
+	r.size = uint16(len(p.b) - p.start)
+	c.spend(now, 1, int(r.size))
+	c.markPacket(r)
+	if !r.has(eliciting) {
+		c.sent.push(r)
+		return p.b
+	}
+	c.noteEliciting(now, r)
+	c.reportSent(now, r, c.hasWork())
 	return p.b
 }
 
-// noteSent notes that the packet of the record leaves.
-func (c *Conn) noteSent(now time.Duration, r *sentPacket, size int) {
-	r.size = uint16(size)
-	c.path.bucket.Spend(now, size)
-	c.budget.credit -= size
-	c.stats.PacketsSent++
-	c.stats.BytesSent += uint64(size)
-	c.markPacket(r)
-	number := c.sent.next
-	if !r.has(eliciting) {
-		c.sent.push(r)
-		return
-	}
-	c.noteEliciting(now, r)
-	c.sent.push(r)
-	c.path.prr.sent(size)
-	c.path.cc.OnSend(now, congestion.SendEvent{Number: number, Bytes: size, InFlight: c.sent.inFlight, AppLimited: !c.hasWork()})
+// reportSent tells the controller of the packet of a record, which was pushed. more says that the stream has more.
+func (c *Conn) reportSent(now time.Duration, r *sentPacket, more bool) {
+	c.path.prr.sent(int(r.size))
+	c.path.cc.OnSend(now, congestion.SendEvent{Number: r.number, Bytes: int(r.size), InFlight: c.sent.inFlight, AppLimited: !more})
 }
 
-// noteEliciting fills in what ACK processing will want to know of the packet.
+// spend counts packets that leave.
+func (c *Conn) spend(now time.Duration, packets, bytes int) {
+	c.path.bucket.Spend(now, bytes)
+	c.budget.credit -= bytes
+	c.stats.PacketsSent += uint64(packets)
+	c.stats.BytesSent += uint64(bytes)
+}
+
+// noteEliciting fills in what ACK processing will want to know of the packet, and pushes its record.
 func (c *Conn) noteEliciting(now time.Duration, r *sentPacket) {
 	if c.sent.inFlight == 0 {
 		c.path.delivery.firstSentAt, c.path.delivery.deliveredAt = now, now
@@ -216,6 +219,7 @@ func (c *Conn) noteEliciting(now time.Duration, r *sentPacket) {
 	if c.loss.probes > 0 {
 		c.loss.probes--
 	}
+	c.sent.push(r)
 }
 
 // sizeProbe is the packet size to probe now, or 0: while all that there is to send fits
