@@ -104,6 +104,11 @@ func (c *conn) Read(b []byte) (int, error) {
 			c.mu.Lock()
 			continue
 		}
+		if n == 0 && err == nil && c.driver.Conn.Confirm() {
+			c.proceed(c.endpoint.now())
+			c.mu.Lock()
+			continue
+		}
 		if n == 0 && err == nil {
 			n = c.awaitBytes(b)
 		}

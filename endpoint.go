@@ -74,7 +74,7 @@ func settingsFor(cfg Config, network string, trains bool) *settings {
 			HandshakeTimeout: cfg.HandshakeTimeout, LingerTimeout: cfg.LingerTimeout,
 			MaxDatagram4:   cfg.maxDatagram(defaultDatagram4, largestDatagram4),
 			MaxDatagram6:   cfg.maxDatagram(defaultDatagram6, largestDatagram6),
-			BandwidthLimit: cfg.BandwidthLimit, NoECN: cfg.NoECN,
+			BandwidthLimit: cfg.BandwidthLimit, NoECN: cfg.NoECN, HoldConfirm: true,
 			HealthCheck: max(cfg.HealthCheck, 0), MaxAge: max(cfg.MaxAge, 0),
 		},
 		silent:         cfg.Logger.Handler() == slog.DiscardHandler,

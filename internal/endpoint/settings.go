@@ -33,7 +33,8 @@ type Settings struct {
 	MaxDatagram4, MaxDatagram6 int // largest UDP payload to try over IPv4 and over IPv6
 	BandwidthLimit             int64
 	NoECN                      bool
-	DSCP                       int // of packets with data: 1 to 63; 0 is LE where the controller yields, negative none
+	HoldConfirm                bool // see engine.Params: for applications that take time to begin
+	DSCP                       int  // of packets with data: 1 to 63; 0 is LE where the controller yields, negative none
 }
 
 // Numbers are those of one connection that nobody may foresee.
@@ -55,7 +56,7 @@ func (s *Settings) params(p engine.Params, n Numbers, held *limits.Conn) engine.
 		p.HandshakeTimeout = DefaultHandshakeTimeout
 	}
 	p.HealthCheck, p.MaxAge = s.HealthCheck, s.MaxAge
-	p.Rate, p.NoECN = s.BandwidthLimit, s.NoECN
+	p.Rate, p.NoECN, p.HoldConfirm = s.BandwidthLimit, s.NoECN, s.HoldConfirm
 	p.DSCP = s.dscp(p.Controller)
 	p.Stamp, p.Seed = n.Stamp, n.Seed
 	return p

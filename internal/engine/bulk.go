@@ -11,7 +11,7 @@ import (
 // leave now within room bytes. 0 leaves the next packet to appendPacket.
 func (c *Conn) bulk(now time.Duration, room int) int {
 	switch {
-	case c.state != stateEstablished, c.acks.owed > 0, c.acks.due <= now, c.due != 0, c.suspects():
+	case c.state != stateEstablished, c.acks.owed > 0, c.acks.due <= now, c.due != 0, c.confirms, c.suspects():
 		return 0
 	case c.loss.ptoCount > 0, c.path.prr.active, c.send.Losses(), c.send.Stopped(), !c.path.mtu.resting(now):
 		return 0

@@ -73,6 +73,10 @@ type Params struct {
 	HealthCheck      time.Duration // time without a byte of the application's after which the peer is asked for an answer
 	MaxAge           time.Duration // bound on the time from the end of the handshake on
 
+	// HoldConfirm has a client wait for at most a millisecond, or until Confirm, whether the application has bytes that can go with its
+	// CONFIRM.
+	HoldConfirm bool
+
 	MaxAckDelay time.Duration // for which the ACK of a single packet waits for company; 0: 10 ms
 	MaxDatagram int           // largest UDP payload to try; at least 1200
 	Rate        int64         // own limit in bytes/s; ≤ 0: unlimited
@@ -109,9 +113,10 @@ func (s state) String() string {
 
 // settings is what is needed of Params beyond the beginning.
 type settings struct {
-	Client bool
-	Stamp  uint32
-	Local  wire.ID
+	Client      bool
+	HoldConfirm bool
+	Stamp       uint32
+	Local       wire.ID
 
 	SendBuffer                            int
 	KeepAlive, IdleTimeout, LingerTimeout time.Duration
@@ -124,6 +129,7 @@ type Conn struct {
 	params     settings
 	state      state
 	opened     bool     // the handshake was completed
+	confirms   bool     // a CONFIRM waits for bytes that may come with it
 	confirmed  bool     // the peer acknowledged a short packet
 	keepsAlive bool     // SetKeepAlive: whichever side it is probes
 	appLimited bool     // nothing to send although the window would admit it
@@ -173,7 +179,7 @@ type Conn struct {
 func New(now time.Duration, p Params) *Conn {
 	c := &Conn{
 		params: settings{
-			Client: p.Client, Stamp: p.Stamp, Local: p.Local, SendBuffer: p.SendBuffer,
+			Client: p.Client, HoldConfirm: p.HoldConfirm, Stamp: p.Stamp, Local: p.Local, SendBuffer: p.SendBuffer,
 			KeepAlive: p.KeepAlive, IdleTimeout: p.IdleTimeout, LingerTimeout: p.LingerTimeout,
 			UserTimeout: p.UserTimeout,
 		},

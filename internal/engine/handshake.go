@@ -218,7 +218,29 @@ func (c *Conn) beginServer(h wire.Header) {
 	c.startHandshake()
 }
 
-// handleAccept takes the server's packet. The last of them completes a client's handshake. The CONFIRM that follows at once
+// confirmDelay is how long a CONFIRM waits for bytes of the application that may come with it (Params.HoldConfirm). On a connection that
+// begins with a request that saves two packets of ten: the CONFIRM, and the ACK of it and the request, which goes with the answer then.
+const confirmDelay = time.Millisecond
+
+// confirmTime is when the CONFIRM leaves alone.
+func (c *Conn) confirmTime() time.Duration {
+	if c.confirms {
+		return c.lastReceived + confirmDelay
+	}
+	return Never
+}
+
+// Confirm has the CONFIRM leave now if it waits for bytes, and reports whether it did: the application waits for the peer.
+func (c *Conn) Confirm() bool {
+	if !c.confirms {
+		return false
+	}
+	c.confirms = false
+	c.due.add(wire.FramePing)
+	return true
+}
+
+// handleAccept takes the server's packet. The last of them completes a client's handshake. The CONFIRM that follows
 // is any eliciting short packet: it is repeated until acknowledged, so that the server
 // learns of us even if the application stays silent.
 func (c *Conn) handleAccept(now time.Duration, a *Arrival, h wire.Header, payload, seg []byte) {
@@ -289,7 +311,10 @@ func (c *Conn) handleHandshake(now, at time.Duration, s *cryptoSpace, t wire.Pac
 	}
 	if c.params.Client && c.state == stateHandshake && c.hs.done {
 		c.establish(now)
-		c.due.add(wire.FramePing) // CONFIRM
+		c.confirms = true
+		if !c.params.HoldConfirm {
+			c.Confirm()
+		}
 	}
 }
 

@@ -65,7 +65,7 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, room int) ([]byte, 
 // unmarked reports whether the next train must carry neither ECT(0) nor a DSCP. What opens a connection, keeps it alive or follows a
 // timeout decides if it lives, and what tests a size must be lost for that only: not for its mark.
 func (c *Conn) unmarked(now time.Duration) bool {
-	return c.state != stateEstablished || c.loss.ptoCount > 0 || c.due.has(wire.FramePing) || c.suspects() || c.sizeProbe(now) > 0
+	return c.state != stateEstablished || c.loss.ptoCount > 0 || c.due.has(wire.FramePing) || c.confirms || c.suspects() || c.sizeProbe(now) > 0
 }
 
 // appendPacket appends the next packet, if one is to be sent.
@@ -119,6 +119,7 @@ func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
 func (c *Conn) pingWanted(now time.Duration, p *packet, allowed bool) bool {
 	if p.record.has(eliciting) {
 		c.due.remove(wire.FramePing)
+		c.confirms = false
 		return false
 	}
 	if allowed && c.due.has(wire.FramePing) || c.loss.probes > 0 {
@@ -225,7 +226,7 @@ func (c *Conn) noteEliciting(now time.Duration, r *sentPacket) {
 // sizeProbe is the packet size to probe now, or 0: while all that there is to send fits
 // one packet, a larger one would gain nothing.
 func (c *Conn) sizeProbe(now time.Duration) int {
-	if c.path.mtu.resting(now) || c.loss.ptoCount > 0 || c.path.prr.active || c.backlog() <= uint64(c.path.mtu.size) {
+	if c.path.mtu.resting(now) || c.confirms || c.loss.ptoCount > 0 || c.path.prr.active || c.backlog() <= uint64(c.path.mtu.size) {
 		return 0
 	}
 	size := c.path.mtu.due(now)

@@ -16,7 +16,7 @@ func (c *Conn) NextTimeout() time.Duration {
 	case stateHandshake:
 		return c.handshakeTimeout()
 	}
-	t := min(c.acks.due, c.pacedUntil, c.windowDueAt(), c.idleTime(), c.userTime(), c.lingerTime(), c.slackUntil(), c.suspicionTime(), c.keysTime())
+	t := min(c.acks.due, c.pacedUntil, c.windowDueAt(), c.idleTime(), c.userTime(), c.lingerTime(), c.slackUntil(), c.suspicionTime(), c.keysTime(), c.confirmTime())
 	if c.rare != nil {
 		t = min(t, c.rareTime())
 	}
@@ -40,6 +40,9 @@ func (c *Conn) Advance(now time.Duration) {
 		c.secure.keys.Advance(now, c.path.rtt.pto(c.peerAckDelay))
 	}
 	c.lossTimer(now)
+	if now >= c.confirmTime() {
+		c.Confirm()
+	}
 	c.advanceIdle(now)
 	c.advanceUser(now)
 	c.advanceLinger(now)
