@@ -224,10 +224,11 @@ func TestTLSAndPlain(t *testing.T) {
 	for _, try := range []struct {
 		l   *ebb.Listener
 		cfg *tls.Config
+		is  error
 		say string
-	}{{secure, nil, "protected connections only"}, {plain, client, "plain connections only"}} {
+	}{{secure, nil, ebb.ErrProtected, "protected connections only"}, {plain, client, ebb.ErrPlain, "plain connections only"}} {
 		_, err := dialTLS(t, try.l, try.cfg)
-		if !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), try.say) {
+		if !errors.Is(err, syscall.ECONNREFUSED) || !errors.Is(err, try.is) || !strings.Contains(err.Error(), try.say) {
 			t.Errorf("%v, want one that says %q", err, try.say)
 		}
 	}
