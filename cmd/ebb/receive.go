@@ -53,15 +53,21 @@ func receive(ctx context.Context, c console, open opener, args []string) error {
 		`Listens on ADDR, a UDP HOST:PORT, and stores the files that "ebb send" sends in
 DIR, which must exist. A file gets its name when all of it has arrived and its
 SHA-256 matches; what is on its way has a name that ends in `+transfer.PartialSuffix+`.
-Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.`,
+Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.
+
+Connections are encrypted. The receiver has an identity, which its senders have to
+know: it makes it once, and prints what to type at the other end. Whoever knows
+where it is may send, unless --peer says who; "ebb id" prints a sender's identity.`,
 		`  ebb receive :9000 inbox                   until it is interrupted
   ebb receive --once localhost:9000 inbox   one sender, for scripts
+  ebb receive --peer ID :9000 inbox         from one sender, wherever it is
   ebb receive --from 192.0.2.0/24 --max-size 10GB :9000 inbox
 `)
 	var options transportOptions
 	var own receiveOptions
 	server := fileServer{console: c, grumbling: newGrumbler(c.stderr, "receive")}
 	server.register(fs, &own)
+	options.registerProtection(fs, true)
 	options.register(fs, defaultBandwidthLimit)
 	if err := fs.parse(args, 2, 2); err != nil {
 		return err
@@ -83,14 +89,16 @@ Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.`,
 	}
 	defer root.Close()
 	server.receiver.Root = root
-	if server.transport, err = open(chosen); err != nil {
+	if server.transport, err = options.open(c.stderr, open, chosen); err != nil {
 		return err
 	}
-	ln, err := server.transport.listenOrSay(ctx, address)
+	ln, err := server.transport.listenOrSay(ctx, address, func(line string) { server.grumble("ebb receive: %s\n", line) })
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stderr, "ebb receive: listening on %v\n", ln.Addr())
+	server.mu.Lock()
+	server.transport.announce(c.stderr, "receive", "send", " FILE...", address, ln.Addr())
+	server.mu.Unlock()
 	err = server.serve(ctx, ln)
 	server.transport.drainEnds()
 	return err

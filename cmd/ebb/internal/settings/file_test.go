@@ -80,8 +80,8 @@ func TestFilesThatAreWrong(t *testing.T) {
 		{head + "Bandwidth-Limit = 5000", `f:2: there is no key "Bandwidth-Limit" in [network-api]: want preset, bandwidth-limit, ` +
 			"total-bandwidth-limit, min-bandwidth-per-connection, congestion-control, network-type, min-ssthresh or dscp"},
 		{"bandwidth-limit = 5000", "f:1: bandwidth-limit stands before the table: want it below a line [network-api]"},
-		{head + "\n[node]\nname = 'x'", `f:3: there is no table or key "node": want the tables [network-api] and [limits] alone`},
-		{"[Network-API]\nbandwidth-limit = 5000", `f:1: there is no table or key "Network-API": want the tables [network-api] and [limits] alone`},
+		{head + "\n[node]\nname = 'x'", `f:3: there is no table or key "node": want the tables [network-api], [limits] and [tls] alone`},
+		{"[Network-API]\nbandwidth-limit = 5000", `f:1: there is no table or key "Network-API": want the tables [network-api], [limits] and [tls] alone`},
 		{"[network-api.peers]\nx = 1", `f:1: there is no key "peers" in [network-api]: want preset, bandwidth-limit, ` +
 			"total-bandwidth-limit, min-bandwidth-per-connection, congestion-control, network-type, min-ssthresh or dscp"},
 		{"network-api = 5", "f:1: network-api is not a table: want a line [network-api]"},
