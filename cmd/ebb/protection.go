@@ -160,14 +160,16 @@ func (refusals) Enabled(_ context.Context, level slog.Level) bool { return level
 
 // Handle implements slog.Handler.
 func (told refusals) Handle(_ context.Context, r slog.Record) error {
-	line := r.Message
+	is := make(map[string]string)
 	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "remote" {
-			line = a.Value.String() + " is refused: " + line
-		}
+		is[a.Key] = a.Value.String()
 		return true
 	})
-	told(line)
+	why := "it wants a protected connection, and this side has --plain"
+	if is["dials"] == "plain" {
+		why = "it has --plain, and this side takes protected connections only"
+	}
+	told(is["remote"] + " is refused: " + why)
 	return nil
 }
 
