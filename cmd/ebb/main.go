@@ -38,6 +38,7 @@ var commands = []command{
 	{"receive", "receive files into a directory", receive},
 	{"pipe", "join standard input and output over one connection", pipe},
 	{"tunnel", "carry TCP connections over Ebb", runTunnel},
+	{"id", "print our identity", printID},
 	{"bench", "compare Ebb with the kernel's TCP over loopback", bench},
 	{"kernel", "measure Ebb beside the kernel's TCP on one bottleneck", measureKernel},
 	{"sim", "run the scenarios that congestion control is judged by", sim},
@@ -51,15 +52,15 @@ usage: ebb COMMAND [FLAG]... [ARGUMENT]...
 
 const firstSteps = `
 Try it on one machine, in two terminals:
-  ebb receive localhost:9000 inbox
-  ebb send photo.jpg localhost:9000
+  ebb receive localhost:9000 inbox      which prints an ID
+  ebb send photo.jpg ID@localhost:9000
 
-"ebb COMMAND -h" says more. Nothing is encrypted.
+"ebb COMMAND -h" says more.
 `
 
 // run is the whole program but for the exit. It returns the status.
 func run(args []string, c console, open opener) int {
-	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe, tunnel, bench, kernel or sim"))
+	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe, tunnel, id, bench, kernel or sim"))
 	if len(args) > 0 {
 		name, err = dispatch(args, c, open)
 	}

@@ -79,7 +79,7 @@ func (o *transportOptions) resolveTarget(w io.Writer, text, other string) (to ta
 // registerProtection adds the flags of commands that talk to other hosts; accepts says whether they may accept connections.
 func (o *transportOptions) registerProtection(fs *flagSet, accepts bool) {
 	const origin = "command line"
-	fs.Func("key", "`FILE` of our key, which is made if it is not there; by default\n"+filepath.Join("ebb", keyName)+" in your configuration folder", func(s string) error {
+	fs.Func("key", keyHelp, func(s string) error {
 		return o.flags.SetKey(s, origin)
 	})
 	if accepts {
@@ -93,6 +93,9 @@ func (o *transportOptions) registerProtection(fs *flagSet, accepts bool) {
 		return err
 	})
 }
+
+// keyHelp is the help of --key.
+const keyHelp = "`FILE` of our key, which is made if it is not there; by default\nebb/" + keyName + " in the user's configuration folder"
 
 // keyName is the file of our key, in the folder ebb of the user's configuration folder.
 const keyName = "key.pem"

@@ -83,6 +83,7 @@ where it is may send, unless --peer says who; "ebb id" prints a sender's identit
 	if err != nil {
 		return err
 	}
+	server.places.listed = len(chosen.Protection.Peers) > 0
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return fmt.Errorf("cannot store files in %s: %w", dir, err)
@@ -110,7 +111,7 @@ func (s *fileServer) register(fs *flagSet, own *receiveOptions) {
 	fs.BoolVar(&s.receiver.Overwrite, "overwrite", false, "let files replace those of the same name")
 	fs.Var(&s.from, "from", "serve only this `network`, such as 192.0.2.0/24, or address; may be given\nseveral times")
 	fs.IntVar(&own.maxSenders, "max-senders", 64, "how many senders are served at once")
-	fs.IntVar(&own.maxSendersPerHost, "max-senders-per-host", 8, "how many of them may have one IPv4 address or IPv6 /56")
+	fs.IntVar(&own.maxSendersPerHost, "max-senders-per-host", 8, "how many of them may have one IPv4 address or IPv6 /56; with --peer,\none identity")
 	fs.Int64Var(&own.maxFiles, "max-files", 100_000, "store no more files than this in all; 0 is no limit")
 	fs.Var(&own.maxSize, "max-size", "store no more `bytes` than this in all; 0 is no limit")
 	own.minRate = 1000
@@ -164,7 +165,7 @@ func (s *fileServer) serve(ctx context.Context, ln net.Listener) error {
 			ends.Abort(conn)
 			continue
 		}
-		release, err := s.places.take(from)
+		release, err := s.places.takeFor(conn)
 		if err != nil {
 			s.grumble("ebb receive: the sender at %v is refused: %v\n", conn.RemoteAddr(), err)
 			refuse(conn, err, &sessions, refusing)

@@ -67,7 +67,7 @@ to type at the other end. It accepts whoever reaches it, unless --peer says who.
 	fs.StringVar(&server.forward, "forward", "", "carry them to the TCP service at `HOST:PORT`")
 	fs.Var(&server.any, "forward-any", "let the dialling side choose TCP services in this `network`, such as\n10.0.0.0/8 or ::/0; may be given several times")
 	fs.IntVar(&most, "max-connections", 4096, "how many connections are carried at once")
-	fs.IntVar(&mostOfHost, "max-connections-per-host", 4096, "how many of them may come from one IPv4 address or IPv6 /56")
+	fs.IntVar(&mostOfHost, "max-connections-per-host", 4096, "how many of them may come from one IPv4 address or IPv6 /56; with --peer,\nfrom one identity")
 	fs.DurationVar(&server.patience, "drain", 30*time.Second, "how long to wait for connections that stand, when it is stopped")
 	fs.BoolVarP(&server.verbose, "verbose", "v", false, "print a line for each connection that ends")
 	options.registerProtection(fs, true)
@@ -89,6 +89,7 @@ to type at the other end. It accepts whoever reaches it, unless --peer says who.
 	if err != nil {
 		return err
 	}
+	server.places.listed = len(chosen.Protection.Peers) > 0
 	if server.transport, err = options.open(c.stderr, open, chosen); err != nil {
 		return err
 	}
@@ -201,7 +202,7 @@ func (s *tunnelServer) acceptAll(ctx, carrying context.Context, ln net.Listener,
 			continue
 		}
 		delay = 0
-		release, err := s.places.take(addrOf(conn.RemoteAddr()))
+		release, err := s.places.takeFor(conn)
 		if err != nil {
 			s.grumble("ebb tunnel: the connection from %v is refused: %v\n", conn.RemoteAddr(), err)
 			ends.Abort(conn)
