@@ -99,6 +99,9 @@ func (e *endpoint) note(c *conn, t core.Topic) (rest core.Topic, aborted *conn, 
 		c.mu.Lock()
 		n := c.driver.News(t)
 		c.mu.Unlock()
+		if t.Has(core.Opened) {
+			n.Identity = c.identity()
+		}
 		e.mu.Lock()
 		ev := e.books.Report(e.now(), c, n)
 		if ev.Dial != nil {
