@@ -44,8 +44,8 @@ func (fs *flagSet) parse(args []string, least, most int) error {
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
 		usage := strings.TrimSpace(fs.Name() + " [FLAG]... " + fs.synopsis)
-		return helpRequest(fmt.Sprintf("%s\n\nusage: ebb %s\n\n%s%s\nexamples:\n%s",
-			fs.text, usage, fs.FlagUsagesWrapped(helpWidth), fs.footer, fs.examples))
+		return &helpRequest{fmt.Sprintf("%s\n\nusage: ebb %s\n\n%s%s\nexamples:\n%s",
+			fs.text, usage, fs.FlagUsagesWrapped(helpWidth), fs.footer, fs.examples), fs.FlagSet}
 	case err != nil:
 		return &usageError{err}
 	case fs.NArg() < least:

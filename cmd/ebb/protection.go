@@ -87,7 +87,7 @@ func (o *transportOptions) registerProtection(fs *flagSet, accepts bool) {
 			return o.flags.AddPeer(s, origin)
 		})
 	}
-	fs.BoolFunc("plain", "do without encryption, and without knowing who the other side is;\nat both ends", func(s string) error {
+	fs.BoolFunc("plain", "do without encryption, and without knowing who the other side is; at both ends", func(s string) error {
 		plain, err := strconv.ParseBool(s)
 		o.flags.SetPlain(plain, origin)
 		return err
@@ -95,7 +95,7 @@ func (o *transportOptions) registerProtection(fs *flagSet, accepts bool) {
 }
 
 // keyHelp is the help of --key.
-const keyHelp = "`FILE` of our key, which is made if it is not there; by default\nebb/" + keyName + " in the user's configuration folder"
+const keyHelp = "`FILE` of our key, which is made if it is not there; by default ebb/" + keyName + " in the user's configuration folder"
 
 // keyName is the file of our key, in the folder ebb of the user's configuration folder.
 const keyName = "key.pem"

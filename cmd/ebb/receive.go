@@ -109,13 +109,13 @@ where it is may send, unless --peer says who; "ebb id" prints a sender's identit
 func (s *fileServer) register(fs *flagSet, own *receiveOptions) {
 	fs.BoolVar(&s.once, "once", false, "end when the first sender is done")
 	fs.BoolVar(&s.receiver.Overwrite, "overwrite", false, "let files replace those of the same name")
-	fs.Var(&s.from, "from", "serve only this `network`, such as 192.0.2.0/24, or address; may be given\nseveral times")
-	fs.IntVar(&own.maxSenders, "max-senders", 64, "how many senders are served at once")
-	fs.IntVar(&own.maxSendersPerHost, "max-senders-per-host", 8, "how many of them may have one IPv4 address or IPv6 /56; with --peer,\none identity")
-	fs.Int64Var(&own.maxFiles, "max-files", 100_000, "store no more files than this in all; 0 is no limit")
-	fs.Var(&own.maxSize, "max-size", "store no more `bytes` than this in all; 0 is no limit")
+	fs.Var(&s.from, "from", "serve only this `NETWORK`, such as 192.0.2.0/24, or address; may be given several times")
+	fs.IntVar(&own.maxSenders, "max-senders", 64, "`NUMBER` of senders that are served at once")
+	fs.IntVar(&own.maxSendersPerHost, "max-senders-per-host", 8, "`NUMBER` of them that may have one IPv4 address or IPv6 /56; with --peer, one identity")
+	fs.Int64Var(&own.maxFiles, "max-files", 100_000, "store no more than this `NUMBER` of files in all; 0 is no limit")
+	fs.Var(&own.maxSize, "max-size", "store no more `BYTES` than this in all; 0 is no limit")
 	own.minRate = 1000
-	fs.Var(&own.minRate, "min-rate", "give up a sender that is slower than this `rate` over a minute; 0 waits\nfor ever")
+	fs.Var(&own.minRate, "min-rate", "give up a sender that is slower than this `RATE` over a minute; 0 waits for ever")
 	fs.BoolVarP(&s.verbose, "verbose", "v", false, "print details of the connections")
 }
 
