@@ -104,7 +104,6 @@ func (s *Settings) setProtection(from sources) error {
 // setProtectionAny gives a setting of the table as TOML has it.
 func (l *Layer) setProtectionAny(table, name string, value any, origin string) error {
 	var want string
-	var err error
 	switch name {
 	case plainKey:
 		if plain, ok := value.(bool); ok {
@@ -119,13 +118,17 @@ func (l *Layer) setProtectionAny(table, name string, value any, origin string) e
 		want = "the name of a file, in a string"
 	case peerKey:
 		want = identityForm + ", in a string, or a list of such"
-		if err = l.addPeers(value, origin); err == nil {
+		if l.addPeers(value, origin) == nil {
 			return nil
 		}
 	default:
 		return fmt.Errorf("%s: there is no key %.*q in [%s]: want key, peer or plain", origin, maxQuote, name, table)
 	}
-	return fmt.Errorf("%s: %s = %.*q: want %s", origin, name, maxQuote, fmt.Sprint(value), want)
+	shown := fmt.Sprintf("%.*s", maxQuote, fmt.Sprint(value))
+	if text, ok := value.(string); ok {
+		shown = fmt.Sprintf("%.*q", maxQuote, text)
+	}
+	return fmt.Errorf("%s: %s = %s: want %s", origin, name, shown, want)
 }
 
 var errNoText = errors.New("it is no string")
