@@ -68,6 +68,7 @@ type receiveBatch struct {
 	foreign   []foreign
 	displaced []*conn // to be cut
 	events    []event
+	refusals  []refusal     // to be told
 	at        time.Duration // when it was read
 }
 
@@ -124,7 +125,9 @@ func (in *receiveBatch) recipient() *conn {
 }
 
 // untold reports whether something is to be told that must wait until the socket is not being read.
-func (in *receiveBatch) untold() bool { return len(in.events) > 0 || len(in.foreign) > 0 }
+func (in *receiveBatch) untold() bool {
+	return len(in.events) > 0 || len(in.foreign) > 0 || len(in.refusals) > 0
+}
 
 // reset forgets what was read, with the references to connections.
 func (in *receiveBatch) reset() {
@@ -132,6 +135,7 @@ func (in *receiveBatch) reset() {
 	clear(in.foreign)
 	clear(in.displaced)
 	clear(in.events)
+	in.refusals = in.refusals[:0]
 	in.arrivals, in.foreign, in.events, in.displaced = in.arrivals[:0], in.foreign[:0], in.events[:0], in.displaced[:0]
 	clear(in.replies.messages)
 	in.replies.buf, in.replies.messages, in.replies.next = in.replies.buf[:0], in.replies.messages[:0], 0

@@ -185,7 +185,8 @@ type Config struct {
 	// It may close the listener or the endpoint. With several Sockets calls may overlap. nil: such datagrams are counted.
 	Foreign func(b []byte, from net.Addr)
 
-	// Logger gets the beginnings and ends of connections at level Debug, and
+	// Logger gets the beginnings and ends of connections at level Debug, dials that a listener refuses because one side has TLS and
+	// the other has not at Info, one a second at most, and
 	// trouble with the socket and closed connections that gave up at Warn. nil: silent.
 	Logger *slog.Logger
 }

@@ -43,11 +43,12 @@ type endpoint struct {
 	mu       sync.Mutex // guards everything below; never held together with a connection's
 	books    *core.Endpoint[*conn]
 	random   *rand.ChaCha8
-	listener *listener   // nil: nobody listens
-	sweeper  *time.Timer // sweeps tombstones; nil: it never had to
-	private  bool        // nobody has a handle: it closes itself when it has nothing left to do
-	closing  bool        // nothing new begins
-	closed   bool        // the sockets are closed, or about to be
+	listener *listener     // nil: nobody listens
+	sweeper  *time.Timer   // sweeps tombstones; nil: it never had to
+	private  bool          // nobody has a handle: it closes itself when it has nothing left to do
+	refused  time.Duration // when it was last told that a dial was refused; 0: never
+	closing  bool          // nothing new begins
+	closed   bool          // the sockets are closed, or about to be
 }
 
 // settings are a Config and what follows from it.

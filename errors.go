@@ -37,6 +37,10 @@ var (
 	// ErrVersion: the peer speaks no version of the protocol that we do.
 	// Matches ECONNREFUSED too.
 	ErrVersion = errors.New("ebb: no common version")
+	// ErrProtected: the listener takes protected connections only, and there was no Config.TLS here. ErrPlain: the reverse. Both are what
+	// somebody at that address says before there are keys, and match ECONNREFUSED too.
+	ErrProtected = errors.New("ebb: protected connections only")
+	ErrPlain     = errors.New("ebb: plain connections only")
 )
 
 // fault is an error with its meaning in words for people and in values for
@@ -110,9 +114,9 @@ func meaning(e *engine.Error) error {
 	case engine.KindRefused:
 		switch e.Code {
 		case wire.CodeProtected:
-			return &fault{"connection refused: the listener takes protected connections only, and Config.TLS is not set here", []error{syscall.ECONNREFUSED}}
+			return &fault{"connection refused: the listener takes protected connections only, and Config.TLS is not set here", []error{ErrProtected, syscall.ECONNREFUSED}}
 		case wire.CodePlain:
-			return &fault{"connection refused: the listener takes plain connections only, and Config.TLS is set here", []error{syscall.ECONNREFUSED}}
+			return &fault{"connection refused: the listener takes plain connections only, and Config.TLS is set here", []error{ErrPlain, syscall.ECONNREFUSED}}
 		}
 		return with("connection refused", syscall.ECONNREFUSED)
 	case engine.KindHandshakeTimeout:

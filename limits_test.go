@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 	"example.com/ebb"
 	"example.com/ebb/internal/lab/simnet"
 	"example.com/ebb/limits"
+	"example.com/ebb/peerid"
 )
 
 // limitsOf is a manager with limits beside the defaults, and nobody on the allowlist.
@@ -72,6 +74,35 @@ func TestConnectionsOfAPeerAreLimited(t *testing.T) {
 	if _, err = d.Dial("udp", listen(t, nil).Addr().String()); !errors.As(err, &at) || at.Resource != limits.Outbound {
 		t.Errorf("the second dial of one: %v", err)
 	}
+}
+
+// TestConnectionsOfAnIdentityAreLimited: who has shown a key has no more connections than an identity may have, and leaves places to another
+// key of the same address.
+func TestConnectionsOfAnIdentityAreLimited(t *testing.T) {
+	leavesNothing(t)
+	m := limitsOf(t, limits.Config{Identity: limits.Limits{Connections: 1}})
+	server, mine, yours := peerid.NewKey(), peerid.NewKey(), peerid.NewKey()
+	l := listen(t, &ebb.Config{TLS: peerid.Server(server), Limits: m})
+	first, accepted := meet(t, l, peerid.Client(mine, peerid.IDOf(server)))
+	c, err := dialTLS(t, l, peerid.Client(mine, peerid.IDOf(server)))
+	if err == nil { // the client is done with the handshake before the server knows who it is
+		err = readsError(t, c)
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the second of one identity: %v", err)
+	}
+	meet(t, l, peerid.Client(yours, peerid.IDOf(server)))
+	first.Close()
+	accepted.Close()
+	eventually(t, "the identity to have a place again", func() bool {
+		c, err := dialTLS(t, l, peerid.Client(mine, peerid.IDOf(server)))
+		if err != nil {
+			return false
+		}
+		c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		_, err = c.Read(make([]byte, 1))
+		return errors.Is(err, os.ErrDeadlineExceeded)
+	})
 }
 
 // dialsAtLast dials until there is a place.

@@ -107,6 +107,9 @@ func (r *receiver) tell() {
 			r.endpoint.report(ev.conn, ev.what)
 		}
 	}
+	for _, refused := range r.in.refusals {
+		refused.log(r.endpoint.settings.Load().Logger)
+	}
 	if foreign := r.endpoint.settings.Load().Foreign; foreign != nil {
 		for _, f := range r.in.foreign {
 			foreign(f.seg, net.UDPAddrFromAddrPort(f.remote))
@@ -252,6 +255,9 @@ func (e *endpoint) route(s *socket, in *receiveBatch, ms []udp.Message) {
 				in.arrivals = append(in.arrivals, arrival{came, v.Conn, seg})
 			case core.Reply:
 				in.reply(v.Reply, m.Remote, m.Local)
+				if e.tellsOfRefusal(now, v.Refused) {
+					in.refusals = append(in.refusals, refusal{v.Refused, m.Remote})
+				}
 			case core.Foreign:
 				if e.settings.Load().Foreign != nil {
 					in.foreign = append(in.foreign, foreign{seg: seg, remote: m.Remote})

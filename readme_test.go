@@ -177,12 +177,12 @@ func TestReadmeCommands(t *testing.T) {
 		"go install ./cmd/ebb",
 		"mkdir inbox",
 		"ebb receive localhost:9000 inbox",
-		"ebb send photo.jpg localhost:9000",
+		"ebb send photo.jpg ID@localhost:9000",
 		"ebb tunnel --accept localhost:4000 --forward localhost:80",
-		"ebb tunnel --listen localhost:8080 --to localhost:4000",
+		"ebb tunnel --listen localhost:8080 --to ID@localhost:4000",
 		"ebb pipe -l localhost:9000 > copy",
-		"ebb pipe localhost:9000 < photo.jpg",
-		"ebb send --config ebb.toml video.mp4 localhost:9000",
+		"ebb pipe ID@localhost:9000 < photo.jpg",
+		"ebb send --config ebb.toml video.mp4 ID@localhost:9000",
 	}
 	lines := strings.Split(strings.TrimSpace(strings.Join(readmeBlocks(t, "sh"), "")), "\n")
 	if !slices.Equal(lines, known) {
@@ -210,42 +210,46 @@ func TestReadmeCommands(t *testing.T) {
 	if err := os.Mkdir(inbox, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	for _, variable := range []string{"XDG_CONFIG_HOME", "AppData"} { // where os.UserConfigDir looks, but on a Mac
+		t.Setenv(variable, filepath.Join(dir, "config"))
+	}
+	id := strings.TrimSpace(untilReadme(t, ebb, nil, "id")) + "@" // of both ends: a user has one
 	address := readmePort(t)
 	startReadme(t, exec.Command(ebb, "receive", address, inbox))
-	untilReadme(t, ebb, nil, "send", photo, address)
-	untilReadme(t, ebb, nil, "send", "--config", settings, video, address)
+	untilReadme(t, ebb, nil, "send", photo, id+address)
+	untilReadme(t, ebb, nil, "send", "--config", settings, video, id+address)
 	for _, path := range []string{photo, video} {
 		if got, err := os.ReadFile(filepath.Join(inbox, filepath.Base(path))); err != nil || !bytes.Equal(got, content) {
 			t.Errorf("the inbox has %d bytes of %s, error %v", len(got), path, err)
 		}
 	}
 
-	readmePipe(t, ebb, content)
-	readmeTunnel(t, ebb)
+	readmePipe(t, ebb, id, content)
+	readmeTunnel(t, ebb, id)
 }
 
 // readmePipe sends content through a pipe.
-func readmePipe(t *testing.T, ebb string, content []byte) {
+func readmePipe(t *testing.T, ebb, id string, content []byte) {
 	t.Helper()
 	address := readmePort(t)
 	var copied bytes.Buffer
 	listener := exec.Command(ebb, "pipe", "-l", address)
 	listener.Stdout = &copied
 	startReadme(t, listener)
-	untilReadme(t, ebb, content, "pipe", address)
+	untilReadme(t, ebb, content, "pipe", id+address)
 	if err := listener.Wait(); err != nil || !bytes.Equal(copied.Bytes(), content) {
 		t.Errorf("the copy has %d bytes, error %v", copied.Len(), err)
 	}
 }
 
 // readmeTunnel asks a web server through a tunnel.
-func readmeTunnel(t *testing.T, ebb string) {
+func readmeTunnel(t *testing.T, ebb, id string) {
 	t.Helper()
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "through") }))
 	defer service.Close()
 	far, near := readmePort(t), readmePort(t)
 	startReadme(t, exec.Command(ebb, "tunnel", "--accept", far, "--forward", service.Listener.Addr().String()))
-	startReadme(t, exec.Command(ebb, "tunnel", "--listen", near, "--to", far))
+	startReadme(t, exec.Command(ebb, "tunnel", "--listen", near, "--to", id+far))
 	answer, err := http.Get("http://" + near)
 	for deadline := time.Now().Add(30 * time.Second); err != nil; answer, err = http.Get("http://" + near) { // until both listen
 		if time.Now().After(deadline) {

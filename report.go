@@ -1,6 +1,13 @@
 package ebb
 
-import core "example.com/ebb/internal/endpoint"
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	core "example.com/ebb/internal/endpoint"
+	"example.com/ebb/wire"
+)
 
 // This file does what follows from news of a connection. Most of it is done at once, by whoever brings the news, also within a
 // Receive: that ends no read, and costs no system call. Two things must wait until the socket is not being read. One is to
@@ -59,6 +66,32 @@ func (c *conn) log(t core.Topic) {
 	}
 }
 
+// refusal is a dial that was refused because one side is protected and the other not.
+type refusal struct {
+	code   wire.Code
+	remote netip.AddrPort
+}
+
+// refusalInterval is how often the application is told of one, at most: anybody can send them, from any address.
+const refusalInterval = time.Second
+
+// tellsOfRefusal reports whether the application is to be told of a dial that was refused just now. endpoint.mu is held.
+func (e *endpoint) tellsOfRefusal(now time.Duration, code wire.Code) bool {
+	if code != wire.CodeProtected && code != wire.CodePlain || e.settings.Load().silent || e.refused != 0 && now-e.refused < refusalInterval {
+		return false
+	}
+	e.refused = max(now, 1)
+	return true
+}
+
+func (r refusal) log(to *slog.Logger) {
+	dials, takes := "plain", "protected"
+	if r.code == wire.CodePlain {
+		dials, takes = takes, dials
+	}
+	to.Info("dial refused", "remote", r.remote, "dials", dials, "takes", takes)
+}
+
 // note enters in the books what has become of a connection, and tells who waits for it. It returns what is left to
 // conclude, and a connection that has to be aborted, if there is one: busy says that its peer is to hear that there is no place.
 func (e *endpoint) note(c *conn, t core.Topic) (rest core.Topic, aborted *conn, busy bool) {
@@ -66,6 +99,9 @@ func (e *endpoint) note(c *conn, t core.Topic) (rest core.Topic, aborted *conn, 
 		c.mu.Lock()
 		n := c.driver.News(t)
 		c.mu.Unlock()
+		if t.Has(core.Opened) {
+			n.Identity = c.identity()
+		}
 		e.mu.Lock()
 		ev := e.books.Report(e.now(), c, n)
 		if ev.Dial != nil {

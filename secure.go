@@ -2,12 +2,14 @@ package ebb
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"net"
 
 	core "example.com/ebb/internal/endpoint"
 	"example.com/ebb/internal/protect"
 	"example.com/ebb/internal/protect/tlsdriver"
+	"example.com/ebb/peerid"
 )
 
 // This file gives protected connections their handshakes. crypto/tls computes for a while, and calls the application, so a handshake
@@ -56,6 +58,19 @@ func (c *conn) tlsState() (tls.ConnectionState, bool) {
 		return tls.ConnectionState{}, false
 	}
 	return session.State()
+}
+
+// identity is who the peer has proved to be, for the limits: its Ed25519 key, as package peerid names it, or the hash of another key. The
+// zero value: it has shown none.
+func (c *conn) identity() [32]byte {
+	state, ok := c.tlsState()
+	if !ok || len(state.PeerCertificates) == 0 {
+		return [32]byte{}
+	}
+	if id, err := peerid.Of(state); err == nil {
+		return id
+	}
+	return sha256.Sum256(state.PeerCertificates[0].RawSubjectPublicKeyInfo)
 }
 
 // newWorkers makes those who work on an endpoint's handshakes.

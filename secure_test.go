@@ -1,6 +1,7 @@
 package ebb_test
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/tls"
@@ -8,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"strings"
@@ -216,19 +218,42 @@ func TestTLSClientCertificate(t *testing.T) {
 	}
 }
 
+// logged is a log of what is not for debugging.
+type logged chan slog.Record
+
+func (logged) Enabled(_ context.Context, level slog.Level) bool     { return level > slog.LevelDebug }
+func (l logged) Handle(_ context.Context, record slog.Record) error { l <- record; return nil }
+func (l logged) WithAttrs([]slog.Attr) slog.Handler                 { return l }
+func (l logged) WithGroup(string) slog.Handler                      { return l }
+
 // TestTLSAndPlain: a side with TLS and one without say so.
 func TestTLSAndPlain(t *testing.T) {
 	leavesNothing(t)
 	client, server := secured(t)
-	secure, plain := listen(t, &ebb.Config{TLS: server}), listen(t, nil)
-	for _, try := range []struct {
+	logs := []logged{make(logged, 10), make(logged, 10)}
+	secure, plain := listen(t, &ebb.Config{TLS: server, Logger: slog.New(logs[0])}), listen(t, &ebb.Config{Logger: slog.New(logs[1])})
+	began := time.Now()
+	for i, try := range []struct {
 		l   *ebb.Listener
 		cfg *tls.Config
+		is  error
 		say string
-	}{{secure, nil, "protected connections only"}, {plain, client, "plain connections only"}} {
+	}{{secure, nil, ebb.ErrProtected, "protected connections only"}, {plain, client, ebb.ErrPlain, "plain connections only"}} {
 		_, err := dialTLS(t, try.l, try.cfg)
-		if !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), try.say) {
+		if !errors.Is(err, syscall.ECONNREFUSED) || !errors.Is(err, try.is) || !strings.Contains(err.Error(), try.say) {
 			t.Errorf("%v, want one that says %q", err, try.say)
+		}
+		for range 3 {
+			dialTLS(t, try.l, try.cfg)
+		}
+		record := <-logs[i]
+		if record.Level != slog.LevelInfo || record.Message != "dial refused" || record.NumAttrs() != 3 {
+			t.Errorf("the listener's log has %v", record)
+		}
+	}
+	for i, log := range logs {
+		if most := int(time.Since(began) / time.Second); len(log) > most {
+			t.Errorf("log %d has %d lines more, and may have one a second", i, len(log))
 		}
 	}
 }

@@ -82,13 +82,14 @@ bytes. The two take turns; figures are medians over the rounds.`,
 	if err != nil {
 		return err
 	}
-	t, err := open(chosen)
+	chosen.Protection = settings.Protection{Plain: true} // as the TCP beside it
+	t, err := options.open(c.stderr, open, chosen)
 	if err != nil {
 		return err
 	}
 	results, err := measure.Run(ctx, measured, []measure.Network{
 		{Name: "TCP", Listen: listenTCP, Dial: dialTCP},
-		{Name: "Ebb", Listen: t.listen, Dial: t.dial},
+		{Name: "Ebb", Listen: t.listenPlain, Dial: t.dialPlain},
 	})
 	t.drainEnds()
 	if err != nil {

@@ -44,8 +44,8 @@ func (fs *flagSet) parse(args []string, least, most int) error {
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
 		usage := strings.TrimSpace(fs.Name() + " [FLAG]... " + fs.synopsis)
-		return helpRequest(fmt.Sprintf("%s\n\nusage: ebb %s\n\n%s%s\nexamples:\n%s",
-			fs.text, usage, fs.FlagUsagesWrapped(helpWidth), fs.footer, fs.examples))
+		return &helpRequest{fmt.Sprintf("%s\n\nusage: ebb %s\n\n%s%s\nexamples:\n%s",
+			fs.text, usage, fs.FlagUsagesWrapped(helpWidth), fs.footer, fs.examples), fs.FlagSet}
 	case err != nil:
 		return &usageError{err}
 	case fs.NArg() < least:
@@ -68,7 +68,8 @@ type transportOptions struct {
 const aboutQuantities = `
 A RATE is bytes per second, or has a unit: 50MB/s, 1MiB/s, 400mbit. A SIZE is bytes, or
 has a unit: 500kB, 1MiB. The FILE has the names of the flags, without dashes, in a table
-[network-api], and those of the limits, without limit-, in a table [limits]. A flag wins over the FILE, and the FILE over the preset.
+[network-api], those of the limits, without limit-, in a table [limits], and key, peer and plain in a table [tls].
+A flag wins over the FILE, and the FILE over the preset.
 docs/tuning.md says what to set when.
 `
 
@@ -105,6 +106,15 @@ func (o *transportOptions) resolve(w io.Writer) (settings.Settings, error) {
 		fmt.Fprintf(w, "ebb %s: %s\n", o.command.Name(), note)
 	}
 	return resolved, nil
+}
+
+// open makes the transport that the settings ask for. What the user should know about that goes to w.
+func (o *transportOptions) open(w io.Writer, open opener, s settings.Settings) (transport, error) {
+	t, err := open(s)
+	for _, note := range t.notes {
+		fmt.Fprintf(w, "ebb %s: %s\n", o.command.Name(), note)
+	}
+	return t, err
 }
 
 // settingValue is the flag of a setting.

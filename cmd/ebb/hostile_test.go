@@ -58,13 +58,13 @@ func TestReasonsOfAPeerAreEscaped(t *testing.T) {
 	for _, refuse := range []bool{true, false} {
 		peer := &hostile.Peer{Refuse: refuse, Reason: nasty}
 		address := hostilePeer(t, peer, peer.Serve)
-		status, stdout, stderr := execute(t, "ebb", "send", "-v", file, address)
+		status, stdout, stderr := execute(t, "plain", "send", "-v", file, address)
 		if status != 1 {
 			t.Errorf("send: status %d", status)
 		}
 		wantSafe(t, stdout+stderr, nastyShown)
 
-		p := start(t, prepare(t, "ebb", "pipe", "-v", address), false)
+		p := start(t, prepare(t, "plain", "pipe", "-v", address), false)
 		p.stdin.Write([]byte("x"))
 		if status := p.wait(t); status != 1 {
 			t.Errorf("pipe: status %d", status)
@@ -75,7 +75,7 @@ func TestReasonsOfAPeerAreEscaped(t *testing.T) {
 		{"receive", "--once", "-v", "127.0.0.1:0", t.TempDir()},
 		{"pipe", "-l", "-v", "127.0.0.1:0"},
 	} {
-		p := start(t, prepare(t, "ebb", args...), true)
+		p := start(t, prepare(t, "plain", args...), true)
 		address, err := net.ResolveUDPAddr("udp", p.address)
 		if err != nil {
 			t.Fatal(err)

@@ -41,14 +41,15 @@ func measureKernel(ctx context.Context, c console, _ opener, args []string) erro
 	fs := newFlagSet("kernel", "[SCENARIO]...",
 		`Measures Ebb and the kernel's own TCP (Reno, CUBIC, BBR) on one emulated bottleneck
 that real packets take: what each gets, and what queue is there, by what the
-bottleneck saw. Without a scenario it runs them all. With --calibrate it holds Ebb's Reno,
-CUBIC and BBR against the kernel's own, rate within 10 % and queue within 25; the
-arguments are then words such as "cubic" that choose paths.
+bottleneck saw. Without a scenario it runs them all. With --calibrate it holds
+Ebb's Reno, CUBIC and BBR against the kernel's own, rate within 10 % and queue
+within 25; the arguments are then words such as "cubic" that choose paths.
 
-With --results a run that was interrupted goes on where it was, as long as the source is
-the same. A run in which the laboratory stalled, by its own timing, is repeated, and left out
-if it does so three times: measure on a machine that does nothing else. The status is
-1 if a bar is missed, and 77 without Linux, root or netlab.`,
+With --results a run that was interrupted goes on where it was, as long as the
+source is the same. A run in which the laboratory stalled, by its own timing, is
+repeated, and left out if it does so three times: measure on a machine that does
+nothing else. The status is 1 if a bar is missed, and 77 without Linux, root or
+netlab.`,
 		`  ebb kernel --netlab ../netlab --list
   ebb kernel --rounds 5 --again 10 --results testdata/kernel/results.tsv
   ebb kernel --calibrate --rounds 5 --results testdata/kernel/results.tsv
@@ -57,16 +58,16 @@ if it does so three times: measure on a machine that does nothing else. The stat
 `)
 	options := kernel.Options{}
 	fs.footer = aboutNetlab
-	fs.StringVar(&options.Folder, "netlab", os.Getenv(netlabVariable), "`folder` of the laboratory's module; by default $"+netlabVariable)
-	fs.StringVar(&options.Traces, "traces", os.Getenv(tracesVariable), "`folder` of recorded links; by default $"+tracesVariable)
-	fs.IntVar(&options.Rounds, "rounds", 1, "how often each scenario is measured")
-	fs.IntVar(&options.Again, "again", 0, "how often in all, if a bar is missed after --rounds; 0 is no more often")
-	fs.Float64Var(&options.Scale, "scale", 1, "factor on the lengths of the scenarios")
+	fs.StringVar(&options.Folder, "netlab", os.Getenv(netlabVariable), "`FOLDER` of the laboratory's module; by default $"+netlabVariable)
+	fs.StringVar(&options.Traces, "traces", os.Getenv(tracesVariable), "`FOLDER` of recorded links; by default $"+tracesVariable)
+	fs.IntVar(&options.Rounds, "rounds", 1, "`NUMBER` of times that each scenario is measured")
+	fs.IntVar(&options.Again, "again", 0, "`NUMBER` of times in all, if a bar is missed after --rounds; 0 is no more often")
+	fs.Float64Var(&options.Scale, "scale", 1, "`FACTOR` on the lengths of the scenarios")
 	quick := fs.Bool("quick", false, "as short as the figures mean something")
-	fs.DurationVar(&options.Stall, "stall", 25*time.Millisecond, "lateness of the laboratory from which a run is repeated; 0 never")
-	fs.StringVar(&options.Results, "results", "", "add each round to this `file`, and measure what it does not have")
-	fs.StringVar(&options.TSV, "tsv", "", "also write the figures to this `file`")
-	mode := fs.String("congestion-control", "", "of Ebb's sender, as for \"ebb pipe\"")
+	fs.DurationVar(&options.Stall, "stall", 25*time.Millisecond, "`DURATION` that the laboratory is late, from which a run is repeated; 0 never")
+	fs.StringVar(&options.Results, "results", "", "add each round to this `FILE`, and measure what it does not have")
+	fs.StringVar(&options.TSV, "tsv", "", "also write the figures to this `FILE`")
+	mode := fs.String("congestion-control", "", "`NAME` of the controller of Ebb's sender: "+settings.ControlNames())
 	fs.BoolVar(&options.Calibrate, "calibrate", false, "compare Ebb's Reno, CUBIC and BBR with the kernel's")
 	fs.BoolVar(&options.Report, "report", false, "measure nothing, print what --results has")
 	fs.BoolVar(&options.Markdown, "markdown", false, "print the table in Markdown")

@@ -14,8 +14,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
+
+	"github.com/spf13/pflag"
 )
 
 func main() {
@@ -33,14 +36,19 @@ type command struct {
 	run           func(ctx context.Context, c console, open opener, args []string) error
 }
 
-var commands = []command{
-	{"send", "send files to a receiver", send},
-	{"receive", "receive files into a directory", receive},
-	{"pipe", "join standard input and output over one connection", pipe},
-	{"tunnel", "carry TCP connections over Ebb", runTunnel},
-	{"bench", "compare Ebb with the kernel's TCP over loopback", bench},
-	{"kernel", "measure Ebb beside the kernel's TCP on one bottleneck", measureKernel},
-	{"sim", "run the scenarios that congestion control is judged by", sim},
+// commands are all of them, in the order of the help.
+func commands() []command {
+	return []command{
+		{"send", "send files to a receiver", send},
+		{"receive", "receive files into a directory", receive},
+		{"pipe", "join standard input and output over one connection", pipe},
+		{"tunnel", "carry TCP connections over Ebb", runTunnel},
+		{"id", "print our identity", printID},
+		{"bench", "compare Ebb with the kernel's TCP over loopback", bench},
+		{"kernel", "measure Ebb beside the kernel's TCP on one bottleneck", measureKernel},
+		{"sim", "run the scenarios that congestion control is judged by", sim},
+		{"completion", "print a script for the completion of a shell", printCompletion},
+	}
 }
 
 const about = `Ebb is a reliable transport over UDP that yields to other traffic.
@@ -51,15 +59,15 @@ usage: ebb COMMAND [FLAG]... [ARGUMENT]...
 
 const firstSteps = `
 Try it on one machine, in two terminals:
-  ebb receive localhost:9000 inbox
-  ebb send photo.jpg localhost:9000
+  ebb receive localhost:9000 inbox      which prints an ID
+  ebb send photo.jpg ID@localhost:9000
 
-"ebb COMMAND -h" says more. Nothing is encrypted.
+"ebb COMMAND -h", or "ebb help COMMAND", says more.
 `
 
 // run is the whole program but for the exit. It returns the status.
 func run(args []string, c console, open opener) int {
-	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe, tunnel, bench, kernel or sim"))
+	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe, tunnel, id, bench, kernel or sim"))
 	if len(args) > 0 {
 		name, err = dispatch(args, c, open)
 	}
@@ -70,10 +78,25 @@ func run(args []string, c console, open opener) int {
 // messages begin with.
 func dispatch(args []string, c console, open opener) (name string, err error) {
 	switch args[0] {
-	case "-h", "--help", "help":
-		return "ebb", helpRequest(overview())
+	case "help":
+		if len(args) == 2 {
+			args = []string{args[1], "-h"} // as the command itself has it
+			break
+		}
+		if len(args) > 2 {
+			return "ebb", usageErrorf("unexpected argument %q", args[2])
+		}
+		return "ebb", &helpRequest{text: overview()}
+	case "-h", "--help":
+		return "ebb", &helpRequest{text: overview()}
+	case "version", "--version":
+		if len(args) > 1 {
+			return "ebb", usageErrorf("unexpected argument %q", args[1])
+		}
+		info, _ := debug.ReadBuildInfo()
+		return "ebb", &helpRequest{text: versionText(info)}
 	}
-	for _, cmd := range commands {
+	for _, cmd := range commands() {
 		if cmd.name == args[0] {
 			ctx, stop := untilSignal()
 			defer stop()
@@ -94,16 +117,17 @@ func dispatch(args []string, c console, open opener) (name string, err error) {
 func overview() string {
 	var b strings.Builder
 	b.WriteString(about)
-	for _, cmd := range commands {
-		fmt.Fprintf(&b, "  %-9s %s\n", cmd.name, cmd.summary)
+	for _, cmd := range commands() {
+		fmt.Fprintf(&b, "  %-10s %s\n", cmd.name, cmd.summary)
 	}
+	fmt.Fprintf(&b, "  %-10s %s\n", "version", "print which Ebb this is")
 	b.WriteString(firstSteps)
 	return b.String()
 }
 
 // exit says what is to be said about err and returns the status.
 func exit(name string, err error, c console) int {
-	var help helpRequest
+	var help *helpRequest
 	var usage *usageError
 	var skipped *skippedError
 	var stopped *signalError
@@ -112,7 +136,7 @@ func exit(name string, err error, c console) int {
 	case err == nil:
 		return 0
 	case errors.As(err, &help):
-		io.WriteString(c.stdout, string(help))
+		io.WriteString(c.stdout, help.text)
 		return 0
 	case errors.As(err, &skipped):
 		fmt.Fprintf(c.stderr, "%s: %s\n", name, oneLine(err))
@@ -151,10 +175,13 @@ func untilSignal() (ctx context.Context, stop func()) {
 	return ctx, func() { signal.Stop(signals); close(finished) }
 }
 
-// helpRequest is the text that -h asks for.
-type helpRequest string
+// helpRequest is what -h asks for.
+type helpRequest struct {
+	text  string
+	flags *pflag.FlagSet // of the command, if it is the help of one
+}
 
-func (helpRequest) Error() string { return "help requested" }
+func (*helpRequest) Error() string { return "help requested" }
 
 // usageError is a command line that makes no sense.
 type usageError struct{ err error }

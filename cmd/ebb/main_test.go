@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,19 +18,23 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"example.com/ebb/cmd/ebb/internal/settings"
+	"example.com/ebb/peerid"
 )
 
 // asCommand is the variable that makes the test binary be the command, over the
 // network it names.
 const asCommand = "EBB_TEST_NETWORK"
 
-// openers are the networks that the tests run the command over: its own, and TCP
-// to tell a fault of the command from one of Ebb.
-var openers = map[string]opener{"ebb": openEbb, "tcp": openTCP}
+// openers are the networks that the tests run the command over: its own, protected and plain, and TCP to tell a fault of the
+// command from one of Ebb.
+var openers = map[string]opener{"ebb": openEbb, "plain": openEbb, "tcp": openTCP}
 
 func openTCP(settings.Settings) (transport, error) {
 	return transport{
-		listen: listenTCP, dial: dialTCP,
+		listen: func(ctx context.Context, address string, _ func(string)) (net.Listener, error) {
+			return listenTCP(ctx, address)
+		},
+		dial:     func(ctx context.Context, to target) (net.Conn, error) { return dialTCP(ctx, to.address) },
 		drain:    func(context.Context) error { return nil },
 		describe: func(net.Conn) func() string { return func() string { return "plain TCP" } },
 	}, nil
@@ -39,8 +44,27 @@ func TestMain(m *testing.M) {
 	if open, ok := openers[os.Getenv(asCommand)]; ok {
 		os.Exit(run(os.Args[1:], console{os.Stdin, os.Stdout, os.Stderr}, open))
 	}
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "ebb")
+	if err != nil {
+		panic(err)
+	}
+	for _, variable := range []string{"XDG_CONFIG_HOME", "HOME", "AppData"} { // where os.UserConfigDir looks
+		os.Setenv(variable, dir)
+	}
+	path, err := keyPath("")
+	if err == nil {
+		err = peerid.Save(path, peerid.NewKey())
+	}
+	if err != nil {
+		panic(err)
+	}
+	status := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(status)
 }
+
+// somebody is an identity whose key nobody has.
+var somebody = peerid.IDOf(peerid.NewKey()).String()
 
 // overNetworks runs a test over every network.
 func overNetworks(t *testing.T, test func(t *testing.T, network string)) {
@@ -54,12 +78,15 @@ type process struct {
 	*exec.Cmd
 	stdin          io.WriteCloser
 	stdout, stderr bytes.Buffer // to be read after wait
-	address        string       // where it listens, if it does
+	address        string       // where it listens, if it does, as it is to be dialled
 }
 
-// prepare is a command that has not been started.
+// prepare is a command that has not been started. Over anything but Ebb's protected connections it has --plain.
 func prepare(t *testing.T, network string, args ...string) *exec.Cmd {
 	t.Helper()
+	if network != "ebb" && slices.Contains([]string{"send", "receive", "pipe", "tunnel"}, args[0]) {
+		args = slices.Insert(slices.Clone(args), 1, "--plain")
+	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -95,15 +122,35 @@ func start(t *testing.T, cmd *exec.Cmd, listens bool) *process {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { w.Close() })
 	lines := bufio.NewReader(r)
-	line, _ := lines.ReadString('\n')
-	go io.Copy(io.Discard, lines)
-	_, address, found := strings.Cut(strings.TrimSpace(line), "listening on ")
-	if !found {
-		t.Fatalf("the first line is %q, not where it listens", line)
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatalf("it does not say where it listens: %v", err)
+		}
+		words := strings.Fields(line)
+		_, address, listens := strings.Cut(strings.TrimSpace(line), "listening on ")
+		switch {
+		case strings.Contains(line, ": at the other end: "):
+			p.address = words[len(words)-1]
+		case listens && p.address == "": // over TCP
+			p.address = address
+			fallthrough
+		case listens:
+			go io.Copy(io.Discard, lines)
+			return p
+		}
 	}
-	p.address = address
-	return p
+}
+
+// at is where it listens.
+func (p *process) at() string {
+	_, address, named := strings.Cut(p.address, "@")
+	if !named {
+		return p.address
+	}
+	return address
 }
 
 // wait waits for the end and returns the status.
@@ -143,7 +190,7 @@ type badUsage struct{ args, want string }
 
 func TestUsageErrors(t *testing.T) {
 	checkUsage(t, []badUsage{
-		{"", "send, receive, pipe, tunnel, bench, kernel or sim"},
+		{"", "send, receive, pipe, tunnel, id, bench, kernel or sim"},
 		{"tunnel", "--listen"},
 		{"tunnel --listen :1 --accept :2", "either --listen"},
 		{"tunnel --listen :8080", "--to"},
@@ -163,8 +210,8 @@ func TestUsageErrors(t *testing.T) {
 		{"receive --from nowhere :0 dir", "--from"},
 		{"teleport", `"teleport"`},
 		{"--verbose", `"--verbose"`},
-		{"send", "FILE... HOST:PORT"},
-		{"send file", "FILE... HOST:PORT"},
+		{"send", "FILE... ID@HOST:PORT"},
+		{"send file", "FILE... ID@HOST:PORT"},
 		{"send --compress file host:1", "--compress"},
 		{"send file host", `"host"`},
 		{"send file host:port:1", "colons"},
@@ -254,11 +301,12 @@ func TestSettingsReachTheTransport(t *testing.T) {
 		run   func(context.Context, console, opener, []string) error
 		args  []string
 		limit int64
+		plain bool
 	}{
-		{send, []string{file, "localhost:1"}, 10_000_000},
-		{receive, []string{":0", dir}, 10_000_000},
-		{pipe, []string{"localhost:1"}, 10_000_000},
-		{bench, nil, -1},
+		{send, []string{file, somebody + "@localhost:1"}, 10_000_000, false},
+		{receive, []string{":0", dir}, 10_000_000, false},
+		{pipe, []string{somebody + "@localhost:1"}, 10_000_000, false},
+		{bench, nil, -1, true},
 	}
 	pooled := settings.Settings{TotalBandwidthLimit: 4_000_000, MinBandwidthPerConnection: 1_000_000, MinSSThresh: 102400}
 	pooledWith := func(change func(*settings.Settings)) settings.Settings {
@@ -280,10 +328,12 @@ func TestSettingsReachTheTransport(t *testing.T) {
 			pooledWith(func(s *settings.Settings) { s.TotalBandwidthLimit = 10_000_000 })},
 	}
 	for _, cmd := range commands {
-		if got := optionsOf(t, cmd.run, cmd.args); !cmp.Equal(got, settings.Settings{BandwidthLimit: cmd.limit}) {
+		protection := settings.Protection{Plain: cmd.plain}
+		if got := optionsOf(t, cmd.run, cmd.args); !cmp.Equal(got, settings.Settings{BandwidthLimit: cmd.limit, Protection: protection}) {
 			t.Errorf("without flags, arguments %q: %+v", cmd.args, got)
 		}
 		for _, test := range tests {
+			test.want.Protection = protection
 			if diff := cmp.Diff(test.want, optionsOf(t, cmd.run, append(strings.Fields(test.flags), cmd.args...))); diff != "" {
 				t.Errorf("%s, arguments %q (-want +got):\n%s", test.flags, cmd.args, diff)
 			}

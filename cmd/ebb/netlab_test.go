@@ -78,12 +78,12 @@ func acrossNetlab(t *testing.T, flags string, lab ...string) time.Duration {
 		t.Fatal(err)
 	}
 	script := fmt.Sprintf(`
-		ip netns exec $NETLAB_B %[1]s receive --once $NETLAB_B_IP:7000 %[2]s & receiver=$!
+		ip netns exec $NETLAB_B %[1]s receive --plain --once $NETLAB_B_IP:7000 %[2]s & receiver=$!
 		for i in 1 2 3 4 5 6 7 8 9 10; do
 			ip netns exec $NETLAB_B ss -Hlnu sport = :7000 | grep -q . && break
 			sleep 0.2
 		done
-		ip netns exec $NETLAB_A %[1]s send -v --bandwidth-limit unlimited %[4]s %[3]s $NETLAB_B_IP:7000 && wait $receiver`,
+		ip netns exec $NETLAB_A %[1]s send --plain -v --bandwidth-limit unlimited %[4]s %[3]s $NETLAB_B_IP:7000 && wait $receiver`,
 		ebb, into, path, flags)
 	args := append([]string{"-name", fmt.Sprintf("ebb%d", os.Getpid()%10000)}, lab...)
 	out, err := exec.Command(bin, append(args, "--", "sh", "-c", script)...).CombinedOutput()

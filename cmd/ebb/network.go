@@ -7,12 +7,19 @@ import (
 	"time"
 
 	"example.com/ebb/cmd/ebb/internal/settings"
+	"example.com/ebb/peerid"
 )
 
 // transport is what the commands need of a network.
 type transport struct {
-	listen func(ctx context.Context, address string) (net.Listener, error)
-	dial   func(ctx context.Context, address string) (net.Conn, error)
+	// identity is who we are; the zero ID: connections are plain.
+	identity peerid.ID
+	// notes are lines to tell the user.
+	notes []string
+	// listen accepts connections. refused, if not nil, is told of those that do not come to be, because their two ends do not
+	// fit; it may be called at any time, from several goroutines.
+	listen func(ctx context.Context, address string, refused func(line string)) (net.Listener, error)
+	dial   func(ctx context.Context, to target) (net.Conn, error)
 	// drain waits until what was written to closed connections has arrived.
 	drain func(ctx context.Context) error
 	// describe returns a function that is one line of figures about a
@@ -37,23 +44,32 @@ func (t transport) drainEnds() {
 }
 
 // dialOrSay dials and says what was tried if that fails.
-func (t transport) dialOrSay(ctx context.Context, address string) (net.Conn, error) {
-	conn, err := t.dial(ctx, address)
+func (t transport) dialOrSay(ctx context.Context, to target) (net.Conn, error) {
+	conn, err := t.dial(ctx, to)
 	if err != nil {
-		return nil, fmt.Errorf("cannot connect to %s: %w", address, err)
+		return nil, fmt.Errorf("cannot connect to %s: %w", to.address, t.explain(err))
 	}
 	return conn, nil
 }
 
 // listenOrSay listens and says what was tried if that fails. The listener closes
 // when ctx ends.
-func (t transport) listenOrSay(ctx context.Context, address string) (net.Listener, error) {
-	ln, err := t.listen(ctx, address)
+func (t transport) listenOrSay(ctx context.Context, address string, refused func(line string)) (net.Listener, error) {
+	ln, err := t.listen(ctx, address, refused)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
 	context.AfterFunc(ctx, func() { ln.Close() })
 	return ln, nil
+}
+
+// listenPlain and dialPlain are a network to measure.
+func (t transport) listenPlain(ctx context.Context, address string) (net.Listener, error) {
+	return t.listen(ctx, address, nil)
+}
+
+func (t transport) dialPlain(ctx context.Context, address string) (net.Conn, error) {
+	return t.dial(ctx, target{address: address})
 }
 
 // detailOf returns a function that is a line of what the transport knows of a

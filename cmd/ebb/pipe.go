@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
+	"time"
 
 	"golang.org/x/term"
 
 	"example.com/ebb/cmd/ebb/internal/ends"
+	"example.com/ebb/cmd/ebb/internal/settings"
 )
 
 // pipeBuffer is how much moves at a time, in bytes.
@@ -17,40 +20,26 @@ const pipeBuffer = 256 << 10
 
 // pipe is the command.
 func pipe(ctx context.Context, c console, open opener, args []string) error {
-	fs := newFlagSet("pipe", "HOST:PORT",
+	fs := newFlagSet("pipe", "ID@HOST:PORT or -l HOST:PORT",
 		`Joins standard input and output over one connection to HOST:PORT, or with -l over
-the first one that is accepted there. The end of standard input ends the one
+the first one that is accepted there. The connection is encrypted, and ID is who
+the other side is: with -l it prints that, and what to type at the other end. The end of standard input ends the one
 direction; the other goes on until its own end. (If standard input is a terminal,
 the other side's end is the end.)`,
 		`  ebb pipe -l :9000 > copy                 the one side
-  ebb pipe localhost:9000 < original       the other
-  tar c dir | ebb pipe backup.example:9000
+  ebb pipe ID@localhost:9000 < original    the other
+  tar c dir | ebb pipe ID@backup.example:9000
+  ebb pipe --plain localhost:9000          without encryption, as --plain -l
 `)
 	var options transportOptions
 	listen := fs.BoolP("listen", "l", false, "accept one connection instead of making one")
 	verbose := fs.BoolP("verbose", "v", false, "print details of the connection")
+	options.registerProtection(fs, true)
 	options.register(fs, defaultBandwidthLimit)
 	if err := fs.parse(args, 1, 1); err != nil {
 		return err
 	}
-	address := fs.Arg(0)
-	if err := checkAddress(address, *listen); err != nil {
-		return err
-	}
-	chosen, err := options.resolve(c.stderr)
-	if err != nil {
-		return err
-	}
-	t, err := open(chosen)
-	if err != nil {
-		return err
-	}
-	var conn net.Conn
-	if *listen {
-		conn, err = t.acceptOne(ctx, address, c.stderr)
-	} else {
-		conn, err = t.dialOrSay(ctx, address)
-	}
+	t, conn, err := openPipe(ctx, c, open, &options, fs.Arg(0), *listen)
 	if err != nil {
 		return err
 	}
@@ -63,18 +52,48 @@ the other side's end is the end.)`,
 		fmt.Fprint(c.stderr, detail())
 	}
 	conn.Close()
-	return errors.Join(err, t.drain(ctx))
+	return errors.Join(t.explain(err), t.drain(ctx))
 }
 
-// acceptOne listens for one connection. The address goes to w, since port 0 is
-// any.
+// openPipe connects to where an argument says, or accepts a connection there.
+func openPipe(ctx context.Context, c console, open opener, options *transportOptions, where string, listen bool) (t transport, conn net.Conn, err error) {
+	var to target
+	var chosen settings.Settings
+	if !listen {
+		to, chosen, err = options.resolveTarget(c.stderr, where, "ebb pipe -l")
+	} else if err = checkAddress(where, true); err == nil {
+		chosen, err = options.resolve(c.stderr)
+	}
+	if err != nil {
+		return t, nil, err
+	}
+	if t, err = options.open(c.stderr, open, chosen); err != nil {
+		return t, nil, err
+	}
+	if listen {
+		conn, err = t.acceptOne(ctx, where, c.stderr)
+	} else {
+		conn, err = t.dialOrSay(ctx, to)
+	}
+	return t, conn, err
+}
+
+// acceptOne listens for one connection. What to type at the other end goes to w.
 func (t transport) acceptOne(ctx context.Context, address string, w io.Writer) (net.Conn, error) {
-	ln, err := t.listenOrSay(ctx, address)
+	var mu sync.Mutex // one line at a time
+	grumbling := newGrumbler(w, "pipe")
+	ln, err := t.listenOrSay(ctx, address, func(line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		grumbling.printf(time.Now(), "ebb pipe: %s\n", line)
+	})
 	if err != nil {
 		return nil, err
 	}
 	defer ln.Close()
-	fmt.Fprintf(w, "ebb pipe: listening on %v\n", ln.Addr())
+	mu.Lock()
+	t.announce(w, "pipe", "pipe", "", address, ln.Addr())
+	mu.Unlock()
 	conn, err := ln.Accept()
 	if err != nil {
 		return nil, fmt.Errorf("cannot accept a connection on %v: %w", ln.Addr(), err)

@@ -53,15 +53,21 @@ func receive(ctx context.Context, c console, open opener, args []string) error {
 		`Listens on ADDR, a UDP HOST:PORT, and stores the files that "ebb send" sends in
 DIR, which must exist. A file gets its name when all of it has arrived and its
 SHA-256 matches; what is on its way has a name that ends in `+transfer.PartialSuffix+`.
-Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.`,
+Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.
+
+Connections are encrypted. The receiver has an identity, which its senders have to
+know: it makes it once, and prints what to type at the other end. Whoever knows
+where it is may send, unless --peer says who; "ebb id" prints a sender's identity.`,
 		`  ebb receive :9000 inbox                   until it is interrupted
   ebb receive --once localhost:9000 inbox   one sender, for scripts
+  ebb receive --peer ID :9000 inbox         from one sender, wherever it is
   ebb receive --from 192.0.2.0/24 --max-size 10GB :9000 inbox
 `)
 	var options transportOptions
 	var own receiveOptions
 	server := fileServer{console: c, grumbling: newGrumbler(c.stderr, "receive")}
 	server.register(fs, &own)
+	options.registerProtection(fs, true)
 	options.register(fs, defaultBandwidthLimit)
 	if err := fs.parse(args, 2, 2); err != nil {
 		return err
@@ -77,20 +83,23 @@ Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.`,
 	if err != nil {
 		return err
 	}
+	server.places.listed = len(chosen.Protection.Peers) > 0
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return fmt.Errorf("cannot store files in %s: %w", dir, err)
 	}
 	defer root.Close()
 	server.receiver.Root = root
-	if server.transport, err = open(chosen); err != nil {
+	if server.transport, err = options.open(c.stderr, open, chosen); err != nil {
 		return err
 	}
-	ln, err := server.transport.listenOrSay(ctx, address)
+	ln, err := server.transport.listenOrSay(ctx, address, func(line string) { server.grumble("ebb receive: %s\n", line) })
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stderr, "ebb receive: listening on %v\n", ln.Addr())
+	server.mu.Lock()
+	server.transport.announce(c.stderr, "receive", "send", " FILE...", address, ln.Addr())
+	server.mu.Unlock()
 	err = server.serve(ctx, ln)
 	server.transport.drainEnds()
 	return err
@@ -100,13 +109,13 @@ Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.`,
 func (s *fileServer) register(fs *flagSet, own *receiveOptions) {
 	fs.BoolVar(&s.once, "once", false, "end when the first sender is done")
 	fs.BoolVar(&s.receiver.Overwrite, "overwrite", false, "let files replace those of the same name")
-	fs.Var(&s.from, "from", "serve only this `network`, such as 192.0.2.0/24, or address; may be given\nseveral times")
-	fs.IntVar(&own.maxSenders, "max-senders", 64, "how many senders are served at once")
-	fs.IntVar(&own.maxSendersPerHost, "max-senders-per-host", 8, "how many of them may have one IPv4 address or IPv6 /56")
-	fs.Int64Var(&own.maxFiles, "max-files", 100_000, "store no more files than this in all; 0 is no limit")
-	fs.Var(&own.maxSize, "max-size", "store no more `bytes` than this in all; 0 is no limit")
+	fs.Var(&s.from, "from", "serve only this `NETWORK`, such as 192.0.2.0/24, or address; may be given several times")
+	fs.IntVar(&own.maxSenders, "max-senders", 64, "`NUMBER` of senders that are served at once")
+	fs.IntVar(&own.maxSendersPerHost, "max-senders-per-host", 8, "`NUMBER` of them that may have one IPv4 address or IPv6 /56; with --peer, one identity")
+	fs.Int64Var(&own.maxFiles, "max-files", 100_000, "store no more than this `NUMBER` of files in all; 0 is no limit")
+	fs.Var(&own.maxSize, "max-size", "store no more `BYTES` than this in all; 0 is no limit")
 	own.minRate = 1000
-	fs.Var(&own.minRate, "min-rate", "give up a sender that is slower than this `rate` over a minute; 0 waits\nfor ever")
+	fs.Var(&own.minRate, "min-rate", "give up a sender that is slower than this `RATE` over a minute; 0 waits for ever")
 	fs.BoolVarP(&s.verbose, "verbose", "v", false, "print details of the connections")
 }
 
@@ -156,7 +165,7 @@ func (s *fileServer) serve(ctx context.Context, ln net.Listener) error {
 			ends.Abort(conn)
 			continue
 		}
-		release, err := s.places.take(from)
+		release, err := s.places.takeFor(conn)
 		if err != nil {
 			s.grumble("ebb receive: the sender at %v is refused: %v\n", conn.RemoteAddr(), err)
 			refuse(conn, err, &sessions, refusing)

@@ -14,37 +14,39 @@ const greetingTimeout = 30 * time.Second
 
 // send is the command.
 func send(ctx context.Context, c console, open opener, args []string) error {
-	fs := newFlagSet("send", "FILE... HOST:PORT",
+	fs := newFlagSet("send", "FILE... ID@HOST:PORT",
 		`Sends files to the "ebb receive" at HOST:PORT, over one connection: each with its
 name (without directories), size and permission bits. The receiver verifies the
 SHA-256 and answers for each file. Prints a line per file, with tabs: name, size,
-seconds, rate, SHA-256.`,
-		`  ebb send photo.jpg localhost:9000
-  ebb send --bandwidth-limit unlimited *.iso backup.example:9000
+seconds, rate, SHA-256.
+
+The connection is encrypted, and goes to nobody but the receiver whose identity is
+ID. "ebb receive" prints what to type here.`,
+		`  ebb send photo.jpg ID@localhost:9000
+  ebb send --bandwidth-limit unlimited *.iso ID@backup.example:9000
+  ebb send --plain photo.jpg localhost:9000   neither encrypted nor known to go to the right one
 `)
 	var options transportOptions
 	verbose := fs.BoolP("verbose", "v", false, "print what limits the connection, every second and at the end")
+	options.registerProtection(fs, false)
 	options.register(fs, defaultBandwidthLimit)
 	if err := fs.parse(args, 2, -1); err != nil {
 		return err
 	}
-	paths, address := fs.Args()[:fs.NArg()-1], fs.Arg(fs.NArg()-1)
-	if err := checkAddress(address, false); err != nil {
-		return err
-	}
-	chosen, err := options.resolve(c.stderr)
+	last := fs.NArg() - 1
+	to, chosen, err := options.resolveTarget(c.stderr, fs.Arg(last), "ebb receive")
 	if err != nil {
 		return err
 	}
-	files, err := describeAll(paths)
+	files, err := describeAll(fs.Args()[:last])
 	if err != nil {
 		return err
 	}
-	t, err := open(chosen)
+	t, err := options.open(c.stderr, open, chosen)
 	if err != nil {
 		return err
 	}
-	conn, err := t.dialOrSay(ctx, address)
+	conn, err := t.dialOrSay(ctx, to)
 	if err != nil {
 		return err
 	}
@@ -64,7 +66,7 @@ seconds, rate, SHA-256.`,
 	case errors.As(err, &incomplete):
 		return &toldError{err}
 	case err != nil:
-		return fmt.Errorf("sending to %s failed: %w", address, err)
+		return fmt.Errorf("sending to %s failed: %w", to.address, t.explain(err))
 	}
 	return nil
 }

@@ -88,15 +88,15 @@ give equal figures on every machine. The status is 1 if a bar is missed.`,
   ebb sim 6 --case "40 ms, 1 BDP" --seeds 1
   ebb sim --quick --seeds 1 --congestion-control ledbat++ --pictures drawn
 `)
-	fs.IntVar(&f.seeds, "seeds", 20, "how many runs of each case")
-	fs.Uint64Var(&f.first, "seed", 1, "the first seed")
-	fs.StringVar(&f.mode, "congestion-control", settings.Adaptive.String(), "the controller, as for \"ebb pipe\"")
-	fs.IntVar(&f.floor, "min-ssthresh", 0, "floor under LEDBAT's slow-start threshold, in `bytes`; 0 lets Ebb find one, -1 is none")
-	fs.StringVar(&f.only, "case", "", "only the case of this name")
+	fs.IntVar(&f.seeds, "seeds", 20, "`NUMBER` of runs of each case")
+	fs.Uint64Var(&f.first, "seed", 1, "`NUMBER` that is the first seed")
+	fs.StringVar(&f.mode, "congestion-control", settings.Adaptive.String(), "`NAME` of the controller: "+settings.ControlNames())
+	fs.IntVar(&f.floor, "min-ssthresh", 0, "floor under LEDBAT's slow-start threshold, in `BYTES`; 0 lets Ebb find one, -1 is none")
+	fs.StringVar(&f.only, "case", "", "only the case of this `NAME`")
 	fs.BoolVar(&f.quick, "quick", false, "shorter runs, for every day")
 	fs.BoolVar(&f.list, "list", false, "print the scenarios and run nothing")
-	fs.StringVar(&f.pictures, "pictures", "", "draw the first seed of every case, as SVG, into this `directory`")
-	fs.StringVar(&f.traces, "traces", "", "`folder` of recorded links, in mahimahi's format: *.up and *.down; by default $"+tracesVariable+
+	fs.StringVar(&f.pictures, "pictures", "", "draw the first seed of every case, as SVG, into this `FOLDER`")
+	fs.StringVar(&f.traces, "traces", "", "`FOLDER` of recorded links, in mahimahi's format: *.up and *.down; by default $"+tracesVariable+
 		", or "+tracesDefault+" if that is there")
 	fs.BoolVar(&f.json, "json", false, "print JSON, with the value of every seed")
 	fs.BoolVar(&f.tsv, "tsv", false, "print tab-separated lines")

@@ -10,13 +10,16 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"example.com/ebb"
 	"example.com/ebb/limits"
+	"example.com/ebb/peerid"
 )
 
-// places are the peers that are served at once: so many in all, and so many of one host. Methods may be called
-// from any number of goroutines.
+// places are the peers that are served at once: so many in all, and so many of one host, or of one identity if who may come is
+// listed: anybody can make up identities, but not those. Methods may be called from any number of goroutines.
 type places struct {
 	total, perHost int // limits
+	listed         bool
 
 	mu     sync.Mutex
 	taken  int
@@ -27,14 +30,23 @@ func newPlaces(total, perHost int) *places {
 	return &places{total: total, perHost: perHost, ofHost: make(map[limits.Peer]int)}
 }
 
-// take gives a peer a place, or says why there is none. Each place is released once.
-func (p *places) take(from netip.Addr) (release func(), err error) {
-	host := limits.PeerOf(from)
+// takeFor gives the peer of a connection a place, or says why there is none. Each place is released once.
+func (p *places) takeFor(conn net.Conn) (release func(), err error) {
+	if secure, ok := conn.(*ebb.SecureConn); ok && p.listed {
+		if id, err := peerid.Of(secure.ConnectionState()); err == nil {
+			return p.take(limits.IdentityOf(id), "identity")
+		}
+	}
+	return p.take(limits.PeerOf(addrOf(conn.RemoteAddr())), "address")
+}
+
+// take is takeFor a peer. kind is what it is told by.
+func (p *places) take(host limits.Peer, kind string) (release func(), err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.ofHost[host] >= p.perHost:
-		return nil, fmt.Errorf("%d of %d places of your address are taken: try again later", p.ofHost[host], p.perHost)
+		return nil, fmt.Errorf("%d of %d places of your %s are taken: try again later", p.ofHost[host], p.perHost, kind)
 	case p.taken >= p.total:
 		return nil, fmt.Errorf("%d of %d places are taken: try again later", p.taken, p.total)
 	}

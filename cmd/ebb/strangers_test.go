@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/ebb/limits"
 )
 
 // dialled is a connection to a receiver over TCP that closes with the test.
@@ -127,7 +129,7 @@ func TestPlaces(t *testing.T) {
 		{"2001:db8:0:1::1", true}, {"2001:db8:0:ff::2", true}, {"2001:db8:0:2::3", false}, // one /56
 		{"2001:db8:0:100::1", true}, {"192.0.2.1", false}, // all are taken
 	} {
-		r, err := p.take(addr(test.from))
+		r, err := p.take(limits.PeerOf(addr(test.from)), "address")
 		if (err == nil) != test.ok {
 			t.Errorf("%s: %v", test.from, err)
 		}

@@ -2,18 +2,70 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"log/slog"
 	"net"
+	"sync"
 
 	"example.com/ebb"
 	"example.com/ebb/cmd/ebb/internal/settings"
 	"example.com/ebb/congestion"
 	"example.com/ebb/limits"
+	"example.com/ebb/peerid"
 	"example.com/ebb/pool"
 )
 
 // openEbb is the opener of the program: everything the commands know of Ebb
 // itself.
 func openEbb(s settings.Settings) (transport, error) {
+	config, err := configFor(s)
+	if err != nil {
+		return transport{}, err
+	}
+	var key ed25519.PrivateKey // nil: plain
+	var notes []string
+	if !s.Protection.Plain {
+		if key, notes, err = loadKey(s.Protection.Key); err != nil {
+			return transport{}, err
+		}
+	}
+	clients := clientConfigs{key: key, of: make(map[peerid.ID]*tls.Config)}
+	return transport{
+		identity: peerid.IDOf(key),
+		notes:    notes,
+		listen: func(ctx context.Context, address string, refused func(line string)) (net.Listener, error) {
+			own := *config
+			if key != nil {
+				own.TLS = serverTLS(key, s.Protection.Peers, refused)
+			}
+			if refused != nil {
+				own.Logger = slog.New(refusals(refused))
+			}
+			return (&ebb.ListenConfig{Config: &own}).Listen(ctx, "udp", address)
+		},
+		dial: func(ctx context.Context, to target) (net.Conn, error) {
+			own := *config
+			if key != nil {
+				own.TLS = clients.config(to.id)
+			}
+			return (&ebb.Dialer{Config: &own}).DialContext(ctx, "udp", to.address)
+		},
+		drain: ebb.Drain,
+		describe: func(conn net.Conn) func() string {
+			switch c := conn.(type) {
+			case *ebb.Conn:
+				return newDescription(c.Info)
+			case *ebb.SecureConn:
+				return newDescription(c.Info)
+			}
+			return func() string { return "" }
+		},
+	}, nil
+}
+
+// configFor is what the settings ask of connections, but for their protection.
+func configFor(s settings.Settings) (*ebb.Config, error) {
 	config := &ebb.Config{
 		BandwidthLimit: s.BandwidthLimit,
 		Congestion:     s.CongestionControl.Factory(s.MinSSThresh),
@@ -25,33 +77,37 @@ func openEbb(s settings.Settings) (transport, error) {
 			Peer:    limits.Limits{Connections: int(s.Limits.ConnectionsPerPeer), Handshakes: int(s.Limits.HandshakesPerPeer)},
 		})
 		if err != nil {
-			return transport{}, &usageError{err}
+			return nil, &usageError{err}
 		}
 		config.Limits = m
 	}
 	if s.TotalBandwidthLimit > 0 {
 		shared, err := pool.New(s.TotalBandwidthLimit, s.MinBandwidthPerConnection)
 		if err != nil {
-			return transport{}, &usageError{err}
+			return nil, &usageError{err}
 		}
 		config.Pool = shared
 	}
 	if err := congestion.Check(config.Congestion); err != nil {
-		return transport{}, &usageError{err}
+		return nil, &usageError{err}
 	}
-	return transport{
-		listen: func(ctx context.Context, address string) (net.Listener, error) {
-			return (&ebb.ListenConfig{Config: config}).Listen(ctx, "udp", address)
-		},
-		dial: func(ctx context.Context, address string) (net.Conn, error) {
-			return (&ebb.Dialer{Config: config}).DialContext(ctx, "udp", address)
-		},
-		drain: ebb.Drain,
-		describe: func(conn net.Conn) func() string {
-			if c, ok := conn.(*ebb.Conn); ok {
-				return newDescription(c.Info)
-			}
-			return func() string { return "" }
-		},
-	}, nil
+	return config, nil
+}
+
+// clientConfigs has one config for each peer that is dialled, so that sessions with it are resumed. Methods may be called from any number of
+// goroutines.
+type clientConfigs struct {
+	key ed25519.PrivateKey
+
+	mu sync.Mutex
+	of map[peerid.ID]*tls.Config
+}
+
+func (c *clientConfigs) config(id peerid.ID) *tls.Config {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of[id] == nil {
+		c.of[id] = peerid.Client(c.key, id)
+	}
+	return c.of[id]
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"example.com/ebb/cmd/ebb/internal/ends"
+	"example.com/ebb/cmd/ebb/internal/settings"
 	"example.com/ebb/cmd/ebb/internal/tunnel"
 )
 
@@ -30,7 +31,7 @@ type tunnelServer struct {
 	patience  time.Duration // of the connections that stand, when it is stopped
 	verbose   bool
 
-	to      string   // dialling side
+	to      target   // dialling side
 	socks   bool     // dialling side: each client names its target
 	forward string   // accepting side
 	any     networks // accepting side: where the dialling side may choose targets; empty: nowhere
@@ -46,51 +47,61 @@ func runTunnel(ctx context.Context, c console, open opener, args []string) error
 		`Carries TCP connections over Ebb. One side accepts TCP connections and makes one
 Ebb connection for each to the other side, which makes a TCP connection for each to
 where it forwards them. Ends of one direction and resets are carried through. It
-runs until it is stopped: then it accepts no more, and waits for those that stand.`,
-		`  ebb tunnel --accept :4000 --forward 127.0.0.1:80               beside the service
-  ebb tunnel --listen 127.0.0.1:8080 --to gateway.example:4000   beside its users
-  ebb tunnel --accept :4000 --forward-any 10.0.0.0/8             a gateway to a network
-  ebb tunnel --listen 127.0.0.1:1080 --socks --to gateway.example:4000
+runs until it is stopped: then it accepts no more, and waits for those that stand.
+
+Ebb connections are encrypted, and ID is who accepts them: it prints that, and what
+to type at the other end. It accepts whoever reaches it, unless --peer says who.`,
+		`  ebb tunnel --accept :4000 --forward 127.0.0.1:80                  beside the service
+  ebb tunnel --listen 127.0.0.1:8080 --to ID@gateway.example:4000   beside its users
+  ebb tunnel --accept :4000 --forward-any 10.0.0.0/8 --peer ID      a gateway to a network
+  ebb tunnel --listen 127.0.0.1:1080 --socks --to ID@gateway.example:4000
 `)
 	var options transportOptions
 	server := &tunnelServer{console: c, grumbling: newGrumbler(c.stderr, "tunnel")}
-	var listen, accept string
+	var listen, accept, to string
 	var most, mostOfHost int
 	fs.StringVar(&listen, "listen", "", "accept TCP connections on `HOST:PORT`, with --to")
-	fs.StringVar(&server.to, "to", "", "carry them to the other side of the tunnel at `HOST:PORT`, over Ebb")
-	fs.BoolVar(&server.socks, "socks", false, "be a SOCKS5 server for them: each client names its target, which the\nother side has to allow with --forward-any")
+	fs.StringVar(&to, "to", "", "carry them to the other side of the tunnel at `ID@HOST:PORT`, over Ebb")
+	fs.BoolVar(&server.socks, "socks", false, "be a SOCKS5 server for them: each client names its target, which the other side has to allow with --forward-any")
 	fs.StringVar(&accept, "accept", "", "accept Ebb connections on `HOST:PORT`, with --forward or --forward-any")
 	fs.StringVar(&server.forward, "forward", "", "carry them to the TCP service at `HOST:PORT`")
-	fs.Var(&server.any, "forward-any", "let the dialling side choose TCP services in this `network`, such as\n10.0.0.0/8 or ::/0; may be given several times")
-	fs.IntVar(&most, "max-connections", 4096, "how many connections are carried at once")
-	fs.IntVar(&mostOfHost, "max-connections-per-host", 4096, "how many of them may come from one IPv4 address or IPv6 /56")
-	fs.DurationVar(&server.patience, "drain", 30*time.Second, "how long to wait for connections that stand, when it is stopped")
+	fs.Var(&server.any, "forward-any", "let the dialling side choose TCP services in this `NETWORK`, such as 10.0.0.0/8 or ::/0; may be given several times")
+	fs.IntVar(&most, "max-connections", 4096, "`NUMBER` of connections that are carried at once")
+	fs.IntVar(&mostOfHost, "max-connections-per-host", 4096, "`NUMBER` of them that may come from one IPv4 address or IPv6 /56; with --peer, from one identity")
+	fs.DurationVar(&server.patience, "drain", 30*time.Second, "`DURATION` of the wait for connections that stand, when it is stopped")
 	fs.BoolVarP(&server.verbose, "verbose", "v", false, "print a line for each connection that ends")
+	options.registerProtection(fs, true)
 	options.register(fs, defaultBandwidthLimit)
 	if err := fs.parse(args, 0, 0); err != nil {
 		return err
 	}
-	if err := server.check(listen, accept, most, mostOfHost); err != nil {
+	if err := server.check(listen, accept, to, most, mostOfHost); err != nil {
 		return err
 	}
 	server.places = newPlaces(most, mostOfHost)
-	chosen, err := options.resolve(c.stderr)
+	var chosen settings.Settings
+	var err error
+	if to != "" {
+		server.to, chosen, err = options.resolveTarget(c.stderr, to, "ebb tunnel --accept")
+	} else {
+		chosen, err = options.resolve(c.stderr)
+	}
 	if err != nil {
 		return err
 	}
-	if server.transport, err = open(chosen); err != nil {
+	server.places.listed = len(chosen.Protection.Peers) > 0
+	if server.transport, err = options.open(c.stderr, open, chosen); err != nil {
 		return err
 	}
 	ln, handle, err := server.listen(ctx, listen, accept)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stderr, "ebb tunnel: listening on %v\n", ln.Addr())
 	return server.serve(ctx, ln, handle)
 }
 
 // check reports what is wrong with the flags.
-func (s *tunnelServer) check(listen, accept string, most, mostOfHost int) error {
+func (s *tunnelServer) check(listen, accept, to string, most, mostOfHost int) error {
 	switch {
 	case (listen == "") == (accept == ""):
 		return usageErrorf("want either --listen, beside the users of a service, or --accept, beside the service")
@@ -100,9 +111,9 @@ func (s *tunnelServer) check(listen, accept string, most, mostOfHost int) error 
 		return usageErrorf("--drain is %v: want at least 0", s.patience)
 	case listen != "" && (s.forward != "" || len(s.any) > 0):
 		return usageErrorf("--forward and --forward-any are for --accept")
-	case listen != "" && s.to == "":
+	case listen != "" && to == "":
 		return usageErrorf("--listen wants --to: where is the other side of the tunnel?")
-	case accept != "" && (s.to != "" || s.socks):
+	case accept != "" && (to != "" || s.socks):
 		return usageErrorf("--to and --socks are for --listen")
 	case accept != "" && (s.forward == "") == (len(s.any) == 0):
 		return usageErrorf("--accept wants either --forward or --forward-any")
@@ -110,7 +121,7 @@ func (s *tunnelServer) check(listen, accept string, most, mostOfHost int) error 
 	for _, a := range []struct {
 		address string
 		listens bool
-	}{{listen, true}, {accept, true}, {s.to, false}, {s.forward, false}} {
+	}{{listen, true}, {accept, true}, {s.forward, false}} {
 		if a.address == "" {
 			continue
 		}
@@ -124,20 +135,28 @@ func (s *tunnelServer) check(listen, accept string, most, mostOfHost int) error 
 // carrier carries one accepted connection to its end.
 type carrier func(ctx context.Context, conn net.Conn) error
 
-// listen begins to accept on the one side or the other.
+// listen begins to accept on the one side or the other, and says where.
 func (s *tunnelServer) listen(ctx context.Context, listen, accept string) (net.Listener, carrier, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if accept != "" {
-		ln, err := s.transport.listenOrSay(ctx, accept)
-		if len(s.any) > 0 {
-			return ln, s.forwardAny, err
+		ln, err := s.transport.listenOrSay(ctx, accept, func(line string) { s.grumble("ebb tunnel: %s\n", line) })
+		if err != nil {
+			return nil, nil, err
 		}
-		return ln, s.forwardTo, err
+		other, carry := " --listen HOST:PORT --to", s.forwardTo
+		if len(s.any) > 0 {
+			other, carry = " --listen HOST:PORT --socks --to", s.forwardAny
+		}
+		s.transport.announce(s.console.stderr, "tunnel", "tunnel", other, accept, ln.Addr())
+		return ln, carry, nil
 	}
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot listen on %s: %w", listen, err)
 	}
 	context.AfterFunc(ctx, func() { ln.Close() })
+	fmt.Fprintf(s.console.stderr, "ebb tunnel: listening on %v\n", ln.Addr())
 	if s.socks {
 		socks := tunnel.NewSOCKS(s.dialTarget)
 		return ln, socks.Serve, nil
@@ -183,7 +202,7 @@ func (s *tunnelServer) acceptAll(ctx, carrying context.Context, ln net.Listener,
 			continue
 		}
 		delay = 0
-		release, err := s.places.take(addrOf(conn.RemoteAddr()))
+		release, err := s.places.takeFor(conn)
 		if err != nil {
 			s.grumble("ebb tunnel: the connection from %v is refused: %v\n", conn.RemoteAddr(), err)
 			ends.Abort(conn)
@@ -212,7 +231,7 @@ func (s *tunnelServer) one(ctx context.Context, conn net.Conn, carry carrier) {
 	switch {
 	case err != nil:
 		ends.Abort(conn)
-		s.grumble("ebb tunnel: from %v, after %.1f s: %s\n", from, time.Since(began).Seconds(), oneLine(err))
+		s.grumble("ebb tunnel: from %v, after %.1f s: %s\n", from, time.Since(began).Seconds(), oneLine(s.transport.explain(err)))
 	case s.verbose:
 		s.mu.Lock()
 		fmt.Fprintf(s.console.stderr, "ebb tunnel: from %v: ended in order after %.1f s\n", from, time.Since(began).Seconds())

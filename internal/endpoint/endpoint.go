@@ -122,6 +122,9 @@ func (e *Endpoint[C]) Report(now time.Duration, c C, n News) Events[C] {
 		if n.Peer != 0 {
 			e.router.Meet(n.Local, n.Peer)
 		}
+		if n.Identity != [32]byte{} {
+			e.router.Identify(n.Local, n.Identity)
+		}
 		e.open(now, c, n.Local, &ev)
 	}
 	if n.Has(Trains) {

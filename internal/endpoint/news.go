@@ -32,6 +32,9 @@ type News struct {
 	Final        FinalState    // Ended: what is to be remembered
 	LastWords    []byte        // Ended, of a protected connection: the packet that answers what comes later; nil: none does
 	Peer         wire.ID       // Opened, of a protected dial: whom it has reached
+	// Identity is, if Opened, who the peer has proved to be, for the limits: a public key, or the hash of one. The zero value: nobody. The
+	// caller adds it, who has the TLS connection.
+	Identity [32]byte
 }
 
 // Changed returns what has become of the connection since the last call: each thing once, most often nothing. It must be

@@ -141,6 +141,14 @@ func (d *decisions) find(p pair) (err error, decided bool) {
 	return err, decided
 }
 
+// Identify charges a server's connection, whose handshake is complete, to the identity that its peer has proved. Establish follows, and
+// refuses it if there is no room for that.
+func (r *Router[C]) Identify(local wire.ID, identity [32]byte) {
+	if e := r.conns[local]; e != nil && !e.client && e.held.Identify(identity) != nil {
+		e.tooMany = true
+	}
+}
+
 // refuseEstablished is for a connection that is complete, and for which there is no place.
 func (r *Router[C]) refuseEstablished(e *entry[C], kept bool) {
 	if kept {

@@ -28,7 +28,7 @@ func (r *Router[C]) refuse(now time.Duration, h wire.Header, code wire.Code, rep
 	}))
 	reply = wire.AppendClose(reply, code, "")
 	reply = wire.AppendTrailer(reply, start, wire.Seed(h.Version, h.Src, h.Dst))
-	return Verdict[C]{Action: Reply, Reply: reply}
+	return Verdict[C]{Action: Reply, Reply: reply, Refused: code}
 }
 
 // retry asks an address to prove that it is there, or to do it again: what it brought may be too old, or

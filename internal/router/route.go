@@ -33,7 +33,8 @@ type Verdict[C comparable] struct {
 	// Displaced is a half-open connection whose place was taken, whatever the Action; the zero C if there is none. It is to end
 	// without a word, for its peer may come again, and Remove follows.
 	Displaced C
-	Reply     []byte // Reply: the caller's buffer with the answer appended
+	Reply     []byte    // Reply: the caller's buffer with the answer appended
+	Refused   wire.Code // Reply: why a dial is refused; 0: the answer says something else
 
 	held *limits.Conn // Open: what is charged for it
 }

@@ -107,6 +107,7 @@ type entry[C comparable] struct {
 	awaited bool // of a dial: somebody waits for it
 	yielded bool // of a dial: a crossing one of the peer's has a larger ID and was let in
 	crosses bool // of a server's connection: dials have yielded to it
+	tooMany bool // of a server's connection: its identity has too many
 
 	ignoresRefusal time.Duration // until then: of a dial that one of the peer's has crossed, and lost
 
@@ -303,7 +304,7 @@ func (r *Router[C]) admit(now time.Duration, e *entry[C]) (fate Fate, dial C) {
 	if e.crosses {
 		r.uncross(e)
 	}
-	if e.held.Establish(now+r.cfg.Origin) != nil {
+	if e.tooMany || e.held.Establish(now+r.cfg.Origin) != nil {
 		r.refuseEstablished(e, kept)
 		return Refused, dial
 	}

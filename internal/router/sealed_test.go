@@ -53,7 +53,11 @@ func TestWrongProtection(t *testing.T) {
 	secure := newScene(t, Config{Listening: true, Protected: true})
 	secure.says(secure.get(alice, initial(0xd, 0xc, nil), Reply), wire.Version, wire.Refuse, wire.CodeProtected)
 	plain := newScene(t, Config{Listening: true})
-	plain.says(plain.get(alice, sealed(wire.Initial, 0xd, 0xc, nil), Reply), wire.VersionProtected, wire.Refuse, wire.CodePlain)
+	v := plain.get(alice, sealed(wire.Initial, 0xd, 0xc, nil), Reply)
+	plain.says(v, wire.VersionProtected, wire.Refuse, wire.CodePlain)
+	if v.Refused != wire.CodePlain {
+		t.Errorf("the verdict says %v", v.Refused)
+	}
 	for _, s := range []*scene{secure, plain} {
 		s.SetListening(false)
 		s.says(s.get(alice, initial(0xd, 0xc, nil), Reply), wire.Version, wire.Refuse, wire.CodeRefused)

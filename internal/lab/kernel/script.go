@@ -100,7 +100,7 @@ func script(flows []flow, command, dir string, extra []string) string {
 			if f.watched {
 				to = quote(filepath.Join(dir, watchName))
 			}
-			fmt.Fprintf(&b, "%s%s pipe -l --bandwidth-limit unlimited $NETLAB_B_IP:%d </dev/null >%s &\n", in, quote(command), f.port, to)
+			fmt.Fprintf(&b, "%s%s pipe -l --plain --bandwidth-limit unlimited $NETLAB_B_IP:%d </dev/null >%s &\n", in, quote(command), f.port, to)
 		} else {
 			fmt.Fprintf(&b, "%s$NETLAB tcp-sink -listen :%d &\n", in, f.port)
 		}
@@ -120,7 +120,7 @@ func sender(f flow, command string, extra []string) string {
 	if !f.isEbb() {
 		return fmt.Sprintf("%s$NETLAB tcp-source -to $NETLAB_B_IP:%d -cc %s -for %s", in, f.port, f.kind, f.runs)
 	}
-	words := []string{quote(command), "pipe", "--bandwidth-limit", "unlimited"}
+	words := []string{quote(command), "pipe", "--bandwidth-limit", "unlimited", "--plain"}
 	if f.kind == call {
 		words[3] = callLimit
 		extra = []string{"--congestion-control", "cubic"}

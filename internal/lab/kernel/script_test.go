@@ -35,10 +35,10 @@ func TestScript(t *testing.T) {
 	}, "/tmp/it's here/ebb", "/some dir", []string{"--congestion-control", "ledbat++"})
 	for _, want := range []string{
 		"$NETLAB tcp-sink -listen :5001 &",
-		"pipe -l --bandwidth-limit unlimited $NETLAB_B_IP:7001 </dev/null >/dev/null &",
-		"pipe -l --bandwidth-limit unlimited $NETLAB_B_IP:7002 </dev/null >'/some dir/watched' &",
+		"pipe -l --plain --bandwidth-limit unlimited $NETLAB_B_IP:7001 </dev/null >/dev/null &",
+		"pipe -l --plain --bandwidth-limit unlimited $NETLAB_B_IP:7002 </dev/null >'/some dir/watched' &",
 		"-ge 5 ] && break",
-		"pipe --bandwidth-limit 3mbit '--congestion-control' 'cubic' $NETLAB_B_IP:7004",
+		"pipe --bandwidth-limit 3mbit --plain '--congestion-control' 'cubic' $NETLAB_B_IP:7004",
 		"(sleep 0; exec ip netns exec $NETLAB_A $NETLAB tcp-source -to $NETLAB_B_IP:5001 -cc cubic -for 5s)",
 		"(sleep 1.5; exec timeout --foreground 7 ip netns exec $NETLAB_A '/tmp/it'\\''s here/ebb' pipe",
 		"'--congestion-control' 'ledbat++' $NETLAB_B_IP:7001",

@@ -27,7 +27,7 @@ const (
 	maxQuote = 60
 )
 
-// ReadFile reads a TOML file. Its settings are in the tables [network-api] and [limits]; a key
+// ReadFile reads a TOML file. Its settings are in the tables [network-api], [limits] and [tls]; a key
 // that is unknown or given twice is an error, and so is any other table.
 func ReadFile(path string) (*Layer, error) {
 	data, err := readSmall(path)
@@ -64,29 +64,34 @@ func readSmall(path string) ([]byte, error) {
 // parseFile reads what a file contains. The name is for errors.
 func parseFile(name string, data []byte) (*Layer, error) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // what some editors begin with
+	tables := []string{table, limitsTable, protectionTable}
 	var document map[string]any
 	if err := toml.Unmarshal(data, &document); err != nil {
 		return nil, syntaxError(name, data, err)
 	}
 	at := positionsIn(name, data)
 	for _, key := range slices.Sorted(maps.Keys(document)) {
-		if key == table || key == limitsTable {
+		if slices.Contains(tables, key) {
 			continue
 		}
 		if _, ok := keyOf(key); ok {
 			return nil, fmt.Errorf("%s: %s stands before the table: want it below a line [%s]", at.origin(key), key, table)
 		}
-		return nil, fmt.Errorf("%s: there is no table or key %.*q: want the tables [%s] and [%s] alone", at.origin(key), maxQuote, key, table, limitsTable)
+		return nil, fmt.Errorf("%s: there is no table or key %.*q: want the tables [%s], [%s] and [%s] alone", at.origin(key), maxQuote, key, table, limitsTable, protectionTable)
 	}
 	var layer Layer
-	for _, in := range []string{table, limitsTable} {
+	for _, in := range tables {
 		content, ok := document[in].(map[string]any)
 		if !ok && document[in] != nil {
 			return nil, fmt.Errorf("%s: %s is not a table: want a line [%s]", at.origin(in), in, in)
 		}
 		order := func(a, b string) int { return at.order(in, a, b) }
 		for _, key := range slices.SortedFunc(maps.Keys(content), order) {
-			if err := layer.setAny(in, key, content[key], at.origin(in, key)); err != nil {
+			set := layer.setAny
+			if in == protectionTable {
+				set = layer.setProtectionAny
+			}
+			if err := set(in, key, content[key], at.origin(in, key)); err != nil {
 				return nil, err
 			}
 		}

@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"example.com/ebb/peerid"
 )
 
 func TestFile(t *testing.T) {
@@ -80,8 +83,8 @@ func TestFilesThatAreWrong(t *testing.T) {
 		{head + "Bandwidth-Limit = 5000", `f:2: there is no key "Bandwidth-Limit" in [network-api]: want preset, bandwidth-limit, ` +
 			"total-bandwidth-limit, min-bandwidth-per-connection, congestion-control, network-type, min-ssthresh or dscp"},
 		{"bandwidth-limit = 5000", "f:1: bandwidth-limit stands before the table: want it below a line [network-api]"},
-		{head + "\n[node]\nname = 'x'", `f:3: there is no table or key "node": want the tables [network-api] and [limits] alone`},
-		{"[Network-API]\nbandwidth-limit = 5000", `f:1: there is no table or key "Network-API": want the tables [network-api] and [limits] alone`},
+		{head + "\n[node]\nname = 'x'", `f:3: there is no table or key "node": want the tables [network-api], [limits] and [tls] alone`},
+		{"[Network-API]\nbandwidth-limit = 5000", `f:1: there is no table or key "Network-API": want the tables [network-api], [limits] and [tls] alone`},
 		{"[network-api.peers]\nx = 1", `f:1: there is no key "peers" in [network-api]: want preset, bandwidth-limit, ` +
 			"total-bandwidth-limit, min-bandwidth-per-connection, congestion-control, network-type, min-ssthresh or dscp"},
 		{"network-api = 5", "f:1: network-api is not a table: want a line [network-api]"},
@@ -242,4 +245,54 @@ func FuzzFile(f *testing.F) {
 			t.Errorf("%q: error %q", content, err)
 		}
 	})
+}
+
+// The table [tls] is read as the others are, with names instead of numbers.
+func TestProtectionInAFile(t *testing.T) {
+	first, second := peerid.IDOf(peerid.NewKey()), peerid.IDOf(peerid.NewKey())
+	const head = "[tls]\n"
+	const identity = `an identity: 52 letters and digits, as "ebb id" prints them, in a string, or a list of such`
+	wantErrors(t, []wrongFile{
+		{head + "plain = 'yes'", "f:2: plain = \"yes\": want true or false"},
+		{head + "key = 5", "f:2: key = 5: want the name of a file, in a string"},
+		{head + "key = ''", "f:2: key = \"\": want the name of a file, in a string"},
+		{head + "peer = 'me'", "f:2: peer = \"me\": want " + identity},
+		{head + "peer = ['" + first.String() + "', 7]", "f:2: peer = [" + first.String() + " 7]: want " + identity},
+		{head + "\npeer = []", "f:3: peer = []: want " + identity},
+		{head + "peers = ['me']", `f:2: there is no key "peers" in [tls]: want key, peer or plain`},
+		{"tls = true", "f:1: tls is not a table: want a line [tls]"},
+	})
+	for _, test := range []struct {
+		flags func(l *Layer)
+		file  string
+		want  Protection
+		err   string
+	}{
+		{nil, "key = 'k'\npeer = '" + first.String() + "'", Protection{Key: "k", Peers: []peerid.ID{first}}, ""},
+		{func(l *Layer) { l.AddPeer(second.String(), "flag") }, "peer = ['" + first.String() + "']", Protection{Peers: []peerid.ID{second}}, ""},
+		{func(l *Layer) { l.SetKey("own", "flag") }, "key = 'k'", Protection{Key: "own"}, ""},
+		{nil, "plain = true\nkey = 'k'", Protection{Plain: true}, ""},
+		{func(l *Layer) { l.SetPlain(false, "flag") }, "plain = true", Protection{}, ""},
+		{func(l *Layer) { l.SetPlain(true, "flag") }, "peer = '" + first.String() + "'", Protection{},
+			"plain (flag) and peer (f:2) exclude each other: a plain connection does not show who the peer is"},
+	} {
+		file, err := parseFile("f", []byte(head+test.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var flags Layer
+		if test.flags != nil {
+			test.flags(&flags)
+		}
+		got, err := Resolve(1, &flags, file)
+		if test.err != "" {
+			if err == nil || err.Error() != test.err {
+				t.Errorf("%s: %+v, error %v, want %s", test.file, got.Protection, err, test.err)
+			}
+			continue
+		}
+		if err != nil || !reflect.DeepEqual(got.Protection, test.want) {
+			t.Errorf("%s: %+v, error %v, want %+v", test.file, got.Protection, err, test.want)
+		}
+	}
 }

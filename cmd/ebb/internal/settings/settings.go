@@ -13,7 +13,8 @@ const DefaultMinimum = 1_000_000
 // Layer is the settings that one source gives. The zero value gives none. It is
 // used by one goroutine at a time.
 type Layer struct {
-	given map[string]setting
+	given      map[string]setting
+	protection protectionLayer
 }
 
 // setting is one value and where it stands.
@@ -63,6 +64,8 @@ type Settings struct {
 	DSCP int
 	// Limits is what all connections may cost.
 	Limits Limits
+	// Protection is how the connections are protected.
+	Protection Protection
 	// Notes are lines to tell the user: settings that have no effect, and why.
 	Notes []string
 }
@@ -108,6 +111,9 @@ func Resolve(defaultLimit int64, layers ...*Layer) (Settings, error) {
 		}
 	}
 	if err := s.setRates(sources); err != nil {
+		return Settings{}, err
+	}
+	if err := s.setProtection(sources); err != nil {
 		return Settings{}, err
 	}
 	return s, nil
