@@ -85,6 +85,20 @@ func (c *conn) SetWriteBuffer(bytes int) error {
 // MultipathTCP is false: a connection has one path.
 func (c *conn) MultipathTCP() (bool, error) { return false, nil }
 
+// MultipathTCP is false: see SetMultipathTCP.
+func (d *Dialer) MultipathTCP() bool { return false }
+
+// SetMultipathTCP does nothing. It is there for programs that call it on a net.Dialer: an Ebb connection has one path, and whether the connections over TCP that a
+// Fallback makes have several is left to package net.
+func (d *Dialer) SetMultipathTCP(use bool) {}
+
+// MultipathTCP is false: see SetMultipathTCP.
+func (lc *ListenConfig) MultipathTCP() bool { return false }
+
+// SetMultipathTCP does nothing. It is there for programs that call it on a net.ListenConfig: an Ebb connection has one path, and whether the connections over TCP
+// that Fallback admits may have several is left to package net.
+func (lc *ListenConfig) SetMultipathTCP(use bool) {}
+
 // SyscallConn gives access to the options of the UDP socket that the connection sends on, which may be shared with others. Reading and writing through it are
 // undefined: they fail with errors.ErrUnsupported. Over a net.PacketConn that is not the system's there is none.
 func (c *conn) SyscallConn() (syscall.RawConn, error) {
