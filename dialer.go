@@ -62,7 +62,8 @@ type Dialer struct {
 	Cancel <-chan struct{}
 
 	// Control is called with each socket before it is connected. The network is tcp4 or tcp6, or udp4 or udp6, as the dial's is
-	// TCP's or UDP's; a socket of TCP, as a Fallback has them, always goes by tcp4 or tcp6. An error ends the attempt. With Endpoint, whose socket is bound, it is not called for Ebb.
+	// TCP's or UDP's; a socket of TCP, as a Fallback has them, always goes by tcp4 or tcp6. An error ends the attempt. It is not
+	// called with the socket of Endpoint, which is bound.
 	Control func(network, address string, c syscall.RawConn) error
 	// ControlContext is Control with the dial's context. Control is ignored if it is not nil.
 	ControlContext func(ctx context.Context, network, address string, c syscall.RawConn) error
