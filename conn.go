@@ -26,7 +26,7 @@ type conn struct {
 	local    *netip.AddrPort           // the endpoint's, or its own; nobody changes it
 	addrs    atomic.Pointer[addresses] // nil: nobody has asked
 
-	dial dialling // guarded by endpoint.mu
+	dial *dialling // guarded by endpoint.mu; nil: nobody dials, and nobody wants to know how it ends
 
 	place int32 // in the timer heap of the socket, whose lock guards it
 

@@ -44,10 +44,11 @@ func (d *Dialer) localAddr() (*net.UDPAddr, error) {
 	return a, nil
 }
 
-// dialling is a dial that somebody waits for. It is guarded by endpoint.mu.
+// dialling is a dial that somebody waits for, and then who wants to know how its connection ends. It is guarded by endpoint.mu.
 type dialling struct {
-	ready chan struct{} // closed when the books say what became of it; nil: nobody dials
-	conn  *conn         // what the dial returns; nil: it failed, or was given up
+	ready    chan struct{} // closed when the books say what became of it
+	conn     *conn         // what the dial returns; nil: it failed, or was given up
+	fallback *Fallback     // learns whether the connection ends in silence; nil: nobody does
 }
 
 // dial connects to an address and waits for the handshake. Its network is what
@@ -67,7 +68,7 @@ func (e *endpoint) dial(ctx context.Context, network, host string, remote netip.
 	e.mu.Lock()
 	gaveUp := e.books.GiveUp(c.id())
 	got := c.dial.conn
-	c.dial = dialling{}
+	c.dial = nil
 	e.mu.Unlock()
 	switch {
 	case got != nil:
@@ -94,7 +95,7 @@ func (e *endpoint) startDial(network, host string, remote netip.AddrPort) (*conn
 	now, path := e.now(), core.Path{Local: e.local, Remote: remote}
 	c := newConn(e, s, path)
 	c.network.Store(uint32(nameOf(network)))
-	c.dial.ready = make(chan struct{})
+	c.dial = &dialling{ready: make(chan struct{})}
 	secure, err := c.dialTLS(host)
 	if err != nil {
 		e.mu.Unlock()

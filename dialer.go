@@ -2,6 +2,7 @@ package ebb
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http/httptrace"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"example.com/ebb/internal/protect/tlsdriver"
 	"example.com/ebb/internal/udp"
 )
 
@@ -41,6 +43,10 @@ type Dialer struct {
 	// Deprecated: set FallbackDelay to a negative value to turn it off.
 	DualStack bool
 
+	// Fallback has the kernel's TCP tried beside Ebb, for networks that block UDP: see there. What is dialled is then Ebb's or
+	// TCP's, as its type says. nil: Ebb or nothing.
+	Fallback *Fallback
+
 	// KeepAlive is the silence after which the peer is probed, in place of Config.KeepAlive or the Endpoint's. 0: that stays.
 	// Negative: none.
 	KeepAlive time.Duration
@@ -55,8 +61,9 @@ type Dialer struct {
 	// Deprecated: use DialContext.
 	Cancel <-chan struct{}
 
-	// Control is called with each UDP socket before it is connected. The network is tcp4 or tcp6, or udp4 or udp6, as the dial's is
-	// TCP's or UDP's. An error ends the attempt. With Endpoint, whose socket is bound, it is not called.
+	// Control is called with each socket before it is connected. The network is tcp4 or tcp6, or udp4 or udp6, as the dial's is
+	// TCP's or UDP's; a socket of TCP, as a Fallback has them, always goes by tcp4 or tcp6. An error ends the attempt. It is not
+	// called with the socket of Endpoint, which is bound.
 	Control func(network, address string, c syscall.RawConn) error
 	// ControlContext is Control with the dial's context. Control is ignored if it is not nil.
 	ControlContext func(ctx context.Context, network, address string, c syscall.RawConn) error
@@ -77,16 +84,14 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Source: d.LocalAddr, Err: err}
 	}
-	var c *conn
-	if d.FallbackDelay < 0 || len(addrs) == 1 {
-		c, err = a.serial(ctx, addrs)
-	} else {
-		c, err = a.race(ctx, addrs)
-	}
-	if err != nil {
+	won, err := a.connect(ctx, addrs)
+	switch {
+	case err != nil:
 		return nil, err
+	case won.tcp != nil:
+		return won.tcp, nil
 	}
-	h := c.handle()
+	h := won.ebb.handle()
 	switch {
 	case d.KeepAliveConfig.Enable:
 		h.SetKeepAliveConfig(d.KeepAliveConfig)
@@ -134,6 +139,7 @@ type attempts struct {
 	local               *net.UDPAddr
 	cfg                 Config
 	trace               *httptrace.ClientTrace // nil: nobody asks
+	tcpTLS              *tls.Config            // of the attempts over TCP; nil: they are plain, or there are none
 }
 
 // prepare is what comes before the attempts: the addresses, at least one.
@@ -155,15 +161,54 @@ func (d *Dialer) prepare(ctx context.Context, network, address string) (a attemp
 	if addrs, err = to.remotes(ctx, a.local); err != nil {
 		return a, nil, err
 	}
-	a.host, _, err = net.SplitHostPort(address)
+	if a.host, _, err = net.SplitHostPort(address); err != nil {
+		return a, nil, err
+	}
+	if d.Fallback != nil && a.cfg.TLS != nil {
+		a.tcpTLS, err = tlsdriver.ClientConfig(a.cfg.TLS, a.host)
+	}
 	return a, addrs, err
 }
 
+// connection is what an attempt has made: one of the two.
+type connection struct {
+	ebb *conn
+	tcp net.Conn
+}
+
+// discard is for a connection that nobody wants any more.
+func (c connection) discard() {
+	if c.tcp != nil {
+		c.tcp.Close()
+		return
+	}
+	c.ebb.Abort()
+}
+
+// connect tries the addresses, over TCP too if there is a Fallback.
+func (a *attempts) connect(ctx context.Context, addrs []netip.AddrPort) (connection, error) {
+	if a.Fallback != nil {
+		return a.connectEither(ctx, addrs)
+	}
+	return a.through(ctx, addrs, a.try)
+}
+
+// through tries the addresses one way.
+func (a *attempts) through(ctx context.Context, addrs []netip.AddrPort, try tryAddr) (connection, error) {
+	if a.FallbackDelay < 0 || len(addrs) == 1 {
+		return serial(ctx, addrs, try)
+	}
+	return a.sideBySide(ctx, addrs, try)
+}
+
+// tryAddr tries one address.
+type tryAddr func(ctx context.Context, remote netip.AddrPort) (connection, error)
+
 // serial tries the addresses in turn, each for its share of the time that is left.
-func (a *attempts) serial(ctx context.Context, addrs []netip.AddrPort) (c *conn, first error) {
+func serial(ctx context.Context, addrs []netip.AddrPort, try tryAddr) (c connection, first error) {
 	for i, remote := range addrs {
 		one, cancel := share(ctx, len(addrs)-i)
-		c, err := a.try(one, remote)
+		c, err := try(one, remote)
 		cancel()
 		if err == nil {
 			return c, nil
@@ -175,7 +220,7 @@ func (a *attempts) serial(ctx context.Context, addrs []netip.AddrPort) (c *conn,
 			break
 		}
 	}
-	return nil, first
+	return connection{}, first
 }
 
 // share bounds one of n attempts that have to be made in the time left. Two
@@ -187,8 +232,8 @@ func share(ctx context.Context, n int) (context.Context, context.CancelFunc) {
 	return ctx, func() {}
 }
 
-// try tries one address.
-func (a *attempts) try(ctx context.Context, remote netip.AddrPort) (c *conn, err error) {
+// try tries one address over Ebb.
+func (a *attempts) try(ctx context.Context, remote netip.AddrPort) (made connection, err error) {
 	if a.trace != nil && (a.trace.ConnectStart != nil || a.trace.ConnectDone != nil) {
 		to := remote.String()
 		if a.trace.ConnectStart != nil {
@@ -203,31 +248,31 @@ func (a *attempts) try(ctx context.Context, remote netip.AddrPort) (c *conn, err
 	}
 	switch {
 	case ctx.Err() != nil:
-		return nil, failed(cancelled(ctx))
+		return connection{}, failed(cancelled(ctx))
 	case remote.Port() == 0: // where no TCP can listen either
-		return nil, failed(os.NewSyscallError(callConnect, syscall.ECONNREFUSED))
+		return connection{}, failed(os.NewSyscallError(callConnect, syscall.ECONNREFUSED))
 	}
 	e := a.shared()
 	if e == nil {
 		scope, err := a.cfg.openLimits("dial", 1)
 		if err != nil {
-			return nil, failed(err)
+			return connection{}, failed(err)
 		}
 		sock, err := udp.DialControl(a.udpNetwork, a.local, net.UDPAddrFromAddrPort(remote), a.control(ctx), a.cfg.socketOptions())
 		if err != nil {
 			scope.Release()
-			return nil, failed(inner(err))
+			return connection{}, failed(inner(err))
 		}
 		e = startEndpoint([]*udp.Socket{sock}, scope, a.network, a.cfg, true)
 	}
-	c, err = e.dial(ctx, a.network, a.host, remote)
+	c, err := e.dial(ctx, a.network, a.host, remote)
 	runtime.KeepAlive(a.Endpoint)
 	if err != nil && a.Endpoint == nil {
 		e.Close() // if it has not closed itself
 		<-e.freed
 		err = failed(inner(err)) // whose socket's address means nothing
 	}
-	return c, err
+	return connection{ebb: c}, err
 }
 
 // control is what to call with a socket; nil: nothing.

@@ -46,6 +46,20 @@ func TestFieldsOfPackageNet(t *testing.T) {
 	}
 }
 
+// Calls of package net's setter compile, and change nothing.
+func TestSetMultipathTCP(t *testing.T) {
+	type setter interface {
+		MultipathTCP() bool
+		SetMultipathTCP(use bool)
+	}
+	var _, _ setter = new(net.Dialer), new(net.ListenConfig)
+	for _, s := range []setter{new(ebb.Dialer), new(ebb.ListenConfig)} {
+		if s.SetMultipathTCP(true); s.MultipathTCP() {
+			t.Errorf("%T has several paths", s)
+		}
+	}
+}
+
 // resolverOf is a resolver that knows one name, two.example, with addresses in an order.
 func resolverOf(t *testing.T, addrs ...string) *net.Resolver {
 	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")

@@ -257,6 +257,7 @@ func (e *endpoint) Close() error {
 
 	if l != nil {
 		l.stop()
+		l.awaitTCP()
 	}
 	for _, c := range conns {
 		c.Abort()

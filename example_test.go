@@ -307,6 +307,31 @@ func ExampleConfig_foreground() {
 	// adaptive
 }
 
+// A server that takes both Ebb and TCP, and a client on whose network UDP may be blocked. What it gets says what it is by its type.
+func ExampleFallback() {
+	lc := ebb.ListenConfig{Fallback: true}
+	ln, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ln.Close()
+	go echo(ln)
+
+	dialer := ebb.Dialer{Fallback: new(ebb.Fallback)} // which remembers, so there is one for all dials
+	conn, err := dialer.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	switch conn.(type) {
+	case *ebb.Conn, *ebb.SecureConn:
+		fmt.Println("Ebb")
+	case *net.TCPConn, *tls.Conn:
+		fmt.Println("TCP")
+	}
+	// Output: Ebb
+}
+
 // A dial that lasts no longer than a context, with a limit of 50 MB/s.
 func ExampleDialer() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

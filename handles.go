@@ -127,27 +127,37 @@ func (l *listener) handle() *Listener {
 	return h
 }
 
-// Accept waits for a connection and returns it, a *Conn, or a *SecureConn if there is a Config.TLS.
+// Accept waits for a connection and returns it, a *Conn, or a *SecureConn if there is a Config.TLS. With ListenConfig.Fallback it may be one of
+// TCP's, a *net.TCPConn or a *tls.Conn.
 func (l *Listener) Accept() (net.Conn, error) {
-	c, err := l.AcceptConn()
-	if err != nil {
+	c, err := l.listener.acceptEither(true)
+	runtime.KeepAlive(l)
+	switch {
+	case err != nil:
 		return nil, err
+	case c.tcp != nil:
+		return c.tcp, nil
 	}
-	return c.netConn(), nil
+	return l.accepted(c.ebb).netConn(), nil
 }
 
-// AcceptConn is Accept without the need for a type assertion.
+// AcceptConn is Accept without the need for a type assertion. Connections of TCP, which ListenConfig.Fallback admits, wait for an Accept.
 func (l *Listener) AcceptConn() (*Conn, error) {
-	c, err := l.listener.acceptConn()
+	c, err := l.listener.acceptEither(false)
 	runtime.KeepAlive(l)
 	if err != nil {
 		return nil, err
 	}
+	return l.accepted(c.ebb), nil
+}
+
+// accepted makes the application's handle to a connection that was accepted.
+func (l *Listener) accepted(c *conn) *Conn {
 	h := c.handle()
 	if config := l.listener.keepAlive; config != nil {
 		h.SetKeepAliveConfig(*config)
 	}
-	return h, nil
+	return h
 }
 
 // Endpoint returns the endpoint that the listener belongs to: for its Info, or

@@ -30,56 +30,64 @@ func interleaved(addrs []netip.AddrPort) []netip.AddrPort {
 	return mixed
 }
 
-// race tries the addresses side by side: the next begins when the one before has failed, or FallbackDelay later (RFC 8305
-// section 5). It returns the first connection, or the error of the first address, when all attempts are over.
-func (a *attempts) race(ctx context.Context, addrs []netip.AddrPort) (*conn, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// sideBySide tries the addresses as race does.
+func (a *attempts) sideBySide(ctx context.Context, addrs []netip.AddrPort, try tryAddr) (connection, error) {
 	delay := a.FallbackDelay
 	if delay == 0 {
 		delay = defaultFallbackDelay
 	}
-	type result struct {
-		i   int
-		c   *conn
-		err error
-	}
 	addrs = interleaved(addrs)
-	results := make(chan result, len(addrs))
+	won, _, errs := race(ctx, len(addrs), delay, func(ctx context.Context, i int) (connection, error) { return try(ctx, addrs[i]) })
+	return won, errs[0]
+}
+
+// race makes n attempts side by side: the next begins when the one before has failed, or delay later unless that is negative (RFC
+// 8305 section 5). It returns the first connection, and whose it is, when the other attempts, which are cancelled, are over. If all have failed that is -1, and errs
+// says why each did; nil of one that did not begin.
+func race(ctx context.Context, n int, delay time.Duration, try func(context.Context, int) (connection, error)) (won connection, winner int, errs []error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		i    int
+		made connection
+		err  error
+	}
+	results := make(chan result, n)
 	next, running := 0, 0
+	timer := time.NewTimer(max(delay, 0))
+	defer timer.Stop()
 	start := func() {
 		i := next
 		next, running = next+1, running+1
 		go func() {
-			c, err := a.try(ctx, addrs[i])
-			results <- result{i, c, err}
+			made, err := try(ctx, i)
+			results <- result{i, made, err}
 		}()
+		if timer.Reset(max(delay, 0)); delay < 0 {
+			timer.Stop()
+		}
 	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	var won *conn
-	errs := make([]error, len(addrs))
+	winner, errs = -1, make([]error, n)
 	for start(); running > 0; {
 		select {
 		case r := <-results:
 			running--
 			errs[r.i] = r.err
 			switch {
-			case r.err == nil && won == nil:
-				won = r.c
+			case r.err == nil && winner < 0:
+				won, winner = r.made, r.i
 				cancel() // and wait for the others, which end at once
 			case r.err == nil:
-				r.c.Abort()
+				r.made.discard()
 			}
 		case <-timer.C:
 		}
-		if won == nil && ctx.Err() == nil && next < len(addrs) {
+		if winner < 0 && ctx.Err() == nil && next < n {
 			start()
-			timer.Reset(delay)
 		}
 	}
-	if won != nil {
-		return won, nil
+	if winner >= 0 {
+		clear(errs)
 	}
-	return nil, errs[0]
+	return won, winner, errs
 }

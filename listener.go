@@ -26,8 +26,8 @@ type ListenConfig struct {
 	// Config is the settings of the connections; nil for the defaults.
 	Config *Config
 
-	// Control is called with each UDP socket before it is bound. The network is tcp4 or tcp6, or udp4 or udp6, as the one that is
-	// asked for is TCP's or UDP's. An error ends Listen. A socket that is taken over from a listener that was closed is not
+	// Control is called with each socket before it is bound. The network is tcp4 or tcp6, or udp4 or udp6, as the one that is
+	// asked for is TCP's or UDP's; the socket of TCP that Fallback has always goes by tcp4 or tcp6. An error ends Listen. A socket that is taken over from a listener that was closed is not
 	// passed again.
 	Control func(network, address string, c syscall.RawConn) error
 
@@ -37,6 +37,13 @@ type ListenConfig struct {
 	// KeepAliveConfig is what Conn.SetKeepAliveConfig of accepted connections is called with if Enable is true; KeepAlive is
 	// ignored then.
 	KeepAliveConfig net.KeepAliveConfig
+
+	// Fallback has the listener accept connections of the kernel's TCP too, on the same port number: those of dialers with a Fallback
+	// where UDP is blocked. Accept returns them as package net's *net.TCPConn or, with Config.TLS, as a *tls.Conn whose handshake is
+	// complete: at least TLS 1.3, with the same *tls.Config. Config.Admit is asked about them, and Config.Limits bounds their handshakes,
+	// which end after Config.HandshakeTimeout. At most 1024 are between the kernel's queue and Accept; while there are half as many, a handshake has a second. An
+	// accepted one is the kernel's, and is charged to nobody. Port 0 is a number that is free for both.
+	Fallback bool
 }
 
 // control is what to call with a socket; nil: nothing.
@@ -74,11 +81,20 @@ func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (ne
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
 	}
-	return lc.listenOn(network, udpNetwork, local, cfg)
+	var l *listener
+	if lc.Fallback {
+		l, err = lc.listenBoth(ctx, network, udpNetwork, local, cfg)
+	} else {
+		l, err = lc.listenOn(network, udpNetwork, local, cfg)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l.keeping(lc.keepAlive()).handle(), nil
 }
 
 // listenOn binds the sockets, or takes over those that a closed listener of this process has left.
-func (lc *ListenConfig) listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (net.Listener, error) {
+func (lc *ListenConfig) listenOn(network, udpNetwork string, local *net.UDPAddr, cfg Config) (*listener, error) {
 	failed := func(err error) error {
 		return &net.OpError{Op: "listen", Net: network, Addr: nameOf(network).addr(local.AddrPort()), Err: err}
 	}
@@ -96,7 +112,7 @@ func (lc *ListenConfig) listenOn(network, udpNetwork string, local *net.UDPAddr,
 		}
 		if l := e.adopt(network, cfg); l != nil {
 			scope.Release()
-			return l.keeping(lc.keepAlive()).handle(), nil
+			return l, nil
 		}
 		if !e.over() {
 			break
@@ -117,7 +133,7 @@ func (lc *ListenConfig) listenOn(network, udpNetwork string, local *net.UDPAddr,
 	}
 	key.addr = netip.AddrPortFrom(key.addr.Addr(), e.local.Port())
 	listening.add(key, e)
-	return l.keeping(lc.keepAlive()).handle(), nil
+	return l, nil
 }
 
 // inner is what an error of package net is about, to be put under the name of the network that the caller knows.
@@ -133,6 +149,7 @@ func inner(err error) error {
 type listener struct {
 	endpoint  *endpoint
 	keepAlive *net.KeepAliveConfig // of accepted connections; nil: the endpoint's
+	tcp       *tcpSide             // ListenConfig.Fallback; nil: there is none
 
 	// Guarded by endpoint.mu.
 	accept serializer
@@ -152,8 +169,8 @@ func (l *listener) keeping(config net.KeepAliveConfig) *listener {
 	return l
 }
 
-// acceptConn is Listener.AcceptConn.
-func (l *listener) acceptConn() (*conn, error) {
+// acceptEither waits for a connection of Ebb's or, if either will do, of TCP's.
+func (l *listener) acceptEither(either bool) (connection, error) {
 	e := l.endpoint
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -162,15 +179,35 @@ func (l *listener) acceptConn() (*conn, error) {
 	for {
 		switch {
 		case l.closed:
-			return nil, l.opError("accept", net.ErrClosed)
+			return connection{}, l.opError("accept", net.ErrClosed)
 		case l.accept.expired:
-			return nil, l.opError("accept", os.ErrDeadlineExceeded)
+			return connection{}, l.opError("accept", os.ErrDeadlineExceeded)
 		}
-		if c, ok := e.books.Next(); ok {
+		if c, ok := l.next(either); ok {
 			return c, nil
 		}
 		l.accept.await()
 	}
+}
+
+// next is a connection that waits. Where there are both kinds, they take turns. endpoint.mu is held.
+func (l *listener) next(either bool) (connection, bool) {
+	either = either && l.tcp != nil
+	if either && l.tcp.turn {
+		if c, ok := l.tcp.next(); ok {
+			return c, true
+		}
+	}
+	if c, ok := l.endpoint.books.Next(); ok {
+		if either {
+			l.tcp.turn = true
+		}
+		return connection{ebb: c}, true
+	}
+	if either {
+		return l.tcp.next()
+	}
+	return connection{}, false
 }
 
 // SetDeadline sets the time after which Accept fails with
@@ -208,6 +245,7 @@ func (l *listener) Close() error {
 		return err
 	}
 	awaitClosings(aborted, time.Second)
+	l.awaitTCP()
 	e := l.endpoint
 	e.closeIfIdle()
 	if e.over() {
@@ -232,7 +270,11 @@ func (l *listener) stop() (aborted []*conn, err error) {
 	e.listener = nil
 	aborted = e.books.StopListening()
 	l.accept.wake()
+	tcp := l.tcp
 	e.mu.Unlock()
+	if tcp != nil {
+		tcp.stop()
+	}
 	for _, c := range aborted {
 		c.Abort()
 	}

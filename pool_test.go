@@ -16,7 +16,7 @@ import (
 	"example.com/ebb/pool"
 )
 
-var longTables = flag.Bool("long", false, "measure shares over loopback for ten seconds a row, and end 10,000 connections in each way")
+var longTables = flag.Bool("long", false, "measure shares over loopback for ten seconds a row, end 10,000 connections in each way, and open and close 50,000")
 
 func newPool(t *testing.T, total, min int64) *pool.Pool {
 	t.Helper()

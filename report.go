@@ -97,12 +97,15 @@ func (r refusal) log(to *slog.Logger) {
 func (e *endpoint) note(c *conn, t core.Topic) (rest core.Topic, aborted *conn, busy bool) {
 	if t.Has(core.Opened | core.Ended | core.Trains) {
 		c.mu.Lock()
-		n := c.driver.News(t)
+		n, silent := c.driver.News(t), c.endedInSilence()
 		c.mu.Unlock()
 		if t.Has(core.Opened) {
 			n.Identity = c.identity()
 		}
 		e.mu.Lock()
+		if silent {
+			c.tellFallback()
+		}
 		ev := e.books.Report(e.now(), c, n)
 		if ev.Dial != nil {
 			ev.Dial.dial.conn = ev.Result

@@ -2,11 +2,8 @@ package ebb
 
 import (
 	"net"
-	"runtime"
 	"syscall"
 	"time"
-
-	core "example.com/ebb/internal/endpoint"
 )
 
 // This file is what programs ask of a *net.TCPConn by interface, beside net.Conn.
@@ -85,6 +82,20 @@ func (c *conn) SetWriteBuffer(bytes int) error {
 // MultipathTCP is false: a connection has one path.
 func (c *conn) MultipathTCP() (bool, error) { return false, nil }
 
+// MultipathTCP is false: see SetMultipathTCP.
+func (d *Dialer) MultipathTCP() bool { return false }
+
+// SetMultipathTCP does nothing. It is there for programs that call it on a net.Dialer: an Ebb connection has one path, and whether the connections over TCP that a
+// Fallback makes have several is left to package net.
+func (d *Dialer) SetMultipathTCP(use bool) {}
+
+// MultipathTCP is false: see SetMultipathTCP.
+func (lc *ListenConfig) MultipathTCP() bool { return false }
+
+// SetMultipathTCP does nothing. It is there for programs that call it on a net.ListenConfig: an Ebb connection has one path, and whether the connections over TCP
+// that Fallback admits may have several is left to package net.
+func (lc *ListenConfig) SetMultipathTCP(use bool) {}
+
 // SyscallConn gives access to the options of the UDP socket that the connection sends on, which may be shared with others. Reading and writing through it are
 // undefined: they fail with errors.ErrUnsupported. Over a net.PacketConn that is not the system's there is none.
 func (c *conn) SyscallConn() (syscall.RawConn, error) {
@@ -124,64 +135,3 @@ func (c *conn) setLocal(change func()) error {
 	}
 	return nil
 }
-
-const (
-	// gatherGap is the time after a small write in which another one is said to follow at once.
-	gatherGap = 20 * time.Microsecond
-	// gatherMost is how often it is looked whether bytes still wait that did so before: none waits for twice as long.
-	gatherMost = 500 * time.Microsecond
-	// gatherTurns bounds the same where a clock stands still, as in a testing/synctest bubble.
-	gatherTurns = 4096
-)
-
-// gather is for a write of n bytes that is done. Programs write what belongs together in pieces: net.Buffers, a header and a body. The first
-// leaves at once. One that follows at once, with no Read between, waits for more until nothing follows for gatherGap, in the hands of a goroutine: a timer
-// would take a millisecond. A full packet does not wait, and a Read, which is most often for the answer, ends the wait. conn.mu is held.
-func (c *conn) gather(now time.Duration, n int) {
-	if !c.driver.Conn.Small(n) {
-		c.wrote.Store(0)
-		return
-	}
-	last := c.wrote.Swap(stampOf(now))
-	if last == 0 || stampOf(now)-last > uint32(gatherGap/time.Microsecond) || c.gathering || c.driver.Ended() {
-		return
-	}
-	c.gathering = true
-	c.driver.Conn.SetCork(true)
-	sent := c.driver.Conn.SentOffset()
-	c.endpoint.goroutines.start(func() {
-		for c.awaitGap(c.endpoint.now()); ; c.awaitGap(c.endpoint.now()) {
-			c.mu.Lock()
-			at := c.driver.Conn.SentOffset()
-			if at == sent || c.wrote.Load() == 0 {
-				break // what waits is as old as that
-			}
-			sent = at // full packets have left since, and what waits is newer
-			c.mu.Unlock()
-		}
-		c.gathering = false
-		t := c.uncork()
-		c.endpoint.goroutines.outside(func() { c.endpoint.report(c, t) })
-	})
-}
-
-// awaitGap returns when no write follows another at once any more.
-func (c *conn) awaitGap(since time.Duration) {
-	for range gatherTurns {
-		runtime.Gosched()
-		now, last := c.endpoint.now(), c.wrote.Load()
-		if last == 0 || now-since > gatherMost || stampOf(now)-last > uint32(gatherGap/time.Microsecond) {
-			return
-		}
-	}
-}
-
-// uncork sends what gather has held back. It takes over conn.mu and unlocks it, and returns what input does.
-func (c *conn) uncork() core.Topic {
-	c.wrote.Store(0)
-	c.driver.Conn.SetCork(false)
-	return c.step(c.endpoint.now())
-}
-
-// stampOf is a time in microseconds, which wrap; never 0, which is for none.
-func stampOf(t time.Duration) uint32 { return uint32(t/time.Microsecond) | 1 }
