@@ -381,7 +381,6 @@ func TestFallbackIsNoDowngrade(t *testing.T) {
 		{"a protocol in common", with(client, protocols("b", "a")), chosen, ""},
 		{"a server without TLS", client, nil, "over TCP: tls: "},
 		{"another name", with(client, func(c *tls.Config) { c.ServerName = "other.test" }), server, "x509: certificate is valid for server.test"},
-		{"no certificate", client, with(server, func(c *tls.Config) { c.ClientAuth = tls.RequireAndVerifyClientCert }), ""}, // found out later
 		{"TLS 1.2", client, with(server, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }), "tls: protocol version not supported"},
 		{"no protocol in common", with(client, protocols("b")), chosen, "tls: no application protocol"},
 		{"a server that has no protocol", with(client, protocols("b")), server, "no application protocol in common"},

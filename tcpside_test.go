@@ -293,7 +293,7 @@ func TestListenerOfBothAdmits(t *testing.T) {
 	}
 }
 
-// A server of net/http has requests over both, with TLS and HTTP/2.
+// A server of net/http has requests over both, with TLS.
 func TestHTTPOverBoth(t *testing.T) {
 	leavesNothing(t)
 	client, server := secured(t)
