@@ -64,9 +64,11 @@ func (c *conn) log(t core.Topic) {
 func (e *endpoint) note(c *conn, t core.Topic) (rest core.Topic, aborted *conn, busy bool) {
 	if t.Has(core.Opened | core.Ended | core.Trains) {
 		c.mu.Lock()
-		n := c.driver.News(t)
+		n, counts := c.driver.News(t), c.countsNow(t)
 		c.mu.Unlock()
 		e.mu.Lock()
+		off := e.retired
+		e.past.add(&counts)
 		ev := e.books.Report(e.now(), c, n)
 		if ev.Dial != nil {
 			ev.Dial.dial.conn = ev.Result
@@ -84,6 +86,9 @@ func (e *endpoint) note(c *conn, t core.Topic) (rest core.Topic, aborted *conn, 
 			e.sweepAt(ev.Sweep)
 		}
 		e.mu.Unlock()
+		if off {
+			endpoints.addPast(counts)
+		}
 	}
 	if rest.Has(core.Resolved) || !t.Has(core.Resolved) {
 		return rest, aborted, busy
