@@ -38,6 +38,7 @@ var commands = []command{
 	{"receive", "receive files into a directory", receive},
 	{"pipe", "join standard input and output over one connection", pipe},
 	{"tunnel", "carry TCP connections over Ebb", runTunnel},
+	{"top", "show the connections of a process, live", top},
 	{"bench", "compare Ebb with the kernel's TCP over loopback", bench},
 	{"kernel", "measure Ebb beside the kernel's TCP on one bottleneck", measureKernel},
 	{"sim", "run the scenarios that congestion control is judged by", sim},
@@ -59,7 +60,7 @@ Try it on one machine, in two terminals:
 
 // run is the whole program but for the exit. It returns the status.
 func run(args []string, c console, open opener) int {
-	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe, tunnel, bench, kernel or sim"))
+	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe, tunnel, top, bench, kernel or sim"))
 	if len(args) > 0 {
 		name, err = dispatch(args, c, open)
 	}

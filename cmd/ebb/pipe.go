@@ -29,6 +29,8 @@ the other side's end is the end.)`,
 	var options transportOptions
 	listen := fs.BoolP("listen", "l", false, "accept one connection instead of making one")
 	verbose := fs.BoolP("verbose", "v", false, "print details of the connection")
+	var figures debugFlag
+	figures.register(fs)
 	options.register(fs, defaultBandwidthLimit)
 	if err := fs.parse(args, 1, 1); err != nil {
 		return err
@@ -45,6 +47,11 @@ the other side's end is the end.)`,
 	if err != nil {
 		return err
 	}
+	shown, err := figures.serve("pipe")
+	if err != nil {
+		return err
+	}
+	defer shown.close()
 	var conn net.Conn
 	if *listen {
 		conn, err = t.acceptOne(ctx, address, c.stderr)
@@ -54,6 +61,7 @@ the other side's end is the end.)`,
 	if err != nil {
 		return err
 	}
+	shown.say(c.stderr, "pipe")
 	// Reading standard input cannot be interrupted, so it may go on behind the
 	// end; reading the connection is.
 	context.AfterFunc(ctx, func() { conn.Close() })

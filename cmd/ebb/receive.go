@@ -62,6 +62,8 @@ Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.`,
 	var own receiveOptions
 	server := fileServer{console: c, grumbling: newGrumbler(c.stderr, "receive")}
 	server.register(fs, &own)
+	var figures debugFlag
+	figures.register(fs)
 	options.register(fs, defaultBandwidthLimit)
 	if err := fs.parse(args, 2, 2); err != nil {
 		return err
@@ -86,11 +88,17 @@ Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.`,
 	if server.transport, err = open(chosen); err != nil {
 		return err
 	}
+	shown, err := figures.serve("receive")
+	if err != nil {
+		return err
+	}
+	defer shown.close()
 	ln, err := server.transport.listenOrSay(ctx, address)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "ebb receive: listening on %v\n", ln.Addr())
+	shown.say(c.stderr, "receive")
 	err = server.serve(ctx, ln)
 	server.transport.drainEnds()
 	return err

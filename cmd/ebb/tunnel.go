@@ -66,6 +66,8 @@ runs until it is stopped: then it accepts no more, and waits for those that stan
 	fs.IntVar(&mostOfHost, "max-connections-per-host", 4096, "how many of them may come from one IPv4 address or IPv6 /56")
 	fs.DurationVar(&server.patience, "drain", 30*time.Second, "how long to wait for connections that stand, when it is stopped")
 	fs.BoolVarP(&server.verbose, "verbose", "v", false, "print a line for each connection that ends")
+	var figures debugFlag
+	figures.register(fs)
 	options.register(fs, defaultBandwidthLimit)
 	if err := fs.parse(args, 0, 0); err != nil {
 		return err
@@ -81,11 +83,17 @@ runs until it is stopped: then it accepts no more, and waits for those that stan
 	if server.transport, err = open(chosen); err != nil {
 		return err
 	}
+	shown, err := figures.serve("tunnel")
+	if err != nil {
+		return err
+	}
+	defer shown.close()
 	ln, handle, err := server.listen(ctx, listen, accept)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "ebb tunnel: listening on %v\n", ln.Addr())
+	shown.say(c.stderr, "tunnel")
 	return server.serve(ctx, ln, handle)
 }
 
