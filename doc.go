@@ -14,7 +14,8 @@
 // The networks tcp, tcp4 and tcp6 mean the same as udp, udp4 and udp6, so that a name may come from
 // code that was written for TCP; addresses are then *net.TCPAddr. Deadlines, CloseWrite, CloseRead and SetLinger do what they do on a
 // *net.TCPConn; keep-alive is on. [Dialer] and [ListenConfig] take a [Config], whose zero value is
-// ready to use. [Conn.Info] tells how a connection fares and what limits it.
+// ready to use. [Conn.Info] tells how a connection fares and what limits it; [Connections] lists all of the process, and package
+// [example.com/ebb/debug] shows them, live.
 //
 // # Errors
 //
@@ -84,6 +85,7 @@
 // [example.com/ebb/congestion] says what it has to be. The default yields to other traffic.
 //
 // docs/dropin.md says what to change in a program that speaks TCP, and what differs.
+// docs/watching.md says how to watch a program at work,
 // docs/tuning.md is about settings and slow transfers, docs/security.md about what the protocol does not
 // protect against, docs/design.md about the architecture, and docs/wire.md specifies the packets.
 package ebb

@@ -29,8 +29,11 @@ type endpoint struct {
 	epoch      time.Time                   // the engines' time 0
 	sinceStart time.Duration               // the pools' time then
 
-	connected bool    // the one socket has one peer
-	port      portKey // in the table of those that listen, whose lock guards it
+	connected bool // the one socket has one peer
+
+	// Guarded by the lock of the table of endpoints.
+	port       portKey   // where Listen has made it
+	prev, next *endpoint // those that were made before and after it, if they are open
 
 	limits    *limits.Endpoint // what its connections and sockets are charged to
 	lingering lingerList       // its closed connections that are still delivering; closings' lock guards it
@@ -49,6 +52,8 @@ type endpoint struct {
 	refused  time.Duration // when it was last told that a dial was refused; 0: never
 	closing  bool          // nothing new begins
 	closed   bool          // the sockets are closed, or about to be
+	past     Counters      // of the connections that have ended
+	retired  bool          // it is off the table of endpoints, which has its past
 }
 
 // settings are a Config and what follows from it.
@@ -201,6 +206,7 @@ func startEndpoint(socks []*udp.Socket, scope *limits.Endpoint, network string, 
 	for _, s := range socks {
 		e.sockets = append(e.sockets, newSocket(e, s))
 	}
+	endpoints.add(e)
 	for _, s := range e.sockets {
 		e.goroutines.start(func() { e.readLoop(s) })
 	}
@@ -320,7 +326,7 @@ func (e *endpoint) closeSockets() error {
 		}
 	}
 	e.limits.Release()
-	listening.remove(e)
+	e.retire()
 	close(e.freed)
 	return first
 }

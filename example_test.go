@@ -240,6 +240,27 @@ func ExampleEndpoint() {
 	// Output: bob can call back: true
 }
 
+// What a process does with Ebb: its connections, whoever has made them.
+func ExampleConnections() {
+	ln, err := ebb.Listen("udp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ln.Close()
+	conn, err := ebb.Dial("udp", ln.Addr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+
+	for c := range ebb.Connections() {
+		if c.Dialled && c.Remote.String() == ln.Addr().String() {
+			fmt.Println(c.State, c.Protected, c.LimitedBy)
+		}
+	}
+	// Output: established false application
+}
+
 // All connections whose Config names a pool share its total: here 10 MB/s, of which
 // each gets at least 500 kB/s.
 func Example_pool() {

@@ -15,8 +15,13 @@ import (
 // ConnInfo is a connection in numbers, as TCP_INFO is for TCP. Sizes are bytes,
 // rates bytes per second of UDP payload; counts are since the connection began.
 type ConnInfo struct {
-	State   State
-	Dialled bool // by this side
+	// ID is this side's name for the connection: what the peer's packets carry, and what wire.Describe prints as 16 hexadecimal digits. Of a
+	// connection without Config.TLS it is half of what it takes to forge packets of it; the peer's ID is the other half.
+	ID        uint64
+	State     State
+	Dialled   bool  // by this side
+	Protected bool  // by TLS
+	Err       error // why it is over; nil: it is not, or it has ended in order
 
 	// Local and Remote are the UDP addresses of the two sides, whatever LocalAddr and RemoteAddr show.
 	Local, Remote netip.AddrPort
@@ -119,9 +124,13 @@ func limitRates(in *engine.Info) LimitRates {
 }
 
 // Info describes the connection as of now; after its end, as of then.
-func (c *conn) Info() ConnInfo {
+func (c *conn) Info() ConnInfo { return c.info(socketInfo(c.sock.Info())) }
+
+// info is Info on a socket that was described already.
+func (c *conn) info(socket SocketInfo) ConnInfo {
 	c.mu.Lock()
 	now, in := c.endpoint.now(), c.driver.Conn.Info()
+	protected, err := c.tls != nil, c.driver.Conn.Err()
 	limitedBy := Limit(in.Limit.String())
 	if c.unsent != nil {
 		limitedBy = LimitSocket
@@ -129,8 +138,8 @@ func (c *conn) Info() ConnInfo {
 	c.mu.Unlock()
 	rates := limitRates(&in)
 	return ConnInfo{
-		State: State(in.State), Dialled: c.client(), Local: *c.local, Remote: c.driver.Conn.Remote(),
-		SinceHeard: now - in.LastReceived, SinceAcked: now - in.LastAcked, Socket: socketInfo(c.sock.Info()),
+		ID: uint64(c.id()), State: State(in.State), Dialled: c.client(), Protected: protected, Err: explained(callRead, err), Local: *c.local, Remote: c.driver.Conn.Remote(),
+		SinceHeard: now - in.LastReceived, SinceAcked: now - in.LastAcked, Socket: socket,
 		SmoothedRTT: in.SmoothedRTT, RTTVariance: in.RTTVariance, MinRTT: in.MinRTT, LatestRTT: in.LatestRTT,
 		Congestion: in.Congestion, CongestionWindow: in.Window, InFlight: in.InFlight,
 		Rate: in.Rate, BandwidthLimit: rates.Own, LimitedBy: limitedBy, Limits: rates, PacketSize: in.PacketSize, ECN: in.ECN, DSCP: int(in.DSCP),
@@ -157,6 +166,10 @@ func (c *conn) Info() ConnInfo {
 
 // EndpointInfo is an endpoint in numbers. Counts are since it was made.
 type EndpointInfo struct {
+	Local     netip.AddrPort // of its socket
+	Listening bool           // it has a listener
+	Dialled   bool           // Dial has made it, for one connection
+
 	Connections int // alive, those that are still delivering after Close included
 	HalfOpen    int // of these: made to us, address not proved yet
 	Queued      int // waiting for Accept, those included that have ended in order or with bytes to read
@@ -213,6 +226,7 @@ type SocketInfo struct {
 func (e *endpoint) Info() EndpointInfo {
 	e.mu.Lock()
 	g, blocked := e.books.Counters(), 0
+	listens, dialled := e.listener != nil, e.private && e.connected
 	for _, s := range e.sockets {
 		blocked += len(s.blocked)
 	}
@@ -223,6 +237,7 @@ func (e *endpoint) Info() EndpointInfo {
 		dropped[r.String()] = g.Dropped[r]
 	}
 	return EndpointInfo{
+		Local: e.local, Listening: listens, Dialled: dialled,
 		Connections: g.Connections, HalfOpen: g.HalfOpen, Queued: g.Queued, QueuedBytes: g.QueuedBytes,
 		Tombstones: g.Tombstones, Blocked: blocked,
 		Delivered: g.Delivered, Opened: g.Opened, Foreign: g.Foreign,

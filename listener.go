@@ -105,7 +105,7 @@ func (lc *ListenConfig) listenOn(network, udpNetwork string, local *net.UDPAddr,
 	}
 	var socks []*udp.Socket
 	for {
-		e := listening.on(key) // before the attempt: it may be gone after it
+		e := endpoints.on(key) // before the attempt: it may be gone after it
 		socks, err = udp.ListenGroup(udpNetwork, local, cfg.Sockets, lc.control(network), cfg.socketOptions())
 		if e == nil || !errors.Is(err, syscall.EADDRINUSE) {
 			break
@@ -132,7 +132,7 @@ func (lc *ListenConfig) listenOn(network, udpNetwork string, local *net.UDPAddr,
 		panic("BUG: a new endpoint does not listen: " + err.Error())
 	}
 	key.addr = netip.AddrPortFrom(key.addr.Addr(), e.local.Port())
-	listening.add(key, e)
+	endpoints.setPort(key, e)
 	return l, nil
 }
 

@@ -3,19 +3,7 @@ package ebb
 import (
 	"net"
 	"net/netip"
-	"sync"
 )
-
-// listening is the endpoints that Listen has made in this process and whose port is not free yet. With TCP a listener may
-// be closed and its address be listened on again while accepted connections live on it; here these connections share the
-// listener's socket, so that the next listener has to share it too.
-var listening = portTable{endpoints: make(map[portKey]*endpoint)}
-
-// portTable finds an endpoint by its address. Its lock is taken with no other held, and nothing is locked under it.
-type portTable struct {
-	mu        sync.Mutex
-	endpoints map[portKey]*endpoint
-}
 
 // portKey is what a socket is bound to.
 type portKey struct {
@@ -34,29 +22,6 @@ func portKeyOf(udpNetwork string, local *net.UDPAddr) portKey {
 		return portKey{addr: netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(local.Port))}
 	}
 	return portKey{addr: netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(local.Port)), dual: udpNetwork == "udp"}
-}
-
-func (t *portTable) add(k portKey, e *endpoint) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	e.port = k
-	t.endpoints[k] = e
-}
-
-// remove takes an endpoint off whose sockets are closed. Another may have its port already.
-func (t *portTable) remove(e *endpoint) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.endpoints[e.port] == e {
-		delete(t.endpoints, e.port)
-	}
-}
-
-// on returns the endpoint on a port; nil if there is none.
-func (t *portTable) on(k portKey) *endpoint {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.endpoints[k]
 }
 
 // adopt makes an endpoint listen again whose listener was closed, with another Config for new connections. It returns nil

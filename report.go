@@ -97,7 +97,7 @@ func (r refusal) log(to *slog.Logger) {
 func (e *endpoint) note(c *conn, t core.Topic) (rest core.Topic, aborted *conn, busy bool) {
 	if t.Has(core.Opened | core.Ended | core.Trains) {
 		c.mu.Lock()
-		n, silent := c.driver.News(t), c.endedInSilence()
+		n, silent, counts := c.driver.News(t), c.endedInSilence(), c.countsNow(t)
 		c.mu.Unlock()
 		if t.Has(core.Opened) {
 			n.Identity = c.identity()
@@ -106,6 +106,8 @@ func (e *endpoint) note(c *conn, t core.Topic) (rest core.Topic, aborted *conn, 
 		if silent {
 			c.tellFallback()
 		}
+		off := e.retired
+		e.past.add(&counts)
 		ev := e.books.Report(e.now(), c, n)
 		if ev.Dial != nil {
 			ev.Dial.dial.conn = ev.Result
@@ -123,6 +125,9 @@ func (e *endpoint) note(c *conn, t core.Topic) (rest core.Topic, aborted *conn, 
 			e.sweepAt(ev.Sweep)
 		}
 		e.mu.Unlock()
+		if off {
+			endpoints.addPast(counts)
+		}
 	}
 	if rest.Has(core.Resolved) || !t.Has(core.Resolved) {
 		return rest, aborted, busy

@@ -79,6 +79,25 @@ func (p *Pool) Members() int { return p.budget().Members() }
 // plain formula, whatever they use.
 func (p *Pool) Rate() int64 { return p.budget().Rate() }
 
+// Snapshot is a pool at a moment, as plain values. Rates are bytes per second, Unlimited for none.
+type Snapshot struct {
+	Members   int // connections registered
+	Throttled int // of these, those that the pool holds back in sending
+
+	Total, MinPerConn               int64 // for sending, of UDP payload
+	ReceiveTotal, ReceiveMinPerConn int64 // for receiving, of the application's data
+	Rate                            int64 // Pool.Rate
+	Strict                          bool  // as SetStrict has it
+}
+
+// Snapshot reads the pool. While others use it the values may be of slightly different moments.
+func (p *Pool) Snapshot() Snapshot {
+	s := Snapshot{Members: p.Members(), Throttled: p.budget().Throttled(), Rate: p.Rate(), Strict: p.budget().Strict()}
+	s.Total, s.MinPerConn = p.Limits()
+	s.ReceiveTotal, s.ReceiveMinPerConn = p.ReceiveLimits()
+	return s
+}
+
 // Join registers something with a peer that is to count as a connection, with a weight of 1 to MaxWeight among those
 // of its peer; 0 stands for 1. Connections of package ebb join by themselves. The zero Peer stands for one that no other member
 // has. The member has to be closed.

@@ -27,6 +27,17 @@ func TestNamedPoolsAreTheProcesss(t *testing.T) {
 			t.Fatalf("%d got another pool of its name", i)
 		}
 	}
+	found := make(map[string]*Pool)
+	last := ""
+	for name, p := range All() {
+		if found[name] = p; name < last {
+			t.Errorf("%q comes after %q", name, last)
+		}
+		last = name
+	}
+	if found[""] != Default() || found["a test's"] != first {
+		t.Errorf("All has %v", found)
+	}
 	if got := Named("untouched").Rate(); got != Unlimited {
 		t.Errorf("a pool without limits has the rate %d", got)
 	}
@@ -65,6 +76,12 @@ func TestAPoolIsWhatItIsMadeOf(t *testing.T) {
 	receive, receiveMin := p.ReceiveLimits()
 	if total != 4000 || min != 20 || receive != 5000 || receiveMin != 30 || m.Rate(0) != 4000 {
 		t.Errorf("limits of %d and %d, for receiving %d and %d; the member has %d", total, min, receive, receiveMin, m.Rate(0))
+	}
+	want := Snapshot{
+		Members: 1, Total: 4000, MinPerConn: 20, ReceiveTotal: 5000, ReceiveMinPerConn: 30, Rate: 4000, Strict: true,
+	}
+	if got := p.Snapshot(); got != want {
+		t.Errorf("the snapshot is %+v, want %+v", got, want)
 	}
 	m.Close()
 	m.Close()

@@ -43,6 +43,7 @@ func commands() []command {
 		{"receive", "receive files into a directory", receive},
 		{"pipe", "join standard input and output over one connection", pipe},
 		{"tunnel", "carry TCP connections over Ebb", runTunnel},
+		{"top", "show the connections of a process, live", top},
 		{"id", "print our identity", printID},
 		{"bench", "compare Ebb with the kernel's TCP over loopback", bench},
 		{"kernel", "measure Ebb beside the kernel's TCP on one bottleneck", measureKernel},
@@ -67,7 +68,7 @@ Try it on one machine, in two terminals:
 
 // run is the whole program but for the exit. It returns the status.
 func run(args []string, c console, open opener) int {
-	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe, tunnel, id, bench, kernel or sim"))
+	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe, tunnel, top, id, bench, kernel or sim"))
 	if len(args) > 0 {
 		name, err = dispatch(args, c, open)
 	}

@@ -190,7 +190,7 @@ type badUsage struct{ args, want string }
 
 func TestUsageErrors(t *testing.T) {
 	checkUsage(t, []badUsage{
-		{"", "send, receive, pipe, tunnel, id, bench, kernel or sim"},
+		{"", "send, receive, pipe, tunnel, top, id, bench, kernel or sim"},
 		{"tunnel", "--listen"},
 		{"tunnel --listen :1 --accept :2", "either --listen"},
 		{"tunnel --listen :8080", "--to"},

@@ -35,14 +35,22 @@ the other side's end is the end.)`,
 	listen := fs.BoolP("listen", "l", false, "accept one connection instead of making one")
 	verbose := fs.BoolP("verbose", "v", false, "print details of the connection")
 	options.registerProtection(fs, true)
+	var figures debugFlag
+	figures.register(fs)
 	options.register(fs, defaultBandwidthLimit)
 	if err := fs.parse(args, 1, 1); err != nil {
 		return err
 	}
+	shown, err := figures.serve("pipe")
+	if err != nil {
+		return err
+	}
+	defer shown.close()
 	t, conn, err := openPipe(ctx, c, open, &options, fs.Arg(0), *listen)
 	if err != nil {
 		return err
 	}
+	shown.say(c.stderr, "pipe")
 	// Reading standard input cannot be interrupted, so it may go on behind the
 	// end; reading the connection is.
 	context.AfterFunc(ctx, func() { conn.Close() })

@@ -68,6 +68,8 @@ where it is may send, unless --peer says who; "ebb id" prints a sender's identit
 	server := fileServer{console: c, grumbling: newGrumbler(c.stderr, "receive")}
 	server.register(fs, &own)
 	options.registerProtection(fs, true)
+	var figures debugFlag
+	figures.register(fs)
 	options.register(fs, defaultBandwidthLimit)
 	if err := fs.parse(args, 2, 2); err != nil {
 		return err
@@ -93,12 +95,18 @@ where it is may send, unless --peer says who; "ebb id" prints a sender's identit
 	if server.transport, err = options.open(c.stderr, open, chosen); err != nil {
 		return err
 	}
+	shown, err := figures.serve("receive")
+	if err != nil {
+		return err
+	}
+	defer shown.close()
 	ln, err := server.transport.listenOrSay(ctx, address, func(line string) { server.grumble("ebb receive: %s\n", line) })
 	if err != nil {
 		return err
 	}
 	server.mu.Lock()
 	server.transport.announce(c.stderr, "receive", "send", " FILE...", address, ln.Addr())
+	shown.say(c.stderr, "receive")
 	server.mu.Unlock()
 	err = server.serve(ctx, ln)
 	server.transport.drainEnds()

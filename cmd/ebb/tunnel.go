@@ -71,6 +71,8 @@ to type at the other end. It accepts whoever reaches it, unless --peer says who.
 	fs.DurationVar(&server.patience, "drain", 30*time.Second, "`DURATION` of the wait for connections that stand, when it is stopped")
 	fs.BoolVarP(&server.verbose, "verbose", "v", false, "print a line for each connection that ends")
 	options.registerProtection(fs, true)
+	var figures debugFlag
+	figures.register(fs)
 	options.register(fs, defaultBandwidthLimit)
 	if err := fs.parse(args, 0, 0); err != nil {
 		return err
@@ -93,10 +95,16 @@ to type at the other end. It accepts whoever reaches it, unless --peer says who.
 	if server.transport, err = options.open(c.stderr, open, chosen); err != nil {
 		return err
 	}
+	shown, err := figures.serve("tunnel")
+	if err != nil {
+		return err
+	}
+	defer shown.close()
 	ln, handle, err := server.listen(ctx, listen, accept)
 	if err != nil {
 		return err
 	}
+	shown.say(c.stderr, "tunnel")
 	return server.serve(ctx, ln, handle)
 }
 

@@ -108,6 +108,15 @@ func (p *Pool) Members() int {
 	return int(n)
 }
 
+// Throttled is the number of those that are held back in sending now.
+func (p *Pool) Throttled() int {
+	n, _ := p.send.throttled.read()
+	return int(n)
+}
+
+// Strict reports what SetStrict has set.
+func (p *Pool) Strict() bool { return p.send.totals.Load().strict }
+
 // Rate is Share of the total for sending among the registered members, in bytes per second: the
 // plain formula, whatever they use.
 func (p *Pool) Rate() int64 {

@@ -81,6 +81,9 @@ func (d *Driver) Await(discard bool) { d.awaited, d.discards = true, discard }
 // Ended reports whether Changed has said so.
 func (d *Driver) Ended() bool { return d.ended }
 
+// Opened reports whether Changed has said so.
+func (d *Driver) Opened() bool { return d.opened }
+
 // Join makes the connection a member of a pool, if there is one and it is none yet, from the end of its handshake: one of its peer's. It
 // leaves at its end. The weight was checked.
 func (d *Driver) Join(p *pool.Pool, weight int) {

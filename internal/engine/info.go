@@ -61,6 +61,9 @@ type Info struct {
 	LastReceived, LastAcked time.Duration
 }
 
+// Stats is what has happened so far.
+func (c *Conn) Stats() Stats { return c.stats }
+
 // Info reports the connection's numbers.
 func (c *Conn) Info() Info {
 	return Info{
