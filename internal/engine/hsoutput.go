@@ -30,7 +30,7 @@ func (c *Conn) appendHandshake(now time.Duration, dst []byte) []byte {
 
 // appendSpace appends the next packet of a space, if one is to be sent.
 func (c *Conn) appendSpace(now time.Duration, s *cryptoSpace, dst []byte) []byte {
-	if !s.out.waiting() && s.acks.owed == 0 && s.loss.probes == 0 {
+	if !s.out.waiting() && !s.owesAck() && s.loss.probes == 0 {
 		return dst
 	}
 	p, ok := c.beginHandshake(now, s, dst)
@@ -43,7 +43,7 @@ func (c *Conn) appendSpace(now time.Duration, s *cryptoSpace, dst []byte) []byte
 		p.b = wire.AppendPing(p.b)
 		p.record.flags |= eliciting
 	}
-	if !p.record.has(eliciting) && s.acks.owed == 0 {
+	if !p.record.has(eliciting) && !s.owesAck() {
 		return dst // what there is to say does not fit
 	}
 	return c.endHandshake(now, s, &p)
@@ -140,6 +140,7 @@ func (c *Conn) endHandshake(now time.Duration, s *cryptoSpace, p *packet) []byte
 	size := len(p.b) - p.start
 	if p.acks {
 		s.acks.sent()
+		s.held = Never
 	}
 	if p.record.has(eliciting) {
 		s.elicited++
