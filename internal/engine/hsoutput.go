@@ -49,18 +49,39 @@ func (c *Conn) appendSpace(now time.Duration, s *cryptoSpace, dst []byte) []byte
 	return c.endHandshake(now, s, &p)
 }
 
-// appendHandshakeClose appends the last packet of a handshake that has failed, if the peer's address may be sent one. It is of
-// the newest level for which the peer has keys for sure.
-func (c *Conn) appendHandshakeClose(now time.Duration, dst []byte) []byte {
-	s := &c.hs.initial
-	if s.seal == nil || c.params.Client && c.hs.second != nil && c.hs.second.seal != nil {
-		s = c.hs.second
+// newest is the space of the newest level whose keys there are.
+func (h *handshakeState) newest() *cryptoSpace {
+	if h.second != nil && h.second.seal != nil {
+		return h.second
 	}
+	return &h.initial
+}
+
+// olderSpace is the space whose packets the peer can surely open, where it may not be able to open those of the newest level; nil: it
+// is. A client knows that the server has the keys of HANDSHAKE, but not whether it has those of short packets before one of its own
+// is acknowledged; a server does not know whether the client has those of HANDSHAKE.
+func (c *Conn) olderSpace() *cryptoSpace {
+	switch {
+	case c.secure == nil || c.hs == nil || c.hs.second.seal == nil:
+	case c.params.Client && c.hs.done:
+		return c.hs.second
+	case !c.params.Client && !c.hs.done && c.hs.initial.seal != nil:
+		return &c.hs.initial
+	}
+	return nil
+}
+
+// appendHandshakeClose appends CLOSE in a packet of a space, if the peer's address may be sent one. The reason is for those who can
+// open the newest.
+func (c *Conn) appendHandshakeClose(now time.Duration, dst []byte, s *cryptoSpace) []byte {
 	p, ok := c.beginHandshake(now, s, dst)
 	if !ok {
 		return dst
 	}
 	reason := c.closeReason()
+	if s != c.hs.newest() || c.hs.done {
+		reason = ""
+	}
 	p.b = wire.AppendClose(p.b, c.end.code, reason[:min(len(reason), max(0, p.room()-16))])
 	return c.endHandshake(now, s, &p)
 }
