@@ -83,7 +83,7 @@ func TestSecureLevels(t *testing.T) {
 	}
 }
 
-// TestSecureHeldAcks [W252]: no packet leaves for an ACK alone while handshakers are at work; unless they are for long, or the server may
+// TestSecureHeldAcks [W252] [W254]: no packet leaves for an ACK alone while handshakers are at work; unless they are for long, or the server may
 // be waiting for it.
 func TestSecureHeldAcks(t *testing.T) {
 	for _, c := range []struct {
