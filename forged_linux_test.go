@@ -17,8 +17,8 @@ import (
 )
 
 // forge sends n INITIALs of connections that nobody wants, each in the name of another address, as fast as one goroutine does, or
-// until done.
-func forge(t *testing.T, to string, n int, done <-chan struct{}) (sent int) {
+// until done. initial makes those of a client's ID.
+func forge(t *testing.T, to string, n int, done <-chan struct{}, initial func(wire.ID) []byte) (sent int) {
 	t.Helper()
 	pc, err := net.ListenUDP("udp4", nil)
 	if err != nil {
@@ -34,7 +34,7 @@ func forge(t *testing.T, to string, n int, done <-chan struct{}) (sent int) {
 		}
 		var source [4]byte
 		binary.BigEndian.PutUint32(source[:], 127<<24|2<<16|uint32(sent)*97%(1<<24-2<<16-1))
-		if _, err := raw.WriteTo(hostile.Initial(wire.ID(sent+1)<<8), &ipv4.ControlMessage{Src: source[:]}, target); err != nil {
+		if _, err := raw.WriteTo(initial(wire.ID(sent+1)<<8), &ipv4.ControlMessage{Src: source[:]}, target); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -64,10 +64,10 @@ func TestForgedInitials(t *testing.T) {
 		living = append(living, g.dial())
 	}
 	echo()
-	forge(t, g.address, 1000, nil) // the tables are warm
+	forge(t, g.address, 1000, nil, hostile.Initial) // the tables are warm
 	before := g.settle(0)
 	start := time.Now()
-	forge(t, g.address, n, nil)
+	forge(t, g.address, n, nil, hostile.Initial)
 	took := time.Since(start)
 	echo()
 	after := g.settle(before.Heap + 1<<20)
@@ -123,7 +123,7 @@ func (g *guarded) holdRate() {
 	close(done)
 	<-idle
 	done = make(chan struct{})
-	go func() { idle <- forge(g.T, g.address, 1<<30, done) }()
+	go func() { idle <- forge(g.T, g.address, 1<<30, done, hostile.Initial) }()
 	flooded := g.transfers(4, 4<<20)
 	close(done)
 	n := <-idle

@@ -130,7 +130,7 @@ func parse(args []string, messages io.Writer) (options, error) {
 	fs.StringVar(&o.chart, "chart", "", "draw the bulk rates into this file, .svg or .png")
 	fs.StringVar(&o.from, "from", "", "measure nothing: print this file, which -json wrote")
 	fs.StringVar(&peers, "peers", "", "comma-separated peers; empty is all")
-	fs.StringVar(&measurements, "measure", "", "comma-separated: bulk, bulk8, ping, dial, dial32, relay, idle, many, raw; empty is all")
+	fs.StringVar(&measurements, "measure", "", "comma-separated: bulk, bulk8, ping, dial, dial32, dial-resumed, dial32-resumed, relay, idle, many, raw; empty is all")
 	fs.StringVar(&dir, "against", "", "compare this tree with the one in this folder, in pairs of turns; goes with -peers, -measure, -rounds, -slot and -json")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

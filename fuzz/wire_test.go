@@ -73,6 +73,49 @@ func FuzzPacket(f *testing.F) {
 	})
 }
 
+// FuzzSealedPacket takes the input for a packet of a protected connection, as somebody sees it who has no keys: nothing panics, what is
+// described is printable and says nothing that is sealed, and what can be read is written again byte for byte.
+func FuzzSealedPacket(f *testing.F) {
+	for _, h := range []wire.Header{
+		{Type: wire.Initial, NumberLen: 1}, {Type: wire.Initial, NumberLen: 4, Cookie: []byte("cookie")},
+		{Type: wire.Accept, NumberLen: 2}, {Type: wire.Handshake, NumberLen: 3}, {Type: wire.Retry}, {Type: wire.Refuse},
+	} {
+		h.Version, h.Dst, h.Src = wire.VersionProtected, 1, 2
+		f.Add(append(wire.Must(wire.AppendHeader(nil, h)), make([]byte, wire.MinInitialSize)...))
+	}
+	f.Add(wire.Must(wire.AppendUnknownToken(nil, 1, make([]byte, wire.ResetTokenSize))))
+	f.Add(append(wire.Must(wire.AppendShort(nil, 1, 2, 3)), make([]byte, 40)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		before := bytes.Clone(b)
+		for _, s := range []string{wire.Describe(b), wire.DescribeSealed(b)} {
+			if strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
+				t.Errorf("described as %q", s)
+			}
+		}
+		wire.ParseAnswer(b, wire.VersionProtected)
+		h, at, err := wire.ParseSealed(b)
+		if wire.IsSealed(b) && err == nil {
+			if at <= 0 || at > len(b) {
+				t.Fatalf("the number begins at %d of %d", at, len(b))
+			}
+			sealed := bytes.Clone(b)
+			for i := at; i < len(sealed); i++ {
+				sealed[i] ^= 0xa5
+			}
+			if one, other := wire.Describe(b), wire.Describe(sealed); one != other {
+				t.Errorf("what is sealed changes the description:\n%s%s", one, other)
+			}
+			h.NumberLen = 1
+			if again, err := wire.AppendHeader(nil, h); err != nil || !bytes.Equal(again[1:at], b[1:at]) || again[0]&^3 != b[0]&^3 {
+				t.Errorf("written again as %x, %v; want %x", again, err, b[:at])
+			}
+		}
+		if !bytes.Equal(b, before) {
+			t.Error("parsing changed the packet")
+		}
+	})
+}
+
 func checkInvariants(t *testing.T, b []byte) {
 	version, dst, src, ok := wire.Invariants(b)
 	if !ok {

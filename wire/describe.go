@@ -11,8 +11,15 @@ import (
 // packet says if its trailer is right, as far as that can be told: a short packet does
 // not carry all that goes into it. It is for people, and for tests; programs call
 // Verify and the parsing functions.
+//
+// Of a packet of the protected version it says what can be read without keys, and how much is sealed. A short packet is described as one
+// of a plain connection: DescribeSealed is for those of protected ones.
 func Describe(b []byte) string {
 	var s strings.Builder
+	if version, _, _, long := Invariants(b); long && version == VersionProtected {
+		describeProtected(&s, b)
+		return s.String()
+	}
 	h, payload, err := ParseHeader(b)
 	if err != nil {
 		describeBroken(&s, b, err)
@@ -58,7 +65,7 @@ func describeHeader(s *strings.Builder, h Header, size int) {
 	if len(h.Cookie) > 0 {
 		fmt.Fprintf(s, " cookie=%x", h.Cookie)
 	}
-	if h.Type.numbered() {
+	if h.NumberLen > 0 { // 0: sealed
 		fmt.Fprintf(s, " number=%d/%d", h.Number, h.NumberLen)
 	}
 	fmt.Fprintf(s, " size=%d\n", size)

@@ -16,7 +16,7 @@
 // their values to be right.
 //
 // What is exported is for the tools and fuzz targets of this module, and for its packages. One function is
-// promised to others: Describe says what is in a packet, in words, whatever the packet is. Everything else
+// promised to others, in two forms: Describe and DescribeSealed say what is in a packet, in words, whatever the packet is. Everything else
 // may change with the format, and without a word.
 //
 // A receiver goes through these steps:

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"regexp"
 	"testing"
 )
 
@@ -54,6 +55,37 @@ func TestParseSealed(t *testing.T) {
 	}
 	if _, _, err := ParseSealed([]byte{mark}); err != errForeign {
 		t.Errorf("a short packet: %v, want %v", err, errForeign)
+	}
+}
+
+// TestDescribeSealed: what can be read without keys is described, whatever header protection makes of the rest, and the rest is not.
+func TestDescribeSealed(t *testing.T) {
+	initial, _ := sealedHeader(t, Header{Type: Initial, Number: 7, NumberLen: 2, Cookie: []byte("cookie")})
+	handshake, _ := sealedHeader(t, Header{Type: Handshake, Number: 7, NumberLen: 1})
+	short := append([]byte{mark | 0x1b, 0, 0, 0, 0, 0, 0, 0, 9}, make([]byte, 30)...)
+	retry, _ := sealedHeader(t, Header{Type: Retry})
+	retry = AppendTrailer(Must(AppendCookie(retry, []byte("c"))), 0, Seed(VersionProtected, 1, 2))
+	token := Must(AppendUnknownToken(nil, 5, []byte("0123456789abcdef")))
+	for _, c := range []struct {
+		packet []byte
+		want   string
+	}{
+		{append(initial, make([]byte, MinInitialSize-len(initial))...), "INITIAL version=0x45424203 dst=0000000000000001 src=0000000000000002 cookie=636f6f6b6965 size=1200\n  sealed: number and frames of 1154 bytes\n  tag of 16 bytes\n"},
+		{append(handshake, make([]byte, 40)...), "HANDSHAKE version=0x45424203 dst=0000000000000001 src=0000000000000002 size=64\n  sealed: number and frames of 25 bytes\n  tag of 16 bytes\n"},
+		{append(handshake, make([]byte, 18)...), "HANDSHAKE version=0x45424203 dst=0000000000000001 src=0000000000000002 size=42\n  error: truncated\n"},
+		{short, "SHORT dst=0000000000000009 size=39\n  sealed: number and frames of 14 bytes\n  tag of 16 bytes\n"},
+		{short[:20], "SHORT dst=0000000000000009 size=20\n  error: truncated\n"},
+		{retry, "RETRY version=0x45424203 dst=0000000000000001 src=0000000000000002 size=30\n  COOKIE 63\n  trailer=00000000 right\n"},
+		{token, "UNKNOWN version=0x45424203 src=0000000000000005 size=35\n  token=30313233343536373839616263646566\n  trailer=00000000 right\n"},
+		{initial[:10], "EBB size=10\n  error: truncated\n"},
+	} {
+		got := regexp.MustCompile("trailer=[0-9a-f]{8}").ReplaceAllString(DescribeSealed(c.packet), "trailer=00000000")
+		if got != c.want {
+			t.Errorf("%x:\n%swant\n%s", c.packet[:min(len(c.packet), 40)], got, c.want)
+		}
+		if again := Describe(c.packet); IsLong(c.packet) && again != DescribeSealed(c.packet) {
+			t.Errorf("described as\n%s", again)
+		}
 	}
 }
 

@@ -67,6 +67,7 @@ type closeState struct {
 	closed      bool          // nor writes: Close was called
 	told        bool          // the application was told of a reset
 	delivered   bool          // everything written was acknowledged
+	older       bool          // CLOSE of an older level was sent
 	unconfirmed bool          // nobody waits for the peer's word that it has our end: the last packet and the tombstone repeat it
 	code        wire.Code     // of our CLOSE, or what a tombstone answers
 	lingerUntil time.Duration // when the background delivery gives up; Never

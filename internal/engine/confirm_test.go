@@ -10,7 +10,7 @@ import (
 )
 
 // TestAConfirmWaitsForBytes: with HoldConfirm the client's first bytes are its CONFIRM, if they come within a millisecond, and the server has
-// nothing to acknowledge alone. Of docs/wire.md: [W60] [W252].
+// nothing to acknowledge alone. Of docs/wire.md: [W60] [W255].
 func TestAConfirmWaitsForBytes(t *testing.T) {
 	for _, c := range []struct {
 		name    string

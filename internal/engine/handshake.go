@@ -21,6 +21,7 @@ type handshakeState struct {
 	initial cryptoSpace  // INITIAL and ACCEPT
 	second  *cryptoSpace // HANDSHAKE; nil in plain connections
 	done    bool         // the handshaker is
+	fed     bool         // it was given something, by the packet that is being handled
 
 	firstDst wire.ID  // destination of the client's INITIAL
 	server   wire.ID  // the server's ID; 0: not known yet
@@ -36,11 +37,12 @@ type cryptoSpace struct {
 	seal  protect.Sealer // nil: the space has no keys, yet or any more
 	open  protect.Opener // nil: likewise, or the peer is not known yet
 
-	elicited int // ack-eliciting packets sent
+	elicited int           // ack-eliciting packets sent
+	held     time.Duration // until when an ACK waits for the handshaker, which is at work; Never: none does
 }
 
 func (s *cryptoSpace) init() {
-	s.acks.due, s.loss.due = Never, Never
+	s.acks.due, s.loss.due, s.held = Never, Never, Never
 	s.in.most = wire.MaxMessage
 }
 
@@ -284,6 +286,7 @@ func (c *Conn) openHandshake(h wire.Header, payload, seg []byte) (number uint64,
 // handleHandshake takes the frames of an INITIAL, ACCEPT or HANDSHAKE. A frame that breaks the protocol ends the handshake.
 func (c *Conn) handleHandshake(now, at time.Duration, s *cryptoSpace, t wire.PacketType, number uint64, payload []byte) {
 	eliciting := false
+	c.hs.fed = false
 	for len(payload) > 0 && c.state < stateClosing {
 		var f wire.Frame
 		n, err := f.ParseIn(t, payload)
@@ -306,6 +309,7 @@ func (c *Conn) handleHandshake(now, at time.Duration, s *cryptoSpace, t wire.Pac
 	c.lastReceived = now
 	s.acks.receive(now, at, number, eliciting, true)
 	if c.secure != nil {
+		c.holdAck(now, s)
 		c.progress(now)
 		return
 	}
@@ -351,6 +355,7 @@ func (c *Conn) handleCrypto(s *cryptoSpace, f *wire.Frame) error {
 		if err := c.hs.shaker.receive(s.level, b); err != nil {
 			return err
 		}
+		c.hs.fed = true
 	}
 	return c.hear()
 }

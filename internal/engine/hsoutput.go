@@ -30,7 +30,7 @@ func (c *Conn) appendHandshake(now time.Duration, dst []byte) []byte {
 
 // appendSpace appends the next packet of a space, if one is to be sent.
 func (c *Conn) appendSpace(now time.Duration, s *cryptoSpace, dst []byte) []byte {
-	if !s.out.waiting() && s.acks.owed == 0 && s.loss.probes == 0 {
+	if !s.out.waiting() && !s.owesAck() && s.loss.probes == 0 {
 		return dst
 	}
 	p, ok := c.beginHandshake(now, s, dst)
@@ -43,24 +43,45 @@ func (c *Conn) appendSpace(now time.Duration, s *cryptoSpace, dst []byte) []byte
 		p.b = wire.AppendPing(p.b)
 		p.record.flags |= eliciting
 	}
-	if !p.record.has(eliciting) && s.acks.owed == 0 {
+	if !p.record.has(eliciting) && !s.owesAck() {
 		return dst // what there is to say does not fit
 	}
 	return c.endHandshake(now, s, &p)
 }
 
-// appendHandshakeClose appends the last packet of a handshake that has failed, if the peer's address may be sent one. It is of
-// the newest level for which the peer has keys for sure.
-func (c *Conn) appendHandshakeClose(now time.Duration, dst []byte) []byte {
-	s := &c.hs.initial
-	if s.seal == nil || c.params.Client && c.hs.second != nil && c.hs.second.seal != nil {
-		s = c.hs.second
+// newest is the space of the newest level whose keys there are.
+func (h *handshakeState) newest() *cryptoSpace {
+	if h.second != nil && h.second.seal != nil {
+		return h.second
 	}
+	return &h.initial
+}
+
+// olderSpace is the space whose packets the peer can surely open, where it may not be able to open those of the newest level; nil: it
+// is. A client knows that the server has the keys of HANDSHAKE, but not whether it has those of short packets before one of its own
+// is acknowledged; a server does not know whether the client has those of HANDSHAKE.
+func (c *Conn) olderSpace() *cryptoSpace {
+	switch {
+	case c.secure == nil || c.hs == nil || c.hs.second.seal == nil:
+	case c.params.Client && c.hs.done:
+		return c.hs.second
+	case !c.params.Client && !c.hs.done && c.hs.initial.seal != nil:
+		return &c.hs.initial
+	}
+	return nil
+}
+
+// appendHandshakeClose appends CLOSE in a packet of a space, if the peer's address may be sent one. The reason is for those who can
+// open the newest.
+func (c *Conn) appendHandshakeClose(now time.Duration, dst []byte, s *cryptoSpace) []byte {
 	p, ok := c.beginHandshake(now, s, dst)
 	if !ok {
 		return dst
 	}
 	reason := c.closeReason()
+	if s != c.hs.newest() || c.hs.done {
+		reason = ""
+	}
 	p.b = wire.AppendClose(p.b, c.end.code, reason[:min(len(reason), max(0, p.room()-16))])
 	return c.endHandshake(now, s, &p)
 }
@@ -140,6 +161,7 @@ func (c *Conn) endHandshake(now time.Duration, s *cryptoSpace, p *packet) []byte
 	size := len(p.b) - p.start
 	if p.acks {
 		s.acks.sent()
+		s.held = Never
 	}
 	if p.record.has(eliciting) {
 		s.elicited++

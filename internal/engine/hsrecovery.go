@@ -24,7 +24,7 @@ func (c *Conn) handleHandshakeAck(now, at time.Duration, s *cryptoSpace, f *wire
 		if p.has(isAcked) || !names(f, p.number) {
 			continue
 		}
-		// No ACK of a handshake is held back: one that is late repeats another, which was lost.
+		// No ACK of a handshake is held back for longer than TLS takes: one that is late repeats another, which was lost.
 		if p.number == f.Largest && !p.has(isLost) && f.Delay <= c.peerAckDelay {
 			c.path.rtt.update(at-p.sentAt, 0)
 		}
@@ -125,6 +125,7 @@ func (s *cryptoSpace) requeue(p *sentPacket) {
 func (c *Conn) handshakeTimeout() time.Duration {
 	t := c.hs.deadline
 	c.hs.spaces(func(s *cryptoSpace) bool {
+		t = min(t, s.held)
 		if s.loss.due != Never {
 			t = min(t, s.loss.due)
 		} else {
@@ -160,6 +161,9 @@ func (c *Conn) advanceHandshake(now time.Duration) {
 		return
 	}
 	c.hs.spaces(func(s *cryptoSpace) bool {
+		if now >= s.held {
+			s.held = Never
+		}
 		switch {
 		case now >= s.loss.due:
 			c.detectHandshakeLosses(now, s)

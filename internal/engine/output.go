@@ -74,13 +74,7 @@ func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
 	case stateHandshake:
 		return c.appendHandshake(now, dst)
 	case stateClosing:
-		if c.hs != nil && !c.hs.done { // or else the peer may have completed the handshake
-			dst = c.appendHandshakeClose(now, dst)
-		} else {
-			dst = c.appendClose(now, dst)
-		}
-		c.finish(c.err)
-		return dst
+		return c.appendLast(now, dst)
 	case stateDone:
 		return dst
 	}
@@ -246,7 +240,25 @@ func (c *Conn) appendSizeProbe(now time.Duration, dst []byte, size int) []byte {
 	return c.endPacket(now, &p)
 }
 
-// appendClose appends the last packet.
+// appendLast appends the last packet. Before it there is another one with the same, of an older level, if the peer of a protected
+// connection may not have the keys of the newest (RFC 9000 section 10.2.3).
+func (c *Conn) appendLast(now time.Duration, dst []byte) []byte {
+	if s := c.olderSpace(); s != nil && !c.end.older {
+		c.end.older = true
+		if b := c.appendHandshakeClose(now, dst, s); len(b) > len(dst) {
+			return b
+		}
+	}
+	if c.hs != nil && !c.hs.done { // or else the peer may have completed the handshake
+		dst = c.appendHandshakeClose(now, dst, c.hs.newest())
+	} else {
+		dst = c.appendClose(now, dst)
+	}
+	c.finish(c.err)
+	return dst
+}
+
+// appendClose appends the last packet of a connection.
 func (c *Conn) appendClose(now time.Duration, dst []byte) []byte {
 	p := c.beginPacket(now, dst, basePacket)
 	if len(c.acks.ranges) > 0 {

@@ -128,8 +128,9 @@ func (c *Conn) hearSecure(e *event) error {
 	case eventSealSecret, eventOpenSecret:
 		return c.install(e)
 	case eventPeer:
-		e.peer.Cookie = slices.Clone(e.peer.Cookie)
-		k.peer = &e.peer
+		peer := e.peer // a copy, so that the other events need no memory
+		peer.Cookie = slices.Clone(peer.Cookie)
+		k.peer = &peer
 	case eventDone:
 		if k.peer == nil || k.keys == nil || !k.keys.Ready() {
 			return protocolError("a handshake without parameters or keys")

@@ -24,10 +24,12 @@ func TestSecureAmplification(t *testing.T) {
 		d.mangle = func(b []byte, toServer bool) [][]byte {
 			all := [][]byte{b}
 			h, _, err := wire.ParseSealed(b)
+			late := d.onTheWay()
 			if rough != nil {
 				all = rough(b, toServer)
 			}
 			if toServer {
+				received += d.onTheWay() - late // what arrives later than it would
 				proved = proved || err == nil && h.Type == wire.Handshake
 				for _, b := range all {
 					received += len(b)
@@ -41,6 +43,16 @@ func TestSecureAmplification(t *testing.T) {
 			t.Errorf("seed %d: no connection", seed)
 		}
 	}
+}
+
+// onTheWay is how many bytes are on the way to the server.
+func (d *duo) onTheWay() (n int) {
+	for _, l := range d.queue {
+		if l.to == d.server {
+			n += len(l.b)
+		}
+	}
+	return n
 }
 
 // TestSecureLevels [W218]: what each side says at which level; a level that was given up is not heard of again.
@@ -68,6 +80,37 @@ func TestSecureLevels(t *testing.T) {
 	d.exchange(10<<10, time.Minute)
 	if last != [2]wire.PacketType{wire.Short, wire.Short} {
 		t.Errorf("it ends with %v", last)
+	}
+}
+
+// TestSecureHeldAcks [W252] [W254]: no packet leaves for an ACK alone while handshakers are at work; unless they are for long, or the server may
+// be waiting for it.
+func TestSecureHeldAcks(t *testing.T) {
+	for _, c := range []struct {
+		work           time.Duration
+		flight         int
+		client, server int // packets until the server is established
+	}{
+		{3 * time.Millisecond, 1500, 4, 5},  // two INITIALs, HANDSHAKE with the end, CONFIRM; two ACCEPTs, two HANDSHAKEs, a short packet
+		{15 * time.Millisecond, 1500, 6, 7}, // and after 10 ms ACKs of their own: two of each side
+		{3 * time.Millisecond, 9000, 8, 11}, // five of eight packets are all that the server may send at once: an ACK lets it go on
+	} {
+		d := newDuo(t, 1)
+		d.work, d.script.Flight = c.work, c.flight
+		sent := map[bool]int{}
+		d.mangle = func(b []byte, toServer bool) [][]byte {
+			sent[toServer]++
+			return [][]byte{b}
+		}
+		if !d.run(time.Second, d.established) {
+			t.Fatalf("%+v: no connection", c)
+		}
+		if c.flight > 7200 && d.now > 4*d.delay+8*c.work {
+			t.Errorf("%+v: it takes %v", c, d.now)
+		}
+		if sent[true] != c.client || sent[false] != c.server {
+			t.Errorf("%+v: %d packets of the client's and %d of the server's, after %v", c, sent[true], sent[false], d.now)
+		}
 	}
 }
 

@@ -108,6 +108,7 @@ func (c *Conn) noteFlight(a *Arrival, h wire.Header, size int) {
 	switch {
 	case c.params.Client:
 		c.hs.server, c.path.Local = h.Src, a.Local
+		c.path.received += size
 	case h.Type == wire.Handshake:
 		c.path.validated = true // the client has our ACCEPT (RFC 9000 section 8.1)
 		c.hs.initial.giveUp()
@@ -153,6 +154,31 @@ func (c *Conn) handleSealedShort(now time.Duration, a *Arrival, seg []byte) {
 	c.takeShort(now, a, number, frames)
 	k.Advance(now, c.path.rtt.pto(c.peerAckDelay))
 }
+
+// maxHeldAck is how long an ACK waits for the handshaker. TLS takes a millisecond, and what it says then carries the ACK, or makes it
+// needless: a handshake would have four packets more of fourteen, and a client would pad one of them to 1200 bytes.
+const maxHeldAck = defaultAckDelay
+
+// holdAck has the ACK of a packet of the handshake that has just been handled wait, if the handshaker was given something by it and
+// has not answered. It leaves at once if the server may be waiting for it, because it may not send more to an address that is not
+// proved.
+func (c *Conn) holdAck(now time.Duration, s *cryptoSpace) {
+	switch {
+	case c.hs == nil || s.acks.owed == 0:
+	case c.hs.fed && !s.out.waiting() && !c.starves():
+		s.held = min(s.held, now+maxHeldAck)
+	default:
+		s.held = Never
+	}
+}
+
+// starves reports whether the server may have nothing left that it may send us.
+func (c *Conn) starves() bool {
+	return c.params.Client && c.path.received > maxAmplification*c.path.sent-2*basePacket
+}
+
+// owesAck reports whether an ACK is to leave now.
+func (s *cryptoSpace) owesAck() bool { return s.acks.owed > 0 && s.held == Never }
 
 // handleLaterCrypto takes what the peer's handshaker says when the handshake is over.
 func (c *Conn) handleLaterCrypto(f *wire.Frame, e *packetEffect) error {

@@ -84,21 +84,23 @@ func newDataKeys(f func() form, s Suite, limits Limits) (*DataKeys, error) {
 
 // SetSend gives the secret of the direction out, as TLS has it. It comes once, before the first Seal; borrowed.
 func (k *DataKeys) SetSend(secret []byte) (err error) {
-	if k.sendHeader, err = k.form().newHeaderKey(k.suite, secret, k.form().shortMask); err != nil {
+	l := newLabels(k.suite.newHash, secret)
+	if k.sendHeader, err = k.form().newHeaderKey(k.suite, l, k.form().shortMask); err != nil {
 		return err
 	}
 	k.sendSecret = append([]byte(nil), secret...)
-	k.send, err = k.form().newPacketKey(k.suite, secret)
+	k.send, err = k.form().newPacketKey(k.suite, l)
 	return err
 }
 
 // SetRecv gives the secret of the direction in, as TLS has it. It comes once; borrowed. Before that, Open reports false.
 func (k *DataKeys) SetRecv(secret []byte) (err error) {
-	if k.recvHeader, err = k.form().newHeaderKey(k.suite, secret, k.form().shortMask); err != nil {
+	l := newLabels(k.suite.newHash, secret)
+	if k.recvHeader, err = k.form().newHeaderKey(k.suite, l, k.form().shortMask); err != nil {
 		return err
 	}
 	k.recvSecret = append([]byte(nil), secret...)
-	k.recv, err = k.form().newPacketKey(k.suite, secret)
+	k.recv, err = k.form().newPacketKey(k.suite, l)
 	return err
 }
 
@@ -252,11 +254,8 @@ func (k *DataKeys) makeNext() { k.recvSecret, k.next = k.after(k.recvSecret) }
 
 // after derives the secret and the key that follow a secret.
 func (k *DataKeys) after(secret []byte) ([]byte, *packetKey) {
-	next, err := k.form().nextSecret(k.suite, secret)
-	if err != nil {
-		panic("BUG: a secret has no successor: " + err.Error())
-	}
-	key, err := k.form().newPacketKey(k.suite, next)
+	next := k.form().nextSecret(k.suite, secret)
+	key, err := k.form().newPacketKey(k.suite, newLabels(k.suite.newHash, next))
 	if err != nil {
 		panic("BUG: a secret that TLS had made has a key, its successor none: " + err.Error())
 	}

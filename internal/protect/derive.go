@@ -1,7 +1,9 @@
 package protect
 
 import (
+	"bytes"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"encoding/binary"
 	"hash"
 
@@ -28,15 +30,34 @@ func version3() form {
 	}
 }
 
-// expandLabel is HKDF-Expand-Label of RFC 8446 section 7.1, with an empty context.
-func expandLabel(h func() hash.Hash, secret []byte, label string, n int) ([]byte, error) {
+// labels expands one secret under several labels: HKDF-Expand-Label of RFC 8446 section 7.1, with an empty context. What is asked
+// for has no more bytes than the hash, so HKDF-Expand is a single HMAC under the secret (RFC 5869 section 2.3), and one that is
+// reset serves them all. There are a dozen secrets in a handshake, so this is worth a tenth of what is allocated for it.
+type labels struct {
+	mac  hash.Hash
+	info []byte
+	out  []byte
+}
+
+func newLabels(h func() hash.Hash, secret []byte) *labels {
+	return &labels{mac: hmac.New(h, secret), info: make([]byte, 0, 32), out: make([]byte, 0, 64)}
+}
+
+// expand returns n bytes, which are valid until the next call.
+func (l *labels) expand(label string, n int) []byte {
 	const prefix = "tls13 "
-	info := binary.BigEndian.AppendUint16(nil, uint16(n))
-	info = append(info, byte(len(prefix)+len(label)))
-	info = append(info, prefix...)
-	info = append(info, label...)
-	info = append(info, 0)
-	return hkdf.Expand(h, secret, string(info), n)
+	if n > l.mac.Size() {
+		panic("BUG: more is asked of a secret than its hash has")
+	}
+	l.info = binary.BigEndian.AppendUint16(l.info[:0], uint16(n))
+	l.info = append(l.info, byte(len(prefix)+len(label)))
+	l.info = append(l.info, prefix...)
+	l.info = append(l.info, label...)
+	l.info = append(l.info, 0, 1) // no context, and the first block
+	l.mac.Reset()
+	l.mac.Write(l.info)
+	l.out = l.mac.Sum(l.out[:0])
+	return l.out[:n]
 }
 
 // initialSecrets are those of the initial level (RFC 9001 section 5.2), from the first destination that a client made up.
@@ -47,14 +68,13 @@ func (f form) initialSecrets(dst wire.ID) (client, server []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if client, err = expandLabel(h, common, "client in", h().Size()); err != nil {
-		return nil, nil, err
-	}
-	server, err = expandLabel(h, common, "server in", h().Size())
-	return client, server, err
+	l := newLabels(h, common)
+	client = bytes.Clone(l.expand("client in", l.mac.Size()))
+	return client, l.expand("server in", l.mac.Size()), nil
 }
 
 // nextSecret is the secret of the key phase after that of the given one (RFC 9001 section 6.1).
-func (f form) nextSecret(s Suite, secret []byte) ([]byte, error) {
-	return expandLabel(s.newHash, secret, f.ku, s.newHash().Size())
+func (f form) nextSecret(s Suite, secret []byte) []byte {
+	l := newLabels(s.newHash, secret)
+	return l.expand(f.ku, l.mac.Size())
 }

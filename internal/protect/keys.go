@@ -25,28 +25,16 @@ type packetKey struct {
 	nonce [12]byte // here, so that it does not escape for each packet
 }
 
-func (f form) newPacketKey(s Suite, secret []byte) (*packetKey, error) {
-	key, err := expandLabel(s.newHash, secret, f.key, s.keySize())
-	if err != nil {
-		return nil, err
-	}
-	p := new(packetKey)
-	iv, err := expandLabel(s.newHash, secret, f.iv, len(p.iv))
-	if err != nil {
-		return nil, err
-	}
-	copy(p.iv[:], iv)
-	p.aead, err = s.newAEAD(key)
+func (f form) newPacketKey(s Suite, l *labels) (p *packetKey, err error) {
+	p = new(packetKey)
+	copy(p.iv[:], l.expand(f.iv, len(p.iv)))
+	p.aead, err = s.newAEAD(l.expand(f.key, s.keySize()))
 	return p, err
 }
 
 // newHeaderKey is the key of header protection; mask names the protected bits of the first byte.
-func (f form) newHeaderKey(s Suite, secret []byte, mask byte) (headerKey, error) {
-	key, err := expandLabel(s.newHash, secret, f.hp, s.keySize())
-	if err != nil {
-		return headerKey{}, err
-	}
-	return newHeaderKey(s, key, mask)
+func (f form) newHeaderKey(s Suite, l *labels, mask byte) (headerKey, error) {
+	return newHeaderKey(s, l.expand(f.hp, s.keySize()), mask)
 }
 
 // nonceOf is the nonce of a packet.
@@ -116,11 +104,12 @@ func (f form) newInitialKeys(dst wire.ID, client bool) (*SealKey, *OpenKey, erro
 }
 
 func (f form) newSealKey(s Suite, secret []byte) (*SealKey, error) {
-	p, err := f.newPacketKey(s, secret)
+	l := newLabels(s.newHash, secret)
+	p, err := f.newPacketKey(s, l)
 	if err != nil {
 		return nil, err
 	}
-	h, err := f.newHeaderKey(s, secret, f.longMask)
+	h, err := f.newHeaderKey(s, l, f.longMask)
 	if err != nil {
 		return nil, err
 	}

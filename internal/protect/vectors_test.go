@@ -73,11 +73,7 @@ func TestVectorKeys(t *testing.T) {
 		{"hp", quic().hp, "9f50449e04a0e810283a1e9933adedd2", "c206b8d9b9f0f37644430b490eeaa314"},
 	} {
 		for secret, want := range map[*[]byte]string{&client: k.client, &server: k.server} {
-			got, err := expandLabel(AES128GCM.newHash, *secret, k.label, len(want)/2)
-			if err != nil {
-				t.Fatal(err)
-			}
-			checkHex(t, k.name, got, want)
+			checkHex(t, k.name, newLabels(AES128GCM.newHash, *secret).expand(k.label, len(want)/2), want)
 		}
 	}
 }
@@ -143,11 +139,7 @@ func TestVectorChaCha20(t *testing.T) {
 	if !ok || got != number || !bytes.Equal(frames, []byte{1}) {
 		t.Errorf("opened as %d, %x, %v", got, frames, ok)
 	}
-	next, err := quic().nextSecret(ChaCha20Poly1305, secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkHex(t, "ku", next, "1223504755036d556342ee9361d253421a826c9ecdf3c7148684b36b714881f9")
+	checkHex(t, "ku", quic().nextSecret(ChaCha20Poly1305, secret), "1223504755036d556342ee9361d253421a826c9ecdf3c7148684b36b714881f9")
 }
 
 // TestForm: our form is none of QUIC's in any part that keeps keys apart, and its salt has no other origin than it says.

@@ -30,6 +30,8 @@ var kinds = []kind{
 	{measure.PingP99, "ping-pong p99, µs", 1e6, lower, 1e-9},
 	{measure.DialOne, "dials 1 at a time, /s", 1, higher, 1},
 	{measure.DialMany, "dials 32 at a time, /s", 1, higher, 1},
+	{measure.Resumed, "resumed dials 1 at a time, /s", 1, higher, 1},
+	{measure.ResumedAll, "resumed dials 32 at a time, /s", 1, higher, 1},
 	{measure.RelayClean, "relay, MB/s", 1e-6, higher, 1},
 	{measure.RelayCleanUsed, "relay, link used, %", 100, higher, 1e-3},
 	{measure.RelayCleanSent, "relay, sent / delivered", 1, lower, 1},

@@ -2,6 +2,7 @@ package measure
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -17,6 +18,28 @@ func dialMany(ctx context.Context, t Turn) (Sample, error) {
 	rate, err := t.dials(ctx, 32)
 	return Sample{DialMany: rate}, err
 }
+
+func dialResumed(ctx context.Context, t Turn) (Sample, error) {
+	rate, err := t.resumptions(ctx, 1)
+	return Sample{Resumed: rate}, err
+}
+
+func dialManyResumed(ctx context.Context, t Turn) (Sample, error) {
+	rate, err := t.resumptions(ctx, 32)
+	return Sample{ResumedAll: rate}, err
+}
+
+// resumptions is dials that resume the session of one dial before them, which is not counted.
+func (t Turn) resumptions(ctx context.Context, n int) (float64, error) {
+	if err := t.dialOnce(ctx); err != nil {
+		return 0, err
+	}
+	t.resumes = true
+	return t.dials(ctx, n)
+}
+
+// errFull is a dial that resumed nothing, where it should.
+var errFull = errors.New("a full handshake, where a session was to be resumed")
 
 // dials has n callers each dial, get one byte back and close, over and over
 // for the slot, and returns how often that succeeded per second. It is an
@@ -59,6 +82,10 @@ func (t Turn) dialOnce(ctx context.Context) error {
 	c, err := t.Dialer.Dial(ctx, t.Server.Address)
 	if err != nil {
 		return err
+	}
+	if t.resumes && !t.Peer.TLS(c).DidResume {
+		c.Close()
+		return errFull
 	}
 	if err := c.SetDeadline(time.Now().Add(dialGrace)); err != nil {
 		c.Close()

@@ -26,6 +26,8 @@ const (
 	PingP99    Metric = "ping_p99_seconds"
 	DialOne    Metric = "dial1_per_second"
 	DialMany   Metric = "dial32_per_second"
+	Resumed    Metric = "dial_resumed_per_second"   // one at a time, by the ticket of an earlier session
+	ResumedAll Metric = "dial32_resumed_per_second" // 32 at a time
 	IdleRSS    Metric = "idle_pair_rss_bytes"
 	IdleRoutes Metric = "idle_pair_goroutines"
 	IdleCPU    Metric = "idle_pair_cpu_seconds_per_second"
@@ -68,6 +70,8 @@ type Turn struct {
 	Plan   Plan
 	Dialer peer.Transport
 	Server *Server
+	// resumes has every dial be an error that resumes no session.
+	resumes bool
 }
 
 // Measurement is one kind of turn.
@@ -83,6 +87,8 @@ type Measurement struct {
 	run       func(context.Context, Turn) (Sample, error)
 	// ManyOnly leaves out the peers that have no multitude.
 	ManyOnly bool
+	// Resumes has the dials resume sessions, and leaves out the peers that have none.
+	Resumes bool
 	// alone is run in a process of its own in place of run.
 	alone func(context.Context, peer.Peer, Plan) (Sample, error)
 }
@@ -95,6 +101,8 @@ func All() []Measurement {
 		{Name: "ping", run: pingPong},
 		{Name: "dial", run: dialOne},
 		{Name: "dial32", run: dialMany},
+		{Name: "dial-resumed", run: dialResumed, Resumes: true},
+		{Name: "dial32-resumed", run: dialManyResumed, Resumes: true},
 		{Name: "relay", run: relayed, UDPOnly: true, Rounds: relayRounds, OnceQuick: true},
 		{Name: "idle", alone: idle, Rounds: 1},
 		{Name: "many", alone: many, Rounds: 1, ManyOnly: true},
@@ -106,7 +114,11 @@ func (m Measurement) Run(ctx context.Context, p peer.Peer, plan Plan, ends Ends)
 	if m.alone != nil {
 		return inChild(ctx, m.Name, p, plan)
 	}
-	dialer, err := p.Open()
+	open := p.Open
+	if m.Resumes {
+		open = p.Resume
+	}
+	dialer, err := open()
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +162,7 @@ func find(all []Measurement, name string) (Measurement, error) {
 
 // Takes reports whether a peer takes part.
 func (m Measurement) Takes(p peer.Peer) bool {
-	return (!m.UDPOnly || p.Datagram > 0) && (!m.ManyOnly || p.Many > 0)
+	return (!m.UDPOnly || p.Datagram > 0) && (!m.ManyOnly || p.Many > 0) && (!m.Resumes || p.Resume != nil)
 }
 
 // grace is what a turn may take beyond its slot until it has failed: a slow

@@ -28,16 +28,18 @@ var short = Plan{Slot: 20 * time.Millisecond, RelaySlot: 50 * time.Millisecond, 
 // far end here and elsewhere.
 func TestMeasurements(t *testing.T) {
 	want := map[string][]Metric{
-		"bulk":   {BulkRate, BulkCPU},
-		"bulk8":  {EightRate, EightCPU},
-		"ping":   {PingP50, PingP99},
-		"dial":   {DialOne},
-		"dial32": {DialMany},
-		"relay":  {RelayClean, RelayCleanUsed, RelayCleanSent, RelayLossy, RelayLossyUsed, RelayLossySent},
-		"idle":   {IdleRSS, IdleRoutes, IdleCPU},
-		"many":   {ManyConns, ManyIdle, ManyMessages, ManyFew, ManyBusy, ManyAlone},
+		"bulk":           {BulkRate, BulkCPU},
+		"bulk8":          {EightRate, EightCPU},
+		"ping":           {PingP50, PingP99},
+		"dial":           {DialOne},
+		"dial32":         {DialMany},
+		"dial-resumed":   {Resumed},
+		"dial32-resumed": {ResumedAll},
+		"relay":          {RelayClean, RelayCleanUsed, RelayCleanSent, RelayLossy, RelayLossyUsed, RelayLossySent},
+		"idle":           {IdleRSS, IdleRoutes, IdleCPU},
+		"many":           {ManyConns, ManyIdle, ManyMessages, ManyFew, ManyBusy, ManyAlone},
 	}
-	peers, err := peer.Select("ebb,ebb-endpoint,tcp-cubic")
+	peers, err := peer.Select("ebb,ebb-endpoint,ebb-tls,tls,quic-go,tcp-cubic")
 	if err != nil {
 		t.Fatal(err)
 	}

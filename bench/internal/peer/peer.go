@@ -4,6 +4,7 @@ package peer
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"runtime/debug"
@@ -41,6 +42,11 @@ type Peer struct {
 	Many int
 	// Open makes one end.
 	Open func() (Transport, error)
+	// Resume makes an end whose dials resume the sessions of earlier ones by their tickets; nil: the peer has none. Dials
+	// of Open's make full handshakes.
+	Resume func() (Transport, error)
+	// TLS is what TLS says of a connection, of a peer that has Resume.
+	TLS func(net.Conn) tls.ConnectionState
 }
 
 // Largest datagrams by what the receiver asks of the kernel, in bytes of UDP
@@ -56,6 +62,7 @@ const (
 func All() []Peer {
 	peers := []Peer{
 		ebbPeer(), ebbEndpointPeer(), ebbBarePeer(), ebbLargePeer(), ebbSocketsPeer(),
+		ebbTLSPeer(), ebbTLSEndpointPeer(),
 		tcpPeer("cubic"), tcpPeer("bbr"), tlsPeer(),
 		quicPeer(), kcpPeer(), utpPeer(),
 	}

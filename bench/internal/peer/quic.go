@@ -11,21 +11,26 @@ import (
 )
 
 func quicPeer() Peer {
+	open := func(resume bool) func() (Transport, error) {
+		return func() (Transport, error) { return newQUICTransport(resume) }
+	}
 	return Peer{
 		Name: "quic-go", Module: "github.com/quic-go/quic-go", Datagram: wholeDatagrams,
 		Tuning: "one stream a connection, windows 4 to 32 MiB, dials from one socket, GSO where it probes it",
-		Open: func() (Transport, error) {
-			server, client, err := tlsConfigs()
-			if err != nil {
-				return nil, err
-			}
-			socket, err := quicSocket("127.0.0.1:0")
-			if err != nil {
-				return nil, err
-			}
-			return &quicTransport{server: server, client: client, dialer: &quic.Transport{Conn: socket}, socket: socket}, nil
-		},
+		Open:   open(false), Resume: open(true), TLS: stateOf,
 	}
+}
+
+func newQUICTransport(resume bool) (Transport, error) {
+	server, client, err := tlsConfigs(resume)
+	if err != nil {
+		return nil, err
+	}
+	socket, err := quicSocket("127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	return &quicTransport{server: server, client: client, dialer: &quic.Transport{Conn: socket}, socket: socket}, nil
 }
 
 var quicConfig = &quic.Config{
@@ -136,6 +141,8 @@ type quicConn struct {
 
 func (c *quicConn) LocalAddr() net.Addr  { return c.conn.LocalAddr() }
 func (c *quicConn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
+
+func (c *quicConn) ConnectionState() tls.ConnectionState { return c.conn.ConnectionState().TLS }
 
 // Close ends the connection at once: what matters has been answered by then.
 func (c *quicConn) Close() error { return c.conn.CloseWithError(0, "") }

@@ -13,17 +13,25 @@ import (
 )
 
 func tlsPeer() Peer {
-	return Peer{
-		Name:   "tls",
-		Tuning: "TLS 1.3 over TCP cubic, ECDSA P-256 certificate, full handshakes",
-		Open: func() (Transport, error) {
-			server, client, err := tlsConfigs()
+	open := func(resume bool) func() (Transport, error) {
+		return func() (Transport, error) {
+			server, client, err := tlsConfigs(resume)
 			if err != nil {
 				return nil, err
 			}
 			return tlsTransport{tcpTransport{"cubic"}, server, client}, nil
-		},
+		}
 	}
+	return Peer{
+		Name:   "tls",
+		Tuning: "TLS 1.3 over TCP cubic, ECDSA P-256 certificate, full handshakes",
+		Open:   open(false), Resume: open(true), TLS: stateOf,
+	}
+}
+
+// stateOf is what TLS says of a connection that can tell.
+func stateOf(c net.Conn) tls.ConnectionState {
+	return c.(interface{ ConnectionState() tls.ConnectionState }).ConnectionState()
 }
 
 // tlsTransport is crypto/tls over the kernel's TCP.
@@ -55,8 +63,8 @@ func (t tlsTransport) Dial(ctx context.Context, address string) (net.Conn, error
 
 // tlsConfigs makes a certificate for this run. The two ends may be processes
 // that share nothing, so the client does not verify it: what that leaves out
-// of a handshake is one signature of the chain, not the key exchange.
-func tlsConfigs() (server, client *tls.Config, err error) {
+// of a handshake is one signature of the chain, not the key exchange. A client that does not resume keeps no tickets.
+func tlsConfigs(resume bool) (server, client *tls.Config, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
@@ -79,6 +87,9 @@ func tlsConfigs() (server, client *tls.Config, err error) {
 	client = &tls.Config{
 		MinVersion: tls.VersionTLS13, ServerName: "bench", NextProtos: []string{"bench"},
 		InsecureSkipVerify: true,
+	}
+	if resume {
+		client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	}
 	return server, client, nil
 }

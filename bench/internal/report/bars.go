@@ -27,11 +27,7 @@ func (r *Report) verdicts() []Verdict {
 	j.ratio("bulk / TLS", "ebb", measure.BulkRate, "tls", 1.2)
 	j.ratio("bulk / quic-go", "ebb", measure.BulkRate, "quic-go", 5)
 	j.ratio("bulk / kcp-go", "ebb", measure.BulkRate, "kcp-go", 10)
-	if ebb, ok := r.median("ebb", measure.BulkCPU); ok {
-		if tls, ok := r.median("tls", measure.BulkCPU); ok {
-			j.atMost("CPU per GB / TLS", ebb/tls, 1)
-		}
-	}
+	j.ratioAtMost("CPU per GB / TLS", "ebb", measure.BulkCPU, "tls", 1)
 	if one, ok := r.median("ebb", measure.BulkRate); ok {
 		if eight, ok := r.median("ebb", measure.EightRate); ok {
 			j.atLeast("eight connections / one", eight/one, 0.9)
@@ -50,6 +46,7 @@ func (r *Report) verdicts() []Verdict {
 	j.relay("1 % loss", measure.RelayLossy, measure.RelayLossyUsed, measure.RelayLossySent, 0.92)
 	j.idle()
 	j.many()
+	j.protected()
 	return j.verdicts
 }
 
@@ -72,6 +69,24 @@ func (j *judge) ratio(bar, peer string, metric measure.Metric, other string, bou
 	theirs, known := j.report.median(other, metric)
 	if ok && known && theirs > 0 {
 		j.atLeast(bar, ours/theirs, bound)
+	}
+}
+
+// ratioAtMost is ratio for what should be small.
+func (j *judge) ratioAtMost(bar, peer string, metric measure.Metric, other string, bound float64) {
+	ours, ok := j.report.median(peer, metric)
+	theirs, known := j.report.median(other, metric)
+	if ok && known && theirs > 0 {
+		j.atMost(bar, ours/theirs, bound)
+	}
+}
+
+// below judges a peer's median that has to be smaller than another's.
+func (j *judge) below(bar, peer string, metric measure.Metric, other string) {
+	ours, ok := j.report.median(peer, metric)
+	theirs, known := j.report.median(other, metric)
+	if ok && known && theirs > 0 {
+		j.verdicts = append(j.verdicts, Verdict{bar, "< 1", ours / theirs, ours < theirs})
 	}
 }
 
@@ -150,5 +165,26 @@ func (j *judge) many() {
 	busy, ok := j.report.median(peer, measure.ManyBusy)
 	if alone, known := j.report.median(peer, measure.ManyAlone); ok && known && alone > 0 {
 		j.atLeast(fmt.Sprintf("100 busy of %v / 100 alone", n), busy/alone, 0.9)
+	}
+}
+
+// protected judges what protection costs: beside TLS over the kernel's TCP, which seals as much.
+func (j *judge) protected() {
+	const peer, endpoint, tls, quic = "ebb-tls", "ebb-tls-endpoint", "tls", "quic-go"
+	j.ratio("protected, bulk / TLS", peer, measure.BulkRate, tls, 1)
+	j.ratio("protected, bulk / quic-go", peer, measure.BulkRate, quic, 2.5)
+	j.ratioAtMost("protected, CPU per GB / TLS", peer, measure.BulkCPU, tls, 1)
+	j.ratio("protected, eight connections / TLS", peer, measure.EightRate, tls, 0.9)
+	j.ratioAtMost("protected, ping-pong p50 / TLS", peer, measure.PingP50, tls, 1.25)
+	j.below("protected, ping-pong p50 / quic-go", peer, measure.PingP50, quic)
+	j.ratio("protected, dial one at a time / TLS", peer, measure.DialOne, tls, 1)
+	j.ratio("protected, dials 32 at a time / TLS", peer, measure.DialMany, tls, 1)
+	j.ratio("protected, resumed / TLS", peer, measure.Resumed, tls, 1)
+	j.ratio("protected, 32 resumed at a time / TLS", peer, measure.ResumedAll, tls, 1)
+	if rss, ok := j.report.median(endpoint, measure.IdleRSS); ok {
+		j.atMost("protected, idle pair, RSS in KB", rss/1000, 20)
+	}
+	if n, ok := j.report.median(endpoint, measure.IdleRoutes); ok {
+		j.atMost("protected, idle pair, goroutines", n, 0.05)
 	}
 }

@@ -206,3 +206,34 @@ func TestChart(t *testing.T) {
 		t.Error("a picture was made of nothing")
 	}
 }
+
+// Protection is judged beside TLS and quic-go.
+func TestProtectedBars(t *testing.T) {
+	r := &Report{Peers: []Peer{{Name: "ebb-tls"}, {Name: "ebb-tls-endpoint"}, {Name: "tls"}, {Name: "quic-go"}}}
+	r.Add("ebb-tls", measure.Sample{
+		measure.BulkRate: 100, measure.BulkCPU: 1.1, measure.EightRate: 95, measure.PingP50: 12, measure.DialOne: 10, measure.DialMany: 9, measure.Resumed: 10,
+		measure.ResumedAll: 20,
+	})
+	r.Add("tls", measure.Sample{
+		measure.BulkRate: 100, measure.BulkCPU: 1, measure.EightRate: 100, measure.PingP50: 10, measure.DialOne: 10, measure.DialMany: 10, measure.Resumed: 11,
+		measure.ResumedAll: 20,
+	})
+	r.Add("quic-go", measure.Sample{measure.BulkRate: 41, measure.PingP50: 12})
+	r.Add("ebb-tls-endpoint", measure.Sample{measure.IdleRSS: 19e3, measure.IdleRoutes: 1})
+	r.Finish()
+	want := map[string]bool{
+		"protected, bulk / TLS": true, "protected, bulk / quic-go": false, "protected, CPU per GB / TLS": false, "protected, eight connections / TLS": true,
+		"protected, ping-pong p50 / TLS": true, "protected, ping-pong p50 / quic-go": false,
+		"protected, dial one at a time / TLS": true, "protected, dials 32 at a time / TLS": false,
+		"protected, resumed / TLS": false, "protected, 32 resumed at a time / TLS": true,
+		"protected, idle pair, RSS in KB": true, "protected, idle pair, goroutines": false,
+	}
+	if len(r.Bars) != len(want) {
+		t.Errorf("%d bars, want %d", len(r.Bars), len(want))
+	}
+	for _, v := range r.Bars {
+		if met, known := want[v.Bar]; !known || met != v.Met {
+			t.Errorf("%s: met is %v", v.Bar, v.Met)
+		}
+	}
+}

@@ -39,6 +39,8 @@ var sections = []section{
 	{"Dial, 1 byte there and back, close", []column{
 		{"1 at a time, /s", measure.DialOne, 1, true},
 		{"32 at a time, /s", measure.DialMany, 1, true},
+		{"resumed, /s", measure.Resumed, 1, false},
+		{"32 resumed at a time, /s", measure.ResumedAll, 1, false},
 	}},
 	{"Idle pairs, each", []column{
 		{"RSS, KB", measure.IdleRSS, 1e-3, true},
