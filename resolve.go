@@ -59,6 +59,9 @@ func (t *target) local(ctx context.Context) (*net.UDPAddr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a := addrs[0]; a == netip.IPv6Unspecified() { // both families
+		return net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, uint16(port))), nil
+	}
 	for _, a := range addrs { // as net.Listen does, IPv4 if there is a choice
 		if a.Is4() {
 			return net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, uint16(port))), nil
@@ -108,6 +111,9 @@ func (t *target) lookUp(ctx context.Context, host string) ([]netip.Addr, error) 
 	found, err := t.lookUpWith().LookupIPAddr(ctx, host) // LookupNetIP would drop the zone
 	if err != nil {
 		return nil, err
+	}
+	if len(found) == 1 && found[0].IP.Equal(net.IPv6unspecified) { // as package net has it, this machine by either family
+		found = append(found, net.IPAddr{IP: net.IPv4zero})
 	}
 	var addrs []netip.Addr
 	for _, f := range found {

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestParse: results are those of the tests at the top.
+func TestParse(t *testing.T) {
+	output := "=== RUN   TestA\n    a_test.go:1: --- FAIL: TestX (0.00s)\n--- PASS: TestA (0.01s)\n    --- FAIL: TestB/sub (0.00s)\n--- FAIL: TestB (1.00s)\n--- SKIP: ExampleC (0.00s)\n"
+	want := results{"TestA": "PASS", "TestB": "FAIL", "ExampleC": "SKIP"}
+	got := parse([]byte(output))
+	if !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if s := got.String(); s != "1 passed, 1 failed, 1 skipped" || got.of("TestD") != "no result" {
+		t.Errorf("%s; TestD: %s", s, got.of("TestD"))
+	}
+}
+
+// TestHooks: the Go that is installed has what is hooked, the result is Go, and a Go that has not is an error.
+func TestHooks(t *testing.T) {
+	root, err := goroot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(filepath.Join(root, "src/net/dial.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	with, err := withHooks(string(source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.ParseFile(token.NewFileSet(), "dial.go", with, parser.SkipObjectResolution); err != nil {
+		t.Error(err)
+	}
+	for _, look := range []string{"return SuiteDial(", "return SuiteListen("} {
+		if strings.Count(with, look) != 1 {
+			t.Errorf("%q is there %d times", look, strings.Count(with, look))
+		}
+	}
+	if _, err := withHooks("package net\n"); err == nil {
+		t.Error("nothing to hook is no error")
+	}
+}
+
+// TestLeftOut: every test that is left out is there to be run, and has a reason.
+func TestLeftOut(t *testing.T) {
+	root, err := goroot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, s := range suites {
+		tests, err := filepath.Glob(filepath.Join(root, "src", path, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all strings.Builder
+		for _, file := range tests {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Write(content)
+		}
+		for name, reason := range s.leftOut {
+			if reason == "" || !strings.Contains(all.String(), "\nfunc "+name+"(") {
+				t.Errorf("%s: there is no %s, or no reason: %q", path, name, reason)
+			}
+		}
+	}
+}
+
+// TestWithInterfaces: an assertion that only closes a direction asks for no more than that.
+func TestWithInterfaces(t *testing.T) {
+	got := withInterfaces("err = c.(*net.TCPConn).CloseWrite()\nc.(*TCPConn).CloseRead()\nx, ok := c.(*net.TCPConn)\n")
+	want := "err = c.(interface{ CloseWrite() error }).CloseWrite()\nc.(interface{ CloseRead() error }).CloseRead()\nx, ok := c.(*net.TCPConn)\n"
+	if got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
