@@ -224,6 +224,7 @@ func (f *file) drop(n uint64) {
 
 // hand hands the records over. f.mu is held.
 func (f *file) hand(now time.Duration, must bool) {
+	f.b = f.encoder.endRun(f.b)
 	if len(f.b) == 0 {
 		return
 	}

@@ -17,6 +17,7 @@ type encoder struct {
 	conn    trace.Conn
 	metrics trace.Metrics // as written last
 	any     bool          // some were
+	run     run           // of packets, not written yet
 }
 
 // header appends the record that begins a file, and the event that begins a connection.
@@ -118,15 +119,18 @@ func (c *encoder) begin(b []byte, at time.Duration, name string) []byte {
 // end appends what is behind its data.
 func end(b []byte) []byte { return append(b, '}', '\n') }
 
-// event appends the record of an event; nothing of one that it does not know, or that says nothing new.
+// event appends the record of an event, or keeps it to be written with the next; nothing of one that it does not know, or that says nothing new.
 func (c *encoder) event(b []byte, e *trace.Event) []byte {
+	if c.run.take(e) {
+		return b
+	}
+	b = c.endRun(b)
 	switch e.Kind {
-	case trace.Sent:
-		b = c.begin(b, e.Time, "quic:packet_sent")
-		return end(appendPacket(b, e))
-	case trace.Received:
-		b = c.begin(b, e.Time, "quic:packet_received")
-		return end(appendPacket(b, e))
+	case trace.Sent, trace.Received:
+		if c.run.take(e) {
+			return b
+		}
+		return end(appendPacket(c.begin(b, e.Time, packetName(e.Kind)), e))
 	case trace.Lost:
 		return c.value(b, e.Time, "quic:packet_lost", lostData{headerOf(&e.Packet), e.Packet.SizeProbe, lostTriggers[e.Reason]})
 	case trace.Measured:
@@ -166,7 +170,7 @@ func (c *encoder) value(b []byte, at time.Duration, name string, data any) []byt
 
 // eventsDropped appends the record that says how many are missing before it.
 func (c *encoder) eventsDropped(b []byte, at time.Duration, n uint64) []byte {
-	return end(fmt.Appendf(c.begin(b, at, "ebb:events_dropped"), `{"count":%d}`, n))
+	return end(fmt.Appendf(c.begin(c.endRun(b), at, "ebb:events_dropped"), `{"count":%d}`, n))
 }
 
 // appendPacket appends the data of a packet that was sent or received.

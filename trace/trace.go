@@ -54,7 +54,8 @@ const (
 	Closed                       // the connection has nothing left to do: End
 )
 
-// Event is one thing that has happened. Sizes are bytes of UDP payload.
+// Event is one thing that has happened. Sizes are bytes of UDP payload. Kind says which of the fields mean something: the others may have
+// any value, of events before.
 type Event struct {
 	Kind Kind
 	// Time is when it happened, of the clock that Conn.Time is of. It never goes back.

@@ -17,7 +17,8 @@ type tracing struct {
 	tell  trace.Tracer
 	event trace.Event // the one that is told, used again
 
-	came int // size of the datagram that is being handled
+	came   int   // size of the datagram that is being handled
+	unused Stats // as of when a packet was last not used
 
 	// What was told last.
 	state      string
@@ -60,7 +61,7 @@ func (c *Conn) startTrace(now time.Duration, tell trace.Tracer) {
 // traced is the event to be told next.
 func (c *Conn) traced(now time.Duration, kind trace.Kind) *trace.Event {
 	e := &c.trace.event
-	*e = trace.Event{Kind: kind, Time: max(now, c.noticed, e.Time)}
+	e.Kind, e.Time = kind, max(now, c.noticed, e.Time)
 	return e
 }
 
@@ -69,6 +70,7 @@ func (c *Conn) traceSent(now time.Duration, t wire.PacketType, number uint64, si
 	e := c.traced(now, trace.Sent)
 	e.Packet = trace.Packet{Type: t, Numbered: true, Number: number, Size: size, Frames: frames, SizeProbe: r.has(isProbe), Probe: c.loss.probes > 0}
 	c.trace.tell(e)
+	e.Packet.Frames = nil
 }
 
 // traceReceived tells of a packet of the peer's that was opened.
@@ -76,6 +78,9 @@ func (c *Conn) traceReceived(now time.Duration, t wire.PacketType, number uint64
 	e := c.traced(now, trace.Received)
 	e.Packet = trace.Packet{Type: t, Numbered: true, Number: number, Size: c.trace.came, Frames: frames}
 	c.trace.tell(e)
+	if c.trace != nil {
+		e.Packet.Frames = nil
+	}
 }
 
 // traceAnswer tells of one that answers without a connection.
@@ -105,13 +110,15 @@ func (c *Conn) traceSpurious(p *sentPacket) {
 
 // handleTraced is handleSegment where there is a tracer: what was counted as not used is told of.
 func (c *Conn) handleTraced(now time.Duration, a *Arrival, seg []byte) {
-	before, size, kind := c.stats, len(seg), claimedType(seg) // it is opened where it stands
+	size, kind := len(seg), claimedType(seg) // it is opened where it stands
 	c.trace.came = size
 	c.handleSegment(now, a, seg)
 	if c.trace == nil {
 		return // it was the last
 	}
-	if reason := dropped(&before, &c.stats); reason != "" {
+	if c.stats.unused() != c.trace.unused.unused() {
+		reason := dropped(&c.trace.unused, &c.stats)
+		c.trace.unused = c.stats
 		e := c.traced(now, trace.Dropped)
 		e.Packet, e.Reason = trace.Packet{Type: kind, Size: size}, reason
 		c.trace.tell(e)
@@ -137,7 +144,12 @@ func claimedType(seg []byte) wire.PacketType {
 	return h.Type
 }
 
-// dropped is why a packet was not used that has been counted since; empty: it was.
+// unused counts packets of which nothing was used.
+func (s *Stats) unused() uint64 {
+	return s.BadTrailers + s.Malformed + s.Duplicates + s.OtherPath + s.Unexpected + s.GapDrops
+}
+
+// dropped is why a packet was not used that has been counted since.
 func dropped(before, after *Stats) string {
 	switch {
 	case after.BadTrailers != before.BadTrailers:
@@ -150,10 +162,8 @@ func dropped(before, after *Stats) string {
 		return trace.OtherPath
 	case after.Unexpected != before.Unexpected:
 		return trace.Unexpected
-	case after.GapDrops != before.GapDrops:
-		return trace.NoRoom
 	}
-	return ""
+	return trace.NoRoom
 }
 
 // traceChanges tells of states that have changed. It follows whatever may have changed one.
