@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 )
 
@@ -45,6 +46,7 @@ type Record struct {
 type Reader struct {
 	in     *bufio.Scanner
 	header Header
+	first  []byte // the header's record
 }
 
 // NewReader reads the header of a file.
@@ -62,6 +64,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 	if err := json.Unmarshal(b, &q.header); err != nil {
 		return nil, fmt.Errorf("qlog: no header: %w", err)
 	}
+	q.first = bytes.Clone(b)
 	switch h := &q.header; {
 	case h.FileSchema != fileSchema:
 		return nil, fmt.Errorf("qlog: the file's schema is %q: want %q", h.FileSchema, fileSchema)
@@ -81,6 +84,11 @@ func (q *Reader) Next() (Record, error) {
 	if err != nil {
 		return Record{}, err
 	}
+	return parseRecord(b)
+}
+
+// parseRecord reads an event.
+func parseRecord(b []byte) (Record, error) {
 	var e struct {
 		Time float64         `json:"time"`
 		Name string          `json:"name"`
@@ -89,7 +97,8 @@ func (q *Reader) Next() (Record, error) {
 	if err := json.Unmarshal(b, &e); err != nil {
 		return Record{}, fmt.Errorf("qlog: a record that is not an event: %w", err)
 	}
-	return Record{time.Duration(e.Time * float64(time.Millisecond)), e.Name, e.Data}, nil
+	at := time.Duration(math.Round(e.Time*1000)) * time.Microsecond // times are written to the microsecond
+	return Record{at, e.Name, e.Data}, nil
 }
 
 // next returns the next record that is not empty.
