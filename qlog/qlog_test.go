@@ -241,7 +241,7 @@ func TestASlowDiskHoldsNothingUp(t *testing.T) {
 	d := NewDirectory("")
 	d.open = func(string, bool) (io.WriteCloser, error) { return s, nil }
 	tell := d.Begin(conn(true))
-	const events = 60_000
+	const events = 50_000
 	for i := range uint64(events) {
 		tell(data(time.Second+time.Duration(i)*time.Microsecond, i, i*1000, 1000)) // a run each
 	}

@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// maxTime bounds a time that is read, in milliseconds: a Duration has to hold it.
+const maxTime = 1e12
+
 // maxRecord bounds a record that is read, in bytes: far more than one of an event has.
 const maxRecord = 1 << 20
 
@@ -96,6 +99,9 @@ func parseRecord(b []byte) (Record, error) {
 	}
 	if err := json.Unmarshal(b, &e); err != nil {
 		return Record{}, fmt.Errorf("qlog: a record that is not an event: %w", err)
+	}
+	if math.Abs(e.Time) > maxTime {
+		return Record{}, fmt.Errorf("qlog: an event of %v ms: want at most %v", e.Time, maxTime)
 	}
 	at := time.Duration(math.Round(e.Time*1000)) * time.Microsecond // times are written to the microsecond
 	return Record{at, e.Name, e.Data}, nil

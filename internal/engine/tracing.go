@@ -30,7 +30,7 @@ type tracing struct {
 	congestion string
 	metrics    trace.Metrics
 	measuredAt time.Duration
-	followed   bool // the next phase of ours follows the peer's
+	queues     bool // the congestion controller measures queues, as it has met one
 
 	peerEnded bool
 	code      wire.Code // that the peer has ended the connection with
@@ -254,10 +254,11 @@ func (c *Conn) traceMetrics(now time.Duration, urgent bool) {
 		c.traceChange(now, trace.Congestion, t.congestion, name)
 		t.congestion = name
 	}
+	t.queues = t.queues || stats.QueueDelay > 0
 	m := trace.Metrics{
 		MinRTT: c.path.rtt.min, SmoothedRTT: c.path.rtt.smoothed, LatestRTT: c.path.rtt.latest, RTTVariance: c.path.rtt.variance,
 		Timeouts: int(c.loss.ptoCount), Window: c.path.cc.Window(), InFlight: c.sent.inFlight, PacketsInFlight: int(c.sent.outstanding),
-		SSThresh: stats.SSThresh, Rate: max(c.path.rate, 0), QueueDelay: stats.QueueDelay, HasQueueDelay: stats.BaseDelay != 0,
+		SSThresh: stats.SSThresh, Rate: max(c.path.rate, 0), QueueDelay: stats.QueueDelay, HasQueueDelay: t.queues,
 		Delivered: uint64(c.path.delivery.delivered),
 	}
 	t.measuredAt = now
