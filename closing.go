@@ -184,9 +184,7 @@ func Drain(ctx context.Context) error {
 			errs = append(errs, d.err)
 		}
 	}
-	if len(all) > 0 {
-		directories.flush(ctx)
-	}
+	directories.flush(ctx)
 	return errors.Join(errs...)
 }
 

@@ -114,20 +114,7 @@ func TestTraceEqualsTheCounts(t *testing.T) {
 				p.Trace = r.tell
 			}
 		}
-		d.mangle = func(b []byte, _ bool) [][]byte {
-			switch n := d.rand.Uint64N(100); {
-			case n < 8:
-				return nil
-			case n < 12:
-				return [][]byte{b, append([]byte(nil), b...)}
-			case n < 14:
-				b[len(b)-1] ^= 1
-			case n < 20:
-				d.post(letter{at: d.now + 5*d.delay, to: d.receiver(b), b: b})
-				return nil
-			}
-			return [][]byte{b}
-		}
+		d.mangle = d.trouble
 		if client != nil {
 			client.stats = func() engine.Stats { return d.client.Info().Stats }
 			server.stats = func() engine.Stats { return d.server.Info().Stats }
@@ -164,6 +151,22 @@ func TestTraceEqualsTheCounts(t *testing.T) {
 			t.Errorf("packets have no frames: %v", r.frames)
 		}
 	}
+}
+
+// trouble is a mangle that loses, doubles, damages and delays packets.
+func (d *duo) trouble(b []byte, _ bool) [][]byte {
+	switch n := d.rand.Uint64N(100); {
+	case n < 8:
+		return nil
+	case n < 12:
+		return [][]byte{b, append([]byte(nil), b...)}
+	case n < 14:
+		b[len(b)-1] ^= 1
+	case n < 20:
+		d.post(letter{at: d.now + 5*d.delay, to: d.receiver(b), b: b})
+		return nil
+	}
+	return [][]byte{b}
 }
 
 // receiver is whom a packet of a duo is for.

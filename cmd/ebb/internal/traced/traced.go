@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"example.com/ebb/qlog"
@@ -160,6 +161,12 @@ func (r *reader) event(e *qlog.Record) error {
 	return nil
 }
 
+// stateEvents is those that state takes.
+var stateEvents = []string{
+	"quic:connection_started", "quic:connection_closed", "quic:recovery_metrics_updated",
+	"ebb:events_dropped", "ebb:limit_updated", "ebb:metrics_updated",
+}
+
 // state takes an event that is not of a packet.
 func (r *reader) state(e *qlog.Record) error {
 	var d struct {
@@ -182,10 +189,7 @@ func (r *reader) state(e *qlog.Record) error {
 		} `json:"remote"`
 	}
 	f := r.flow
-	switch e.Name {
-	case "ebb:events_dropped", "ebb:limit_updated", "ebb:metrics_updated", "quic:recovery_metrics_updated", "quic:connection_closed",
-		"quic:connection_started":
-	default:
+	if !slices.Contains(stateEvents, e.Name) {
 		return nil
 	}
 	if err := json.Unmarshal(e.Data, &d); err != nil {
