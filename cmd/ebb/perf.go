@@ -123,7 +123,7 @@ func lookAt(conn net.Conn) (perf.Sample, bool) {
 	}
 	i := c.Info()
 	s := perf.Sample{
-		Packets: i.PacketsSent, Lost: i.PacketsLost, Spurious: i.SpuriousLosses, Retransmitted: i.BytesRetransmitted,
+		Packets: i.PacketsSent, PacketBytes: i.BytesSent, Lost: i.PacketsLost, Spurious: i.SpuriousLosses, Retransmitted: i.BytesRetransmitted,
 		Window: i.CongestionWindow, RTT: i.LatestRTT, LimitedBy: i.LimitedBy.String(), Queue: i.LatestRTT - i.MinRTT,
 	}
 	if i.Congestion.QueueDelay > 0 {

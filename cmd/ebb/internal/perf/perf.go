@@ -69,6 +69,7 @@ type Result struct {
 // Sent is what a sender knows of its connection beside bytes. Times are in seconds.
 type Sent struct {
 	Packets       uint64             `json:"packets"`
+	PacketBytes   uint64             `json:"packet_bytes"`        // of UDP payload in them
 	Lost          uint64             `json:"lost_packets"`        // declared lost
 	Spurious      uint64             `json:"spurious_losses"`     // of these, arrived after all
 	Retransmitted uint64             `json:"retransmitted_bytes"` //
@@ -83,10 +84,10 @@ type Sent struct {
 
 // Sample is one look at the connection of a sender.
 type Sample struct {
-	Packets, Lost, Spurious, Retransmitted uint64 // since the beginning, the last in bytes
-	Window                                 int
-	RTT, Queue                             time.Duration
-	LimitedBy                              string
+	Packets, PacketBytes, Lost, Spurious, Retransmitted uint64 // since the beginning, the last in bytes
+	Window                                              int
+	RTT, Queue                                          time.Duration
+	LimitedBy                                           string
 }
 
 // Look looks at a connection; false: it cannot tell.
@@ -235,7 +236,7 @@ func (t *Sent) watch(conn net.Conn, look Look, s Sample, over <-chan struct{}) {
 		t.LimitedBy[s.LimitedBy] += now.Sub(last).Seconds()
 		last = now
 		s, _ = look(conn)
-		t.Packets, t.Lost, t.Spurious, t.Retransmitted = s.Packets, s.Lost, s.Spurious, s.Retransmitted
+		t.Packets, t.PacketBytes, t.Lost, t.Spurious, t.Retransmitted = s.Packets, s.PacketBytes, s.Lost, s.Spurious, s.Retransmitted
 		t.MaxWindow = max(t.MaxWindow, s.Window)
 		if s.RTT == 0 {
 			continue
