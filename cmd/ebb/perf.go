@@ -91,6 +91,7 @@ func measurePerf(ctx context.Context, c console, open opener, args []string) err
 	if err != nil {
 		return err
 	}
+	chosen.Protection.Plain = true // what is measured is what the network carries, beside TCP
 	t, err := open(chosen)
 	if err != nil {
 		return err
@@ -104,11 +105,11 @@ func measurePerf(ctx context.Context, c console, open opener, args []string) err
 // overTCP is the kernel's TCP as a transport.
 func overTCP() transport {
 	return transport{
-		listen: func(ctx context.Context, address string) (net.Listener, error) {
+		listen: func(ctx context.Context, address string, _ func(string)) (net.Listener, error) {
 			return new(net.ListenConfig).Listen(ctx, "tcp", address)
 		},
-		dial: func(ctx context.Context, address string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		dial: func(ctx context.Context, to target) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", to.address)
 		},
 		drain:    func(context.Context) error { return nil },
 		describe: func(net.Conn) func() string { return func() string { return "" } },
@@ -136,11 +137,11 @@ func lookAt(conn net.Conn) (perf.Sample, bool) {
 func (f *perfFlags) server(ctx context.Context, c console, t transport) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ln, err := t.listenOrSay(ctx, f.address)
+	ln, err := t.listenOrSay(ctx, f.address, nil)
 	if err != nil {
 		return err
 	}
-	beside, err := overTCP().listenOrSay(ctx, ln.Addr().String())
+	beside, err := overTCP().listenOrSay(ctx, ln.Addr().String(), nil)
 	if err != nil {
 		return err
 	}
@@ -188,7 +189,7 @@ func (f *perfFlags) client(ctx context.Context, c console, t transport) error {
 			fmt.Fprintf(c.stdout, "%s\n", over.name)
 			tell = func(i perf.Interval) { printInterval(c.stdout, &i) }
 		}
-		dial := func(ctx context.Context) (net.Conn, error) { return over.dialOrSay(ctx, f.address) }
+		dial := func(ctx context.Context) (net.Conn, error) { return over.dialOrSay(ctx, target{address: f.address}) }
 		r, err := perf.Run(ctx, dial, q, lookAt, time.Second, tell)
 		if err != nil {
 			return errors.Join(err, t.drain(ctx))

@@ -24,7 +24,7 @@ func (f *qlogFlags) parse(args []string) error {
 		`Says what is in the trace of a connection, and draws it. Every program that uses Ebb writes
 traces, one for each connection, if the environment variable QLOGDIR names a directory.
 The trace of the side that sends says most.`,
-		`  QLOGDIR=traces/ ebb send photo.jpg example.com:9000
+		`  QLOGDIR=traces/ ebb send photo.jpg ID@example.com:9000
   ebb qlog traces/*_client.sqlog
   ebb qlog --picture drawn.svg trace.sqlog
   ebb qlog --expand for-other-tools.sqlog trace.sqlog

@@ -17,8 +17,8 @@ func TestQlog(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "inbox"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	receiver := start(t, prepare(t, "ebb", "receive", "--once", "127.0.0.1:0", filepath.Join(dir, "inbox")), true)
-	if status, _, stderr := execute(t, "ebb", "send", file, receiver.address); status != 0 {
+	receiver := start(t, prepare(t, "ebb", "receive", "--plain", "--once", "127.0.0.1:0", filepath.Join(dir, "inbox")), true)
+	if status, _, stderr := execute(t, "ebb", "send", "--plain", file, receiver.address); status != 0 {
 		t.Fatalf("the sender: status %d\n%s", status, stderr)
 	}
 	if status := receiver.wait(t); status != 0 {
