@@ -166,7 +166,7 @@ func (s *closingSet) describe() string {
 // told. A program that ends right after Close calls
 // it. Its error joins the context's, if that is done first, and those of the connections that
 // gave up, also of those that did so since the last Drain: of the newest 64, if it were more.
-// Each is returned once.
+// Each is returned once. It waits too until the traces are written that QLOGDIR has asked for, as far as they have got.
 func Drain(ctx context.Context) error {
 	all, errs := closings.begin()
 	for i, d := range all {
@@ -184,6 +184,7 @@ func Drain(ctx context.Context) error {
 			errs = append(errs, d.err)
 		}
 	}
+	directories.flush(ctx)
 	return errors.Join(errs...)
 }
 

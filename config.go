@@ -14,6 +14,7 @@ import (
 	"example.com/ebb/ledbat"
 	"example.com/ebb/limits"
 	"example.com/ebb/pool"
+	"example.com/ebb/trace"
 	"example.com/ebb/wire"
 )
 
@@ -189,6 +190,12 @@ type Config struct {
 	// the other has not at Info, one a second at most, and
 	// trouble with the socket and closed connections that gave up at Warn. nil: silent.
 	Logger *slog.Logger
+
+	// Tracer is told of every connection when it begins, and returns what is to be told of each of its events: packets, losses, what
+	// was measured, the states of the congestion controller. Package trace says what there is; qlog.Directory writes it to files. nil:
+	// if the environment variable QLOGDIR names a directory, connections are traced there, a file each, as qlog.Directory has it; else
+	// none is.
+	Tracer trace.Begin
 }
 
 // Peer is who asks for a connection.

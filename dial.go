@@ -107,6 +107,7 @@ func (e *endpoint) startDial(network, host string, remote netip.AddrPort) (*conn
 		return nil, err
 	}
 	c.protectWith(&p, secure)
+	c.traceWith(&p, now)
 	c.driver.Start(now, p)
 	e.mu.Unlock()
 	e.recallReader(s)

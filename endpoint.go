@@ -18,6 +18,7 @@ import (
 	"example.com/ebb/internal/protect/tlsdriver"
 	"example.com/ebb/internal/udp"
 	"example.com/ebb/limits"
+	"example.com/ebb/qlog"
 )
 
 // endpoint is an Endpoint as the library holds it.
@@ -62,17 +63,19 @@ type settings struct {
 	core           core.Settings // what the connections need of it
 	server         *tls.Config   // of what peers open; nil: connections are plain, or serverErr says why there can be none
 	serverErr      error
-	silent         bool       // nothing is logged
-	network        string     // what errors call it
-	receiveBatches *sync.Pool // of *receiveBatch
+	traces         *qlog.Directory // that QLOGDIR names; nil: none
+	silent         bool            // nothing is logged
+	network        string          // what errors call it
+	receiveBatches *sync.Pool      // of *receiveBatch
 }
 
 // settingsFor completes a resolved Config for sockets that read trains, or single datagrams.
 func settingsFor(cfg Config, network string, trains bool) *settings {
 	server, serverErr := cfg.serverTLS()
 	cfg.TLS = cfg.TLS.Clone()
+	traces := cfg.traceAsAsked()
 	return &settings{
-		Config: cfg, server: server, serverErr: serverErr,
+		Config: cfg, server: server, serverErr: serverErr, traces: traces,
 		core: core.Settings{
 			Congestion: cfg.Congestion, DSCP: cfg.DSCP, Chunks: chunksFor,
 			SendBuffer: cfg.SendBuffer, ReceiveBuffer: cfg.ReceiveBuffer,
@@ -275,6 +278,7 @@ func (e *endpoint) Close() error {
 	err := e.closeSockets()
 	e.goroutines.wait()
 	e.finishBlocked()
+	e.settings.Load().finishTraces()
 	if err != nil {
 		return &net.OpError{Op: "close", Net: e.network(), Addr: e.Addr(), Err: err}
 	}
@@ -441,6 +445,7 @@ func (e *endpoint) open(now time.Duration, s *socket, path core.Path, v core.Ver
 	if v.Protected {
 		c.protectWith(&p, c.settings.server)
 	}
+	c.traceWith(&p, now)
 	c.driver.Start(now, p)
 	return c
 }

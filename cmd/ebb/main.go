@@ -48,6 +48,8 @@ func commands() []command {
 		{"bench", "compare Ebb with the kernel's TCP over loopback", bench},
 		{"kernel", "measure Ebb beside the kernel's TCP on one bottleneck", measureKernel},
 		{"sim", "run the scenarios that congestion control is judged by", sim},
+		{"perf", "measure what connections between two machines carry", measurePerf},
+		{"qlog", "say what is in the trace of a connection, and draw it", readQlog},
 		{"completion", "print a script for the completion of a shell", printCompletion},
 	}
 }
@@ -68,7 +70,7 @@ Try it on one machine, in two terminals:
 
 // run is the whole program but for the exit. It returns the status.
 func run(args []string, c console, open opener) int {
-	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe, tunnel, top, id, bench, kernel or sim"))
+	name, err := "ebb", error(usageErrorf("a command is missing: send, receive, pipe, tunnel, top, id, bench, kernel, sim, perf or qlog"))
 	if len(args) > 0 {
 		name, err = dispatch(args, c, open)
 	}

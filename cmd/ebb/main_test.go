@@ -190,7 +190,7 @@ type badUsage struct{ args, want string }
 
 func TestUsageErrors(t *testing.T) {
 	checkUsage(t, []badUsage{
-		{"", "send, receive, pipe, tunnel, top, id, bench, kernel or sim"},
+		{"", "send, receive, pipe, tunnel, top, id, bench, kernel, sim, perf or qlog"},
 		{"tunnel", "--listen"},
 		{"tunnel --listen :1 --accept :2", "either --listen"},
 		{"tunnel --listen :8080", "--to"},
@@ -208,6 +208,13 @@ func TestUsageErrors(t *testing.T) {
 		{"receive --max-size much :0 dir", "--max-size"},
 		{"receive --min-rate -1 :0 dir", "--min-rate"},
 		{"receive --from nowhere :0 dir", "--from"},
+		{"perf", "--serve"},
+		{"perf host", `"host"`},
+		{"perf --seconds 0 host:1", "--seconds"},
+		{"perf --reverse --both-ways host:1", "exclude"},
+		{"perf --over udp host:1", "--over"},
+		{"qlog", "FILE"},
+		{"qlog a b", `"b"`},
 		{"teleport", `"teleport"`},
 		{"--verbose", `"--verbose"`},
 		{"send", "FILE... ID@HOST:PORT"},
@@ -281,7 +288,7 @@ func checkUsage(t *testing.T, tests []badUsage) {
 }
 
 func TestHelp(t *testing.T) {
-	for _, args := range []string{"-h", "--help", "help", "send -h", "receive --help", "pipe -h", "bench -h", "sim -h", "send file -h"} {
+	for _, args := range []string{"-h", "--help", "help", "send -h", "receive --help", "pipe -h", "bench -h", "sim -h", "qlog -h", "send file -h"} {
 		status, stdout, stderr := execute(t, "ebb", strings.Fields(args)...)
 		if status != 0 || stderr != "" {
 			t.Errorf("%s: status %d, standard error %q", args, status, stderr)

@@ -43,6 +43,9 @@ func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 		dst = wire.Must(wire.AppendDataHeader(dst, offset, length, false, true))
 		dst = dst[:len(dst)+length]
 		c.send.SendNew(dst[len(dst)-length:])
+		if c.trace != nil {
+			c.traceSent(now, wire.Short, c.sent.next, size, dst[body:], r)
+		}
 		if c.secure != nil {
 			dst = c.secure.keys.Seal(dst, start, body, c.sent.next)
 		} else if sent > 0 {

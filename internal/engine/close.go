@@ -165,6 +165,9 @@ func (c *Conn) finish(err error) {
 	if c.err == nil {
 		c.err = err
 	}
+	if c.trace != nil {
+		c.traceEnd()
+	}
 	c.sealLast()
 	c.hs = nil
 	c.send.Stop()
@@ -247,6 +250,9 @@ func (c *Conn) advanceLinger(now time.Duration) {
 
 // handleClose ends the connection as the peer says.
 func (c *Conn) handleClose(now time.Duration, code wire.Code, reason untrusted.Text) {
+	if c.trace != nil {
+		c.tracePeerEnd(code)
+	}
 	if code == wire.CodeNone && c.orderly() {
 		if c.send.Finished() && !c.send.Dropped() {
 			c.end.delivered = true

@@ -8,6 +8,7 @@ import (
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/protect"
 	"example.com/ebb/internal/stream"
+	"example.com/ebb/trace"
 	"example.com/ebb/wire"
 )
 
@@ -94,6 +95,8 @@ type Params struct {
 	KeyLimits protect.Limits // of a protected connection's keys; the zero value: those of the suite
 	// ResetToken is, of a protected connection, what tells the peer that UNKNOWN for Local is our word.
 	ResetToken [wire.ResetTokenSize]byte
+
+	Trace trace.Tracer // is told what happens; nil: nobody is
 }
 
 // state is where a connection is in its life.
@@ -164,6 +167,7 @@ type Conn struct {
 	end       closeState
 	suspicion *suspicion // that the peer is dead; nil: never hinted at
 	rare      *rare      // what few connections need; nil: this one does not
+	trace     *tracing   // nil: nobody is told what happens
 
 	lastReceived time.Duration // of a valid packet
 	lastAcked    time.Duration // when the peer last acknowledged anything new
@@ -204,6 +208,7 @@ func New(now time.Duration, p Params) *Conn {
 	}
 	c.initHandshake(now, &p)
 	c.setRate(now)
+	c.startTrace(now, p.Trace)
 	return c
 }
 

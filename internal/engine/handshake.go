@@ -285,6 +285,9 @@ func (c *Conn) openHandshake(h wire.Header, payload, seg []byte) (number uint64,
 
 // handleHandshake takes the frames of an INITIAL, ACCEPT or HANDSHAKE. A frame that breaks the protocol ends the handshake.
 func (c *Conn) handleHandshake(now, at time.Duration, s *cryptoSpace, t wire.PacketType, number uint64, payload []byte) {
+	if c.trace != nil {
+		c.traceReceived(now, t, number, payload)
+	}
 	eliciting := false
 	c.hs.fed = false
 	for len(payload) > 0 && c.state < stateClosing {
@@ -334,6 +337,9 @@ func (c *Conn) handleHandshakeFrame(now, at time.Duration, s *cryptoSpace, f *wi
 		if f.Code == wire.CodeRefused || f.Code == wire.CodeBusy {
 			err.Kind = KindRefused
 		}
+		if c.trace != nil {
+			c.tracePeerEnd(f.Code)
+		}
 		c.end.code = wire.CodeReset
 		c.finish(err)
 	}
@@ -373,6 +379,9 @@ func (c *Conn) handleLong(now time.Duration, a *Arrival, h wire.Header, payload,
 	if !wire.Verify(seg, wire.Seed(h.Version, h.Dst, h.Src)) {
 		c.stats.BadTrailers++
 		return
+	}
+	if c.trace != nil {
+		c.traceAnswer(now, h.Type)
 	}
 	switch h.Type {
 	case wire.Retry:

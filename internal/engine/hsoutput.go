@@ -157,6 +157,9 @@ func (c *Conn) endHandshake(now time.Duration, s *cryptoSpace, p *packet) []byte
 	case c.secure != nil:
 		p.b = wire.AppendPadding(p.b, minSealed-1-(len(p.b)-p.body))
 	}
+	if c.trace != nil {
+		c.traceSent(now, c.handshakeType(s), s.sent.next, len(p.b)-p.start+s.seal.Overhead(), p.b[p.body:], p.record)
+	}
 	p.b = s.seal.Seal(p.b, p.start, p.body, s.sent.next)
 	size := len(p.b) - p.start
 	if p.acks {

@@ -70,6 +70,9 @@ func (c *Conn) detectHandshakeLosses(now time.Duration, s *cryptoSpace) {
 		case p.has(isAcked | isLost), !s.sent.anyAcked || p.number > s.sent.largestAcked:
 		case s.sent.largestAcked-p.number >= packetThreshold, p.sentAt+delay <= now:
 			c.stats.PacketsLost++
+			if c.trace != nil {
+				c.traceLost(now, c.handshakeType(s), p, s.sent.largestAcked-p.number >= packetThreshold)
+			}
 			s.lose(p)
 		default:
 			s.loss.due = min(s.loss.due, p.sentAt+delay)

@@ -26,6 +26,15 @@ func (c *Conn) HandleSegment(now time.Duration, a *Arrival, seg []byte) {
 		return
 	}
 	c.notice(now)
+	if c.trace != nil {
+		c.handleTraced(now, a, seg)
+		return
+	}
+	c.handleSegment(now, a, seg)
+}
+
+// handleSegment is HandleSegment of a connection that lives.
+func (c *Conn) handleSegment(now time.Duration, a *Arrival, seg []byte) {
 	if c.secure != nil {
 		c.handleSealed(now, a, seg)
 		return
@@ -110,6 +119,9 @@ type packetEffect struct {
 // handleFrames processes a packet's frames and notes its number. It reports whether the
 // packet will be acknowledged.
 func (c *Conn) handleFrames(now, at time.Duration, number uint64, payload []byte) bool {
+	if c.trace != nil {
+		c.traceReceived(now, wire.Short, number, payload)
+	}
 	e := packetEffect{number: number}
 	if len(payload) == 0 {
 		c.breach(now, protocolError("a packet without frames"))

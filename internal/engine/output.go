@@ -55,6 +55,9 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, room int) ([]byte, 
 		c.path.trains.sent(n, first, c.sent.next)
 	}
 	c.noteWait(now)
+	if c.trace != nil {
+		c.traceChanges(now)
+	}
 	train.ECN = c.path.ecn.codepoint()
 	if c.path.service.marking {
 		train.DSCP = c.path.dscp
@@ -166,6 +169,9 @@ func (c *Conn) endPacket(now time.Duration, p *packet) []byte {
 	r := p.record
 	if short := c.minShort() - c.overhead() - (len(p.b) - p.start); short > 0 && r.has(eliciting) {
 		p.pad(short)
+	}
+	if c.trace != nil {
+		c.traceSent(now, wire.Short, c.sent.next, len(p.b)-p.start+c.overhead(), p.b[p.body:], r)
 	}
 	p.b = c.sealShort(p.b, p.start, p.body, c.sent.next)
 	if p.acks {

@@ -24,14 +24,14 @@ const (
 
 // lossState is what loss detection remembers.
 type lossState struct {
-	due      time.Duration // when the next packet will have waited long enough; Never
-	ptoCount int32         // probes since the last ACK of something new
-	probes   int32         // packets to send whatever the window says
+	due        time.Duration // when the next packet will have waited long enough; Never
+	ptoCount   int32         // probes since the last ACK of something new
+	multiplier int32         // of min RTT/4, for the reordering window
+	clean      int32         // recoveries since the last false loss
+	probes     int16         // packets to send whatever the window says
 
 	reordered  bool   // a packet was overtaken once: counting packets proves nothing
 	large      bool   // the losses being gathered include a large packet
-	multiplier int32  // of min RTT/4, for the reordering window
-	clean      int32  // recoveries since the last false loss
 	recovery   uint64 // losses of packets below belong to the recovery in progress
 	raised     uint64 // the window was widened for losses below this number
 	persistent uint64 // persistent congestion was reported for packets below
@@ -109,6 +109,9 @@ func (c *Conn) handleAck(now, at time.Duration, f *wire.Ack, number uint64) erro
 	c.sent.trim(now - 2*c.path.rtt.pto(c.peerAckDelay))
 	c.noteProgress(now, r.fresh, oldest)
 	c.confirmed = true
+	if c.trace != nil {
+		c.traceMetrics(now, c.stats.PacketsLost != lost)
+	}
 	return nil
 }
 
@@ -151,6 +154,9 @@ func (c *Conn) ackPacket(at time.Duration, p *sentPacket, r *ackResult) {
 		return
 	}
 	if p.has(isLost) {
+		if c.trace != nil {
+			c.traceSpurious(p)
+		}
 		if p.has(eliciting) && !p.has(isProbe) {
 			if r.spurious.Packets == 0 || n < r.spurious.Smallest {
 				r.spurious.Smallest = n
@@ -307,6 +313,9 @@ func (c *Conn) detectLosses(now, at time.Duration, prior, credit int) {
 				gap.End = p.number // later packets were sent later
 				break
 			}
+			if c.trace != nil {
+				c.traceLost(now, wire.Short, p, counted)
+			}
 			c.losePacket(p, &lost)
 			found = true
 		}
@@ -450,6 +459,9 @@ const (
 func (c *Conn) lossTimer(now time.Duration) {
 	if c.loss.due <= now {
 		c.detectLosses(now, now, c.sent.inFlight, c.path.mtu.size)
+		if c.trace != nil {
+			c.traceMetrics(now, true)
+		}
 		return
 	}
 	if c.loss.due != Never || c.ptoTime() > now {
@@ -457,10 +469,13 @@ func (c *Conn) lossTimer(now time.Duration) {
 	}
 	c.loss.ptoCount++
 	c.stats.Probes++
+	if c.trace != nil {
+		c.traceMetrics(now, true)
+	}
 	if c.hs != nil {
 		c.hs.second.repeat() // the server may lack it
 	}
-	c.loss.probes = min(c.loss.ptoCount, 2)
+	c.loss.probes = int16(min(c.loss.ptoCount, 2))
 	if c.loss.ptoCount > 1 {
 		c.mtuSuspect()
 	}

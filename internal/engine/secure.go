@@ -163,6 +163,9 @@ func (c *Conn) install(e *event) (err error) {
 	default:
 		c.hs.second.open, err = protect.NewOpenKey(e.suite, e.data)
 	}
+	if c.trace != nil {
+		c.traceSecret(e.level, e.kind == eventSealSecret)
+	}
 	if err != nil {
 		return &Error{Kind: KindTLS, Code: wire.CodeInternal, Reason: err.Error(), Cause: err}
 	}

@@ -37,6 +37,9 @@ func (c *Conn) handleAnswer(now time.Duration, a *Arrival, seg []byte) {
 	if err != nil {
 		h, err = parseUnknown(seg, wire.Version) // it answers a packet that was too small for a token
 	}
+	if c.trace != nil && err == nil && wire.Verify(seg, wire.Seed(h.Version, h.Dst, h.Src)) {
+		c.traceAnswer(now, h.Type)
+	}
 	switch {
 	case err != nil:
 		c.stats.Malformed++

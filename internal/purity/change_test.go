@@ -49,6 +49,7 @@ func TestWhereAFrameGoes(t *testing.T) {
 		"internal/engine/conn.go",
 		"internal/engine/frame_blocked.go",
 		"internal/engine/frames.go",
+		"qlog/frames.go",
 		"wire/describe.go",
 		"wire/frame.go",
 	}

@@ -40,6 +40,7 @@ var pure = map[string]bool{
 	"internal/router":               false,
 	"internal/shaper":               false,
 	"internal/stream":               false,
+	"trace":                         false,
 	"internal/untrusted":            false,
 	"internal/protect":              false,
 }

@@ -1,0 +1,119 @@
+package perf
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"example.com/ebb/internal/untrusted"
+)
+
+// Interval is what was carried in a part of a test, as the client has seen it.
+type Interval struct {
+	Start, End           float64 // seconds since the beginning
+	BytesUp, BytesDown   int64
+	StreamsUp, StreamsDn []int64 // by connection
+}
+
+// Report is a test.
+type Report struct {
+	Request
+	Began         time.Time
+	Local, Remote string // of the control connection
+	Intervals     []Interval
+	Here, There   []Result // what each side has measured
+}
+
+// Run makes a test with a server, over connections that dial makes. Each interval, unless it is nil, is told as it ends.
+func Run(ctx context.Context, dial func(context.Context) (net.Conn, error), q Request, look Look, every time.Duration, tell func(Interval)) (*Report, error) {
+	control, err := dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer control.Close()
+	defer context.AfterFunc(ctx, func() { control.Close() })()
+	control.SetDeadline(time.Now().Add(patience))
+	in := bufio.NewReaderSize(control, maxMessage)
+	var a answer
+	if err := errors.Join(writeMessage(control, opening{Test: &q}), readMessage(in, &a)); err != nil {
+		return nil, fmt.Errorf("the server does not answer as one of ebb perf: %w", err)
+	}
+	if a.Error != "" || a.Token == "" {
+		return nil, fmt.Errorf("the server refuses the test: %s", untrusted.Text(a.Error))
+	}
+	streams, err := open(ctx, dial, &q, a.Token)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Request: q, Began: time.Now(), Local: control.LocalAddr().String(), Remote: control.RemoteAddr().String()}
+	r.Here = make([]Result, len(streams))
+	var group sync.WaitGroup
+	for i, s := range streams {
+		group.Go(func() { r.Here[i] = s.run(ctx, &q, look) })
+	}
+	done := make(chan struct{})
+	go func() { group.Wait(); close(done) }()
+	r.watch(streams, every, done, tell)
+	control.SetDeadline(time.Now().Add(2 * patience))
+	if err := readMessage(in, &r.There); err != nil {
+		return r, fmt.Errorf("the server does not say what it has measured: %w", err)
+	}
+	return r, nil
+}
+
+// open makes the data connections.
+func open(ctx context.Context, dial func(context.Context) (net.Conn, error), q *Request, token string) (all []*stream, err error) {
+	for i := range q.Up + q.Down {
+		g := greeting{Token: token, Down: i >= q.Up, Index: i}
+		if g.Down {
+			g.Index -= q.Up
+		}
+		conn, err := dial(ctx)
+		if err == nil {
+			conn.SetDeadline(time.Now().Add(patience))
+			all = append(all, &stream{conn: conn, in: bufio.NewReaderSize(conn, block), down: g.Down, index: g.Index, sender: !g.Down})
+			err = writeMessage(conn, opening{Data: &g})
+		}
+		if err != nil {
+			for _, s := range all {
+				s.conn.Close()
+			}
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// watch notes intervals until the test is done.
+func (r *Report) watch(streams []*stream, every time.Duration, done <-chan struct{}, tell func(Interval)) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	before := make([]int64, len(streams))
+	for at, over := 0.0, false; !over; {
+		select {
+		case <-tick.C:
+		case <-done:
+			over = true
+		}
+		i := Interval{Start: at, End: time.Since(r.Began).Seconds()}
+		for k, s := range streams {
+			n := s.bytes.Load()
+			moved := n - before[k]
+			before[k] = n
+			if s.down {
+				i.BytesDown, i.StreamsDn = i.BytesDown+moved, append(i.StreamsDn, moved)
+			} else {
+				i.BytesUp, i.StreamsUp = i.BytesUp+moved, append(i.StreamsUp, moved)
+			}
+		}
+		at = i.End
+		r.Intervals = append(r.Intervals, i)
+		if tell != nil {
+			tell(i)
+		}
+	}
+}

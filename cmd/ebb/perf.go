@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"example.com/ebb"
+	"example.com/ebb/cmd/ebb/internal/perf"
+)
+
+// perfPort is where servers listen if they are told nothing else, and clients look for them.
+const perfPort = ":5210"
+
+// perfFlags is the command line of perf.
+type perfFlags struct {
+	transportOptions
+	serve      bool
+	over       string
+	seconds    float64
+	bytes      int64
+	parallel   int
+	reverse    bool
+	bothWays   bool
+	json       bool
+	maxSeconds float64
+	maxStreams int
+	address    string
+}
+
+func (f *perfFlags) parse(args []string) error {
+	fs := newFlagSet("perf", "[ADDR | HOST:PORT]",
+		`Measures what connections between two machines carry, as iperf3 does: over Ebb, over the
+kernel's TCP on the same port number, or over one after the other. A server takes tests, one at
+a time, from everybody who can reach it; ADDR is `+perfPort+` if it is not given. Beside
+the rate there is what iperf3 lacks: what limited the sender and for how long, the delay that its
+queue adds, and loss.`,
+		`  ebb perf --serve
+  ebb perf server.example:5210
+  ebb perf --over both --seconds 20 --parallel 4 server.example:5210
+  ebb perf --reverse --json server.example:5210
+`)
+	fs.BoolVarP(&f.serve, "serve", "s", false, "take tests")
+	fs.StringVar(&f.over, "over", "ebb", "`network` to measure: ebb, tcp or both")
+	fs.Float64VarP(&f.seconds, "seconds", "t", 10, "for how long")
+	fs.Int64VarP(&f.bytes, "bytes", "n", 0, "`bytes` that each connection carries at most; 0 is any number")
+	fs.IntVarP(&f.parallel, "parallel", "P", 1, "`connections` in each direction")
+	fs.BoolVarP(&f.reverse, "reverse", "R", false, "the server sends")
+	fs.BoolVar(&f.bothWays, "both-ways", false, "both send, at the same time")
+	fs.BoolVarP(&f.json, "json", "J", false, "print JSON, with iperf3's names")
+	fs.Float64Var(&f.maxSeconds, "max-seconds", 60, "of a server: how long a test may be")
+	fs.IntVar(&f.maxStreams, "max-connections", 16, "of a server: how many connections a test may have in each direction")
+	f.register(fs, unlimited)
+	if err := fs.parse(args, 0, 1); err != nil {
+		return err
+	}
+	f.address = fs.Arg(0)
+	if f.serve && f.address == "" {
+		f.address = perfPort
+	}
+	switch {
+	case f.address == "":
+		return usageErrorf("too few arguments: want HOST:PORT, or --serve")
+	case !(f.seconds > 0 && f.seconds <= 86400):
+		return usageErrorf("--seconds is up to 86400, not %v", f.seconds)
+	case f.parallel < 1 || f.parallel > 1000:
+		return usageErrorf("--parallel is from 1 to 1000, not %d", f.parallel)
+	case f.bytes < 0:
+		return usageErrorf("--bytes is not negative: %d", f.bytes)
+	case f.reverse && f.bothWays:
+		return usageErrorf("--reverse and --both-ways exclude each other")
+	case f.over != "ebb" && f.over != "tcp" && f.over != "both":
+		return usageErrorf("--over is ebb, tcp or both, not %q", f.over)
+	case !(f.maxSeconds > 0) || f.maxStreams < 1:
+		return usageErrorf("--max-seconds and --max-connections are at least 1")
+	}
+	return checkAddress(f.address, f.serve)
+}
+
+// measurePerf is the command.
+func measurePerf(ctx context.Context, c console, open opener, args []string) error {
+	var f perfFlags
+	if err := f.parse(args); err != nil {
+		return err
+	}
+	chosen, err := f.resolve(c.stderr)
+	if err != nil {
+		return err
+	}
+	chosen.Protection.Plain = true // what is measured is what the network carries, beside TCP
+	t, err := open(chosen)
+	if err != nil {
+		return err
+	}
+	if f.serve {
+		return f.server(ctx, c, t)
+	}
+	return f.client(ctx, c, t)
+}
+
+// overTCP is the kernel's TCP as a transport.
+func overTCP() transport {
+	return transport{
+		listen: func(ctx context.Context, address string, _ func(string)) (net.Listener, error) {
+			return new(net.ListenConfig).Listen(ctx, "tcp", address)
+		},
+		dial: func(ctx context.Context, to target) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", to.address)
+		},
+		drain:    func(context.Context) error { return nil },
+		describe: func(net.Conn) func() string { return func() string { return "" } },
+	}
+}
+
+// lookAt is a perf.Look.
+func lookAt(conn net.Conn) (perf.Sample, bool) {
+	c, ok := conn.(interface{ Info() ebb.ConnInfo })
+	if !ok {
+		return perf.Sample{}, false
+	}
+	i := c.Info()
+	s := perf.Sample{
+		Packets: i.PacketsSent, PacketBytes: i.BytesSent, Lost: i.PacketsLost, Spurious: i.SpuriousLosses, Retransmitted: i.BytesRetransmitted,
+		Window: i.CongestionWindow, RTT: i.LatestRTT, LimitedBy: i.LimitedBy.String(), Queue: i.LatestRTT - i.MinRTT,
+	}
+	if i.Congestion.QueueDelay > 0 {
+		s.Queue = i.Congestion.QueueDelay
+	}
+	return s, true
+}
+
+// server takes tests until it is stopped, over Ebb and over TCP on the same port number.
+func (f *perfFlags) server(ctx context.Context, c console, t transport) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ln, err := t.listenOrSay(ctx, f.address, nil)
+	if err != nil {
+		return err
+	}
+	beside, err := overTCP().listenOrSay(ctx, ln.Addr().String(), nil)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, "ebb perf: listening on %v\n", ln.Addr())
+	var mu sync.Mutex
+	s := perf.Server{MaxSeconds: f.maxSeconds, MaxStreams: f.maxStreams, Look: lookAt, Log: func(line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintln(c.stdout, line)
+	}}
+	failed := make(chan error, 2)
+	for _, l := range []net.Listener{ln, beside} {
+		go func() { failed <- s.Serve(ctx, l) }()
+	}
+	err = <-failed
+	stopped := ctx.Err() != nil
+	cancel()
+	<-failed
+	t.drainEnds()
+	if stopped {
+		return errStopped
+	}
+	return err
+}
+
+// client makes the tests that were asked for.
+func (f *perfFlags) client(ctx context.Context, c console, t transport) error {
+	q := perf.Request{Up: f.parallel, Seconds: f.seconds, Bytes: f.bytes}
+	if f.reverse || f.bothWays {
+		q.Down = f.parallel
+	}
+	if f.reverse {
+		q.Up = 0
+	}
+	printed := make(map[string]any)
+	for _, over := range []struct {
+		name string
+		transport
+	}{{"ebb", t}, {"tcp", overTCP()}} {
+		if f.over != "both" && f.over != over.name {
+			continue
+		}
+		var tell func(perf.Interval)
+		if !f.json {
+			fmt.Fprintf(c.stdout, "%s\n", over.name)
+			tell = func(i perf.Interval) { printInterval(c.stdout, &i) }
+		}
+		dial := func(ctx context.Context) (net.Conn, error) { return over.dialOrSay(ctx, target{address: f.address}) }
+		r, err := perf.Run(ctx, dial, q, lookAt, time.Second, tell)
+		if err != nil {
+			return errors.Join(err, t.drain(ctx))
+		}
+		if f.json {
+			printed[over.name] = perfJSON(r, over.name)
+		} else {
+			printReport(c.stdout, r)
+		}
+	}
+	t.drainEnds()
+	if !f.json {
+		return nil
+	}
+	encoder := json.NewEncoder(c.stdout)
+	encoder.SetIndent("", "  ")
+	if f.over != "both" {
+		return encoder.Encode(printed[f.over])
+	}
+	return encoder.Encode(printed)
+}
