@@ -58,18 +58,8 @@ to type at the other end. It accepts whoever reaches it, unless --peer says who.
 `)
 	var options transportOptions
 	server := &tunnelServer{console: c, grumbling: newGrumbler(c.stderr, "tunnel")}
-	var listen, accept, to string
-	var most, mostOfHost int
-	fs.StringVar(&listen, "listen", "", "accept TCP connections on `HOST:PORT`, with --to")
-	fs.StringVar(&to, "to", "", "carry them to the other side of the tunnel at `ID@HOST:PORT`, over Ebb")
-	fs.BoolVar(&server.socks, "socks", false, "be a SOCKS5 server for them: each client names its target, which the other side has to allow with --forward-any")
-	fs.StringVar(&accept, "accept", "", "accept Ebb connections on `HOST:PORT`, with --forward or --forward-any")
-	fs.StringVar(&server.forward, "forward", "", "carry them to the TCP service at `HOST:PORT`")
-	fs.Var(&server.any, "forward-any", "let the dialling side choose TCP services in this `NETWORK`, such as 10.0.0.0/8 or ::/0; may be given several times")
-	fs.IntVar(&most, "max-connections", 4096, "`NUMBER` of connections that are carried at once")
-	fs.IntVar(&mostOfHost, "max-connections-per-host", 4096, "`NUMBER` of them that may come from one IPv4 address or IPv6 /56; with --peer, from one identity")
-	fs.DurationVar(&server.patience, "drain", 30*time.Second, "`DURATION` of the wait for connections that stand, when it is stopped")
-	fs.BoolVarP(&server.verbose, "verbose", "v", false, "print a line for each connection that ends")
+	var own tunnelOptions
+	server.register(fs, &own)
 	options.registerProtection(fs, true)
 	var figures debugFlag
 	figures.register(fs)
@@ -77,14 +67,14 @@ to type at the other end. It accepts whoever reaches it, unless --peer says who.
 	if err := fs.parse(args, 0, 0); err != nil {
 		return err
 	}
-	if err := server.check(listen, accept, to, most, mostOfHost); err != nil {
+	if err := server.check(&own); err != nil {
 		return err
 	}
-	server.places = newPlaces(most, mostOfHost)
+	server.places = newPlaces(own.most, own.mostOfHost)
 	var chosen settings.Settings
 	var err error
-	if to != "" {
-		server.to, chosen, err = options.resolveTarget(c.stderr, to, "ebb tunnel --accept")
+	if own.to != "" {
+		server.to, chosen, err = options.resolveTarget(c.stderr, own.to, "ebb tunnel --accept")
 	} else {
 		chosen, err = options.resolve(c.stderr)
 	}
@@ -100,7 +90,7 @@ to type at the other end. It accepts whoever reaches it, unless --peer says who.
 		return err
 	}
 	defer shown.close()
-	ln, handle, err := server.listen(ctx, listen, accept)
+	ln, handle, err := server.listen(ctx, own.listen, own.accept)
 	if err != nil {
 		return err
 	}
@@ -108,28 +98,48 @@ to type at the other end. It accepts whoever reaches it, unless --peer says who.
 	return server.serve(ctx, ln, handle)
 }
 
+// tunnelOptions are flags that are needed at the beginning only.
+type tunnelOptions struct {
+	listen, accept, to string
+	most, mostOfHost   int
+}
+
+// register adds the flags that are tunnel's alone.
+func (s *tunnelServer) register(fs *flagSet, own *tunnelOptions) {
+	fs.StringVar(&own.listen, "listen", "", "accept TCP connections on `HOST:PORT`, with --to")
+	fs.StringVar(&own.to, "to", "", "carry them to the other side of the tunnel at `ID@HOST:PORT`, over Ebb")
+	fs.BoolVar(&s.socks, "socks", false, "be a SOCKS5 server for them: each client names its target, which the other side has to allow with --forward-any")
+	fs.StringVar(&own.accept, "accept", "", "accept Ebb connections on `HOST:PORT`, with --forward or --forward-any")
+	fs.StringVar(&s.forward, "forward", "", "carry them to the TCP service at `HOST:PORT`")
+	fs.Var(&s.any, "forward-any", "let the dialling side choose TCP services in this `NETWORK`, such as 10.0.0.0/8 or ::/0; may be given several times")
+	fs.IntVar(&own.most, "max-connections", 4096, "`NUMBER` of connections that are carried at once")
+	fs.IntVar(&own.mostOfHost, "max-connections-per-host", 4096, "`NUMBER` of them that may come from one IPv4 address or IPv6 /56; with --peer, from one identity")
+	fs.DurationVar(&s.patience, "drain", 30*time.Second, "`DURATION` of the wait for connections that stand, when it is stopped")
+	fs.BoolVarP(&s.verbose, "verbose", "v", false, "print a line for each connection that ends")
+}
+
 // check reports what is wrong with the flags.
-func (s *tunnelServer) check(listen, accept, to string, most, mostOfHost int) error {
+func (s *tunnelServer) check(own *tunnelOptions) error {
 	switch {
-	case (listen == "") == (accept == ""):
+	case (own.listen == "") == (own.accept == ""):
 		return usageErrorf("want either --listen, beside the users of a service, or --accept, beside the service")
-	case most < 1 || mostOfHost < 1:
+	case own.most < 1 || own.mostOfHost < 1:
 		return usageErrorf("--max-connections and --max-connections-per-host: want at least 1")
 	case s.patience < 0:
 		return usageErrorf("--drain is %v: want at least 0", s.patience)
-	case listen != "" && (s.forward != "" || len(s.any) > 0):
+	case own.listen != "" && (s.forward != "" || len(s.any) > 0):
 		return usageErrorf("--forward and --forward-any are for --accept")
-	case listen != "" && to == "":
+	case own.listen != "" && own.to == "":
 		return usageErrorf("--listen wants --to: where is the other side of the tunnel?")
-	case accept != "" && (to != "" || s.socks):
+	case own.accept != "" && (own.to != "" || s.socks):
 		return usageErrorf("--to and --socks are for --listen")
-	case accept != "" && (s.forward == "") == (len(s.any) == 0):
+	case own.accept != "" && (s.forward == "") == (len(s.any) == 0):
 		return usageErrorf("--accept wants either --forward or --forward-any")
 	}
 	for _, a := range []struct {
 		address string
 		listens bool
-	}{{listen, true}, {accept, true}, {s.forward, false}} {
+	}{{own.listen, true}, {own.accept, true}, {s.forward, false}} {
 		if a.address == "" {
 			continue
 		}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"regexp"
 	"strings"
@@ -72,7 +71,7 @@ func TestShow(t *testing.T) {
 func TestUsage(t *testing.T) {
 	for _, args := range [][]string{nil, {"play", "localhost:1"}, {"play", "localhost:1", "long"}, {"show", "1s", "100"}, {"show", "1s", "-1"}, {"serve", "nowhere:port:1"}} {
 		if err := run(t.Context(), args, io.Discard); err == nil {
-			t.Error(fmt.Sprintf("%q is no error", args))
+			t.Errorf("%q is no error", args)
 		}
 	}
 }
