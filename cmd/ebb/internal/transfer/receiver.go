@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/ebb/cmd/ebb/internal/ends"
+	"example.com/ebb/cmd/ebb/internal/patient"
 	"example.com/ebb/internal/untrusted"
 )
 
@@ -44,11 +45,11 @@ type Receiver struct {
 func (r *Receiver) Receive(ctx context.Context, conn net.Conn) error {
 	stop := context.AfterFunc(ctx, func() { ends.Abort(conn) })
 	defer stop()
-	patient := &patientConn{Conn: conn, timeout: r.Timeout}
-	patient.expectWithin(r.Greeting)
+	waiting := patient.New(conn, r.Timeout)
+	waiting.ExpectWithin(r.Greeting)
 	session := &receiveSession{
-		Receiver: r, conn: patient,
-		r: bufio.NewReader(patient), w: bufio.NewWriter(patient),
+		Receiver: r, conn: waiting,
+		r: bufio.NewReader(waiting), w: bufio.NewWriter(waiting),
 		buf: make([]byte, bufferSize),
 	}
 	err := session.run()
@@ -86,18 +87,18 @@ func (s *receiveSession) judged(err error) error {
 // Refuse tells the sender at the other end of conn, in the words of the protocol, that it is not served, and why.
 // It takes up to 5 s, and does not close conn.
 func Refuse(conn net.Conn, why string) {
-	patient := &patientConn{Conn: conn, timeout: lastWords}
-	w := bufio.NewWriter(patient)
+	waiting := patient.New(conn, patient.LastWords)
+	w := bufio.NewWriter(waiting)
 	w.Write(appendGreeting(nil))
 	if writeReply(w, reply{codeFinal | CodeBusy, untrusted.Text(why)}) == nil && w.Flush() == nil {
-		patient.lastWords()
+		waiting.LastWords()
 	}
 }
 
 // receiveSession is one Receive.
 type receiveSession struct {
 	*Receiver
-	conn    *patientConn
+	conn    *patient.Conn
 	r       *bufio.Reader
 	w       *bufio.Writer
 	buf     []byte
@@ -130,7 +131,7 @@ func (s *receiveSession) run() error {
 				return s.giveUp(err)
 			}
 		}
-		s.conn.expectWithin(s.Timeout)
+		s.conn.ExpectWithin(s.Timeout)
 	}
 	if s.failed > 0 {
 		return &IncompleteError{Failed: s.failed, Offered: s.offered}
@@ -213,7 +214,7 @@ func (s *receiveSession) receive(e entry) error {
 // store reads one body into a file. The verdict is for the sender; an error means
 // that the stream cannot be followed any further.
 func (s *receiveSession) store(e entry, result *Result) (verdict reply, err error) {
-	s.conn.expectWithin(s.Timeout)
+	s.conn.ExpectWithin(s.Timeout)
 	withdrawn, err := readMark(s.r)
 	if err != nil {
 		return reply{}, err
@@ -226,7 +227,7 @@ func (s *receiveSession) store(e entry, result *Result) (verdict reply, err erro
 		return reply{}, &storageError{err}
 	}
 	defer p.discard()
-	s.conn.expectRate(s.MinRate)
+	s.conn.ExpectRate(s.MinRate)
 	n, err := io.CopyBuffer(p, io.LimitReader(s.r, e.size), s.buf)
 	switch {
 	case p.err != nil:
@@ -237,7 +238,7 @@ func (s *receiveSession) store(e entry, result *Result) (verdict reply, err erro
 	case err != nil:
 		return reply{}, fmt.Errorf("the connection ended after %d of %d bytes: %w", n, e.size, err)
 	}
-	s.conn.expectWithin(s.Timeout)
+	s.conn.ExpectWithin(s.Timeout)
 	if withdrawn, err = readMark(s.r); err != nil {
 		return reply{}, err
 	}
@@ -277,7 +278,7 @@ func (s *receiveSession) giveUp(err error) error {
 		return err
 	}
 	if writeReply(s.w, final) == nil && s.w.Flush() == nil {
-		s.conn.lastWords()
+		s.conn.LastWords()
 	}
 	return err
 }
