@@ -54,7 +54,7 @@ func (r *Receiver) Receive(ctx context.Context, conn net.Conn) error {
 	}
 	err := session.run()
 	for _, e := range session.accepted {
-		r.Quota.giveBack(e.size)
+		r.Quota.GiveBack(e.size)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -162,7 +162,7 @@ func (s *receiveSession) admit(e entry) reply {
 	if no := s.unnameable(e); no.code != CodeOK {
 		return no
 	}
-	if !s.Quota.take(e.size) {
+	if !s.Quota.Take(e.size) {
 		return reply{CodeQuota, "the receiver's quota of files or bytes is used up"}
 	}
 	return reply{}
@@ -179,7 +179,7 @@ func (s *receiveSession) unnameable(e entry) reply {
 	case errors.Is(err, fs.ErrNotExist):
 		return reply{}
 	case err != nil:
-		return reply{CodeStorage, untrusted.Text(reason(err))}
+		return reply{CodeStorage, untrusted.Text(Reason(err))}
 	case info.IsDir():
 		return reply{CodeExists, "there is a directory of this name"}
 	case !s.Overwrite:
@@ -201,7 +201,7 @@ func (s *receiveSession) receive(e entry) error {
 	}
 	s.accepted = s.accepted[1:]
 	if verdict.code != CodeOK {
-		s.Quota.giveBack(e.size)
+		s.Quota.GiveBack(e.size)
 		result.Err = errors.New(verdict.message.String())
 	}
 	s.report(result)
@@ -256,7 +256,7 @@ func (s *receiveSession) store(e entry, result *Result) (verdict reply, err erro
 		if errors.Is(err, fs.ErrExist) {
 			return reply{CodeExists, "a file of this name appeared meanwhile"}, nil
 		}
-		return reply{CodeStorage, untrusted.Text(reason(err))}, nil
+		return reply{CodeStorage, untrusted.Text(Reason(err))}, nil
 	}
 	result.Sum = sum
 	return reply{}, nil
@@ -270,7 +270,7 @@ func (s *receiveSession) giveUp(err error) error {
 	switch {
 	case errors.As(err, &storage):
 		final.code |= CodeStorage
-		final.message = untrusted.Text(reason(storage.err))
+		final.message = untrusted.Text(Reason(storage.err))
 	case errors.As(err, &protocol):
 		final.code |= CodeProtocol
 		final.message = untrusted.Text(err.Error())
@@ -295,5 +295,5 @@ func (s *receiveSession) report(r Result) {
 // storageError is a failure to store what has arrived.
 type storageError struct{ err error }
 
-func (e *storageError) Error() string { return "cannot store it: " + reason(e.err) }
+func (e *storageError) Error() string { return "cannot store it: " + Reason(e.err) }
 func (e *storageError) Unwrap() error { return e.err }
