@@ -40,12 +40,17 @@ type Conn struct {
 // expected; 0 is for ever.
 func New(conn net.Conn, timeout time.Duration) *Conn { return &Conn{Conn: conn, timeout: timeout} }
 
-// Interrupt ends the Read that waits, and all that follow, with os.ErrDeadlineExceeded. Any goroutine may call it.
+// parting is how long the Writes of an interrupted connection may take.
+const parting = 2 * time.Second
+
+// Interrupt ends the Read that waits, and all that follow, with os.ErrDeadlineExceeded. Writes go on for a short time,
+// for a last message. Any goroutine may call it.
 func (c *Conn) Interrupt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.interrupted = true
 	c.Conn.SetReadDeadline(time.Unix(1, 0))
+	c.Conn.SetWriteDeadline(time.Now().Add(parting))
 }
 
 // readUntil sets the deadline of the next Read.
@@ -120,9 +125,11 @@ func (e *SlowError) Timeout() bool { return true }
 
 // Write implements io.Writer.
 func (c *Conn) Write(b []byte) (int, error) {
-	if c.timeout > 0 {
+	c.mu.Lock()
+	if c.timeout > 0 && !c.interrupted {
 		c.SetWriteDeadline(time.Now().Add(c.timeout))
 	}
+	c.mu.Unlock()
 	return c.Conn.Write(b)
 }
 

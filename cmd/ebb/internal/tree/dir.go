@@ -27,7 +27,7 @@ func (s *Store) Top() *Dir { return &Dir{store: s, entry: Entry{Path: ".", Kind:
 func (s *Store) Enter(e Entry, found Found, info fs.FileInfo, deleting bool) (*Dir, error) {
 	d := &Dir{store: s, entry: e, made: found != Same}
 	if found == Different {
-		if err := s.makeRoom(e, info); err != nil {
+		if err := s.MakeRoom(e, info); err != nil {
 			return nil, err
 		}
 	}

@@ -78,8 +78,8 @@ func sameTime(got, want time.Time) bool {
 	return got.Nanosecond() == 0 || got.Nanosecond()/1000 == want.Nanosecond()/1000
 }
 
-// makeRoom takes away what stands in the way of an entry of another kind, if it may.
-func (s *Store) makeRoom(e Entry, info fs.FileInfo) error {
+// MakeRoom takes away what stands in the way of an entry of another kind, if it may.
+func (s *Store) MakeRoom(e Entry, info fs.FileInfo) error {
 	switch {
 	case !s.Overwrite:
 		return ErrTaken
@@ -95,9 +95,6 @@ func (s *Store) makeRoom(e Entry, info fs.FileInfo) error {
 	return nil
 }
 
-// Permit reports whether the file e may take the place of what is there, and makes room for it.
-func (s *Store) Permit(e Entry, info fs.FileInfo) error { return s.makeRoom(e, info) }
-
 // CheckLink reports why the link e is not wanted.
 func (s *Store) CheckLink(e Entry) error {
 	err := CheckTarget(e.Path, e.Target)
@@ -110,7 +107,7 @@ func (s *Store) CheckLink(e Entry) error {
 // PutLink makes the symbolic link e, in the place of what Look has found there.
 func (s *Store) PutLink(e Entry, found fs.FileInfo) error {
 	if found != nil {
-		if err := s.makeRoom(e, found); err != nil {
+		if err := s.MakeRoom(e, found); err != nil {
 			return err
 		}
 	}
@@ -146,6 +143,19 @@ func (s *Store) Touch(e Entry) error {
 		return err
 	}
 	return s.Root.Chtimes(e.Path, time.Time{}, e.Modified)
+}
+
+// OpenBasis opens a regular file for reading, to have what of another is in it already.
+func (s *Store) OpenBasis(name string) (*os.File, error) {
+	f, err := s.Root.OpenFile(name, os.O_RDONLY|nonBlocking, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, errors.Join(err, &fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")})
+	}
+	return f, nil
 }
 
 // Sync makes what was stored durable.
