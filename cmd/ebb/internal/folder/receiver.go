@@ -40,8 +40,8 @@ type Receiver struct {
 	// Report, if not nil, is told the outcome of each entry. Sessions that run at once call it at once, and a session
 	// from two goroutines.
 	Report func(Outcome)
-	// Meter, if not nil, counts what all sessions do.
-	Meter *Meter
+	// Meter, if not nil, counts what all sessions do, and SessionMeter what one does.
+	Meter, SessionMeter *Meter
 }
 
 // Receive serves the sender at the other end of conn until it ends the session. The error is not nil if the session
@@ -59,7 +59,7 @@ func (r *Receiver) Receive(ctx context.Context, conn net.Conn) error {
 		w:     bufio.NewWriterSize(waiting, 32<<10),
 		queue: make(chan queued, maxOutstanding+maxFolders),
 		wants: make(map[uint64]*wanted),
-		meter: &Meter{},
+		meter: cmp.Or(r.SessionMeter, new(Meter)),
 	}
 	s.room.L = &s.mu
 	err := s.run()
