@@ -230,7 +230,7 @@ func (s *receiveSession) finish(w *wanted, code Code, why error) error {
 	s.current = nil
 	if w.part != nil {
 		if code == CodeWithdrawn {
-			w.part.Leave() // the sender may send it another time
+			w.part.Leave(w.entry) // the sender may send it another time
 		} else {
 			w.part.Discard()
 		}

@@ -392,7 +392,7 @@ func (s *receiveSession) cleanUp() {
 	s.decider.Wait()
 	for _, w := range s.wants {
 		if w.part != nil {
-			w.part.Leave()
+			w.part.Leave(w.entry)
 		}
 		w.closeBasis()
 		if !w.failed {

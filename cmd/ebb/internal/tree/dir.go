@@ -4,16 +4,19 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"time"
+
+	"example.com/ebb/cmd/ebb/internal/transfer"
 )
 
 // Dir is a folder that is being received. One goroutine uses it.
 type Dir struct {
 	store *Store
 	entry Entry
-	made  bool                // by us
+	made  bool                // by us, or by a session before that did not finish it
 	had   fs.FileMode         // permission bits, if it was there
 	extra map[string]struct{} // with Delete: the names in it that no entry has had yet
 	left  map[string][]string // partial files that are somebody's or nobody's, by what they stand for; nil: not looked
@@ -36,9 +39,13 @@ func (s *Store) Enter(e Entry, found Found, info fs.FileInfo, deleting bool) (*D
 		if s.DryRun {
 			return d, nil
 		}
-		return d, s.Root.Mkdir(e.Path, 0o700)
+		if err := s.Root.Mkdir(e.Path, 0o700); err != nil {
+			return nil, err
+		}
+		return d, s.mark(e.Path)
 	}
 	d.had = info.Mode().Perm()
+	d.made = s.marked(e.Path)
 	if d.had&reachable != reachable && !s.DryRun {
 		if err := s.Root.Chmod(e.Path, d.had|reachable); err != nil {
 			return nil, err
@@ -118,6 +125,9 @@ func (d *Dir) Leave(complete bool, deleted func(path string)) error {
 	if d.made || d.store.Overwrite {
 		mode, when = d.entry.Mode&^d.store.Umask, d.entry.Modified
 	}
+	if d.made {
+		failed = errors.Join(failed, d.store.remove(markOf(d.entry.Path)))
+	}
 	if err := d.store.Root.Chmod(d.entry.Path, mode); err != nil {
 		return errors.Join(failed, err)
 	}
@@ -127,13 +137,37 @@ func (d *Dir) Leave(complete bool, deleted func(path string)) error {
 	return failed
 }
 
-// Abandon ends a folder whose session has broken: it has the mode that it had, or its entry's.
+// Abandon ends a folder whose session has broken: it has the mode that it had, or nearly that of its entry. A new one is
+// still marked, so that the next session gives it what it is to have.
 func (d *Dir) Abandon() {
+	root, name := d.store.Root, d.entry.Path
 	switch {
-	case d.store.DryRun || d.entry.Path == ".":
-	case d.made:
-		d.store.Root.Chmod(d.entry.Path, (d.entry.Mode|reachable)&^d.store.Umask)
-	case d.had&reachable != reachable:
-		d.store.Root.Chmod(d.entry.Path, d.had)
+	case d.store.DryRun || name == ".":
+	case d.made && d.store.marked(name):
+		root.Chmod(name, (d.entry.Mode|reachable)&^d.store.Umask)
+	case !d.made && d.had&reachable != reachable:
+		if info, err := root.Lstat(name); err == nil && info.Mode().Perm() == d.had|reachable {
+			root.Chmod(name, d.had)
+		}
 	}
+}
+
+// markOf is the name of an empty file in a folder that was made, and does not have its mode and time yet. It is one of
+// partial files, so no entry has it.
+func markOf(dir string) string {
+	return path.Join(dir, partialPrefix+keyOf(".")+"-"+"UNFINISHEDDIR"+transfer.PartialSuffix)
+}
+
+func (s *Store) mark(dir string) error {
+	f, err := s.Root.OpenFile(markOf(dir), os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// marked reports whether a folder was made by a session that has not finished it.
+func (s *Store) marked(dir string) bool {
+	info, err := s.Root.Lstat(markOf(dir))
+	return err == nil && info.Mode().IsRegular()
 }

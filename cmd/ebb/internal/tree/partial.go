@@ -114,12 +114,14 @@ func (p *Partial) Commit(e Entry, replacing bool) error {
 // worthKeeping is from which size on a partial file is left for the next time.
 const worthKeeping = 64 << 10
 
-// Leave ends a file that is not complete: it stays for the next time if it is worth it.
-func (p *Partial) Leave() {
-	small := p.size < worthKeeping
+// Leave ends a file that is not complete: it stays for the next time if it is worth it, and nobody else has brought e
+// meanwhile.
+func (p *Partial) Leave(e Entry) {
+	found, _, err := p.store.Look(e)
+	useless := p.size < worthKeeping || err == nil && found == Same
 	p.close()
-	if small {
-		p.store.remove(p.name)
+	if useless {
+		p.store.removeQuietly(p.name)
 	}
 }
 
@@ -138,6 +140,19 @@ func (s *Store) remove(name string) error {
 	return nil
 }
 
+// removeQuietly leaves the folder the time that it has: whoever finished it has set it.
+func (s *Store) removeQuietly(name string) error {
+	dir := path.Dir(name)
+	info, err := s.Root.Lstat(dir)
+	if err := s.remove(name); err != nil {
+		return err
+	}
+	if err == nil {
+		s.Root.Chtimes(dir, time.Time{}, info.ModTime())
+	}
+	return nil
+}
+
 // RemoveLeftover removes a partial file that nobody writes.
 func (s *Store) RemoveLeftover(name string) error {
 	f, err := s.Root.OpenFile(name, os.O_RDONLY|nonBlocking, 0)
@@ -149,7 +164,7 @@ func (s *Store) RemoveLeftover(name string) error {
 	if !free {
 		return errors.New("somebody is writing it")
 	}
-	return s.remove(name)
+	return s.removeQuietly(name)
 }
 
 // Sweep removes the partial files below the directory that nobody has written to since a time, and nobody writes. It
