@@ -5,10 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -207,33 +209,70 @@ func TestFoldersInATerminal(t *testing.T) {
 	}
 	for _, width := range []int{45, 120} {
 		t.Run(fmt.Sprint(width), func(t *testing.T) {
-			to, socket := t.TempDir(), filepath.Join(t.TempDir(), "s")
-			run := func(args ...string) string {
-				out, err := exec.Command(tmux, append([]string{"-u", "-S", socket}, args...)...).CombinedOutput()
-				if err != nil {
-					t.Logf("tmux %q: %v: %s", args, err, out)
+			term := terminal{tmux: tmux, socket: filepath.Join(t.TempDir(), "s"), width: width}
+			t.Cleanup(func() { term.run(t, "kill-server") })
+			address := freeAddress(t)
+			term.open(t, "receive", prepare(t, "plain", "receive", "--once", address, t.TempDir()))
+			term.until(t, "receive", "listening")
+			term.open(t, "send", prepare(t, "plain", "send", "-r", "--bandwidth-limit", "4MB/s", from, address))
+			term.until(t, "send", "% ", "B/s", "left")
+			term.until(t, "receive", "B/s", "files")
+			for _, side := range []string{"send", "receive"} {
+				screen := term.until(t, side, "status ")
+				if !strings.Contains(screen, "status 0") || strings.Contains(screen, " left") || strings.Contains(screen, "1 sender") ||
+					!strings.Contains(strings.ReplaceAll(screen, "\n", ""), "41 entries, 40 files") ||
+					strings.ContainsFunc(screen, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
+					t.Errorf("%s: the screen at the end:\n%s", side, screen)
 				}
-				return string(out)
-			}
-			receiver := start(t, prepare(t, "tcp", "receive", "--once", "127.0.0.1:0", to), true)
-			sender := prepare(t, "tcp", "send", "-r", "-v", from, receiver.address)
-			line := fmt.Sprintf("env %s=tcp '%s' --; true", asCommand, strings.Join(sender.Args, "' '"))
-			line = strings.Replace(line, " --;", "; echo status $?; exec sleep 60;", 1)
-			run("-f", "/dev/null", "new-session", "-d", "-x", fmt.Sprint(width), "-y", "60", "sh", "-c", line)
-			t.Cleanup(func() { run("kill-server") })
-			screen := ""
-			for deadline := time.Now().Add(30 * time.Second); !strings.Contains(screen, "status "); runtime.Gosched() {
-				if screen = run("capture-pane", "-p"); time.Now().After(deadline) {
-					t.Fatalf("no end:\n%s", screen)
-				}
-			}
-			if receiver.wait(t) != 0 || !strings.Contains(screen, "status 0") {
-				t.Errorf("the receiver: %v; the screen:\n%s", receiver.ProcessState, screen)
-			}
-			if strings.ContainsFunc(screen, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) ||
-				strings.Contains(screen, " left ") || !strings.Contains(strings.ReplaceAll(screen, "\n", ""), "41 entries, 40 files") {
-				t.Errorf("the screen:\n%s", screen)
 			}
 		})
+	}
+}
+
+// freeAddress is one on loopback that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	return conn.LocalAddr().String()
+}
+
+// terminal is windows of tmux.
+type terminal struct {
+	tmux, socket string
+	width        int
+}
+
+func (term terminal) run(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(term.tmux, append([]string{"-u", "-f", os.DevNull, "-S", term.socket}, args...)...).CombinedOutput()
+	if err != nil {
+		t.Logf("tmux %q: %v: %s", args, err, out)
+	}
+	return string(out)
+}
+
+// open runs a command in a window of its own; behind it stands its status.
+func (term terminal) open(t *testing.T, name string, cmd *exec.Cmd) {
+	t.Helper()
+	line := fmt.Sprintf("%s=plain '%s'; echo status $?; exec sleep 60", asCommand, strings.Join(cmd.Args, "' '"))
+	term.run(t, "new-session", "-d", "-s", name, "-x", fmt.Sprint(term.width), "-y", "60", "sh", "-c", line)
+}
+
+// until waits until a window shows all the words at once, and returns what it shows.
+func (term terminal) until(t *testing.T, name string, words ...string) string {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; runtime.Gosched() {
+		screen := term.run(t, "capture-pane", "-p", "-t", name)
+		missing := slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(screen, w) })
+		switch {
+		case !missing:
+			return screen
+		case time.Now().After(deadline):
+			t.Fatalf("%s shows no %q:\n%s", name, words, screen)
+		}
 	}
 }
