@@ -24,7 +24,7 @@ const (
 func (s *fileServer) registerFolders(fs *flagSet) {
 	fs.BoolVar(&s.folders.Delete, "delete", false, "let \"ebb send -r --delete\" delete what is in its folders here and not there")
 	fs.BoolVar(&s.folders.OutsideLinks, "outside-links", false, "store symbolic links that lead out of DIR, too")
-	fs.DurationVar(&s.keep, "keep-partial", defaultKeep, "how long what has arrived of a file before an interruption is kept; 0 is for\never")
+	fs.DurationVar(&s.keep, "keep-partial", defaultKeep, "`DURATION` for which what has arrived of a file before an interruption is kept; 0 is for ever")
 	fs.BoolVar(&s.json, "json", false, "print a JSON object per entry of a folder, and per session")
 }
 
