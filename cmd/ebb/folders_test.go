@@ -183,7 +183,7 @@ func smallDisk(t *testing.T) string {
 func TestProgressFitsAnyWidth(t *testing.T) {
 	parts := []string{"41 %", "12.3 MB/s", "", "0:12 left", "123 MB of 300 MB", "1234 of 2010 files", "ein/langer/Pfad/文件/🇨🇭👨‍👩‍👧.txt"}
 	for width := range 140 {
-		line := fit(parts, width)
+		line := fitParts(parts, width)
 		if got := uniseg.StringWidth(line); got > width {
 			t.Errorf("in %d columns: %q has %d", width, line, got)
 		}
@@ -191,7 +191,7 @@ func TestProgressFitsAnyWidth(t *testing.T) {
 			t.Errorf("in %d columns: %q", width, line)
 		}
 	}
-	if line := fit(parts, 200); strings.Contains(line, "…") || !strings.HasSuffix(line, ".txt") {
+	if line := fitParts(parts, 200); strings.Contains(line, "…") || !strings.HasSuffix(line, ".txt") {
 		t.Errorf("in 200 columns: %q", line)
 	}
 }
@@ -209,7 +209,7 @@ func TestFoldersInATerminal(t *testing.T) {
 	}
 	for _, width := range []int{45, 120} {
 		t.Run(fmt.Sprint(width), func(t *testing.T) {
-			term := terminal{tmux: tmux, socket: filepath.Join(t.TempDir(), "s"), width: width}
+			term := tmuxWindows{tmux: tmux, socket: filepath.Join(t.TempDir(), "s"), width: width}
 			t.Cleanup(func() { term.run(t, "kill-server") })
 			address := freeAddress(t)
 			term.open(t, "receive", prepare(t, "plain", "receive", "--once", address, t.TempDir()))
@@ -240,13 +240,13 @@ func freeAddress(t *testing.T) string {
 	return conn.LocalAddr().String()
 }
 
-// terminal is windows of tmux.
-type terminal struct {
+// tmuxWindows is windows of tmux.
+type tmuxWindows struct {
 	tmux, socket string
 	width        int
 }
 
-func (term terminal) run(t *testing.T, args ...string) string {
+func (term tmuxWindows) run(t *testing.T, args ...string) string {
 	t.Helper()
 	out, err := exec.Command(term.tmux, append([]string{"-u", "-f", os.DevNull, "-S", term.socket}, args...)...).CombinedOutput()
 	if err != nil {
@@ -256,14 +256,14 @@ func (term terminal) run(t *testing.T, args ...string) string {
 }
 
 // open runs a command in a window of its own; behind it stands its status.
-func (term terminal) open(t *testing.T, name string, cmd *exec.Cmd) {
+func (term tmuxWindows) open(t *testing.T, name string, cmd *exec.Cmd) {
 	t.Helper()
 	line := fmt.Sprintf("%s=plain '%s'; echo status $?; exec sleep 60", asCommand, strings.Join(cmd.Args, "' '"))
 	term.run(t, "new-session", "-d", "-s", name, "-x", fmt.Sprint(term.width), "-y", "60", "sh", "-c", line)
 }
 
 // until waits until a window shows all the words at once, and returns what it shows.
-func (term terminal) until(t *testing.T, name string, words ...string) string {
+func (term tmuxWindows) until(t *testing.T, name string, words ...string) string {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; runtime.Gosched() {
 		screen := term.run(t, "capture-pane", "-p", "-t", name)

@@ -63,7 +63,7 @@ func (s *statusLine) run() {
 }
 
 func (s *statusLine) draw(now time.Time) {
-	line := fit(s.text(now), s.size()-1) // the last column would begin another line
+	line := fitParts(s.text(now), s.size()-1) // the last column would begin another line
 	if line == "" {
 		s.clear()
 		return
@@ -94,9 +94,9 @@ func (s *statusLine) close() {
 	s.above(func() {})
 }
 
-// fit is as many of the parts as have room in so many columns, with two spaces between them. The first part that has none
+// fitParts is as many of the parts as have room in so many columns, with two spaces between them. The first part that has none
 // is cut, if something of it can be seen.
-func fit(parts []string, columns int) string {
+func fitParts(parts []string, columns int) string {
 	var line strings.Builder
 	used := 0
 	for _, part := range parts {
