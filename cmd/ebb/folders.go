@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"example.com/ebb/cmd/ebb/internal/folder"
+	"example.com/ebb/cmd/ebb/internal/transfer"
 	"example.com/ebb/cmd/ebb/internal/tree"
 	"example.com/ebb/internal/untrusted"
 )
@@ -44,6 +45,16 @@ func (o *folderOptions) check() error {
 		}
 	}
 	return nil
+}
+
+// look looks at all files, or folders, before anything is sent.
+func (o *folderOptions) look(paths []string) (files []transfer.File, sources []*tree.Source, err error) {
+	if o.recursive {
+		sources, err = openSources(paths, o.follow)
+		return nil, sources, err
+	}
+	files, err = describeAll(paths)
+	return files, nil, err
 }
 
 // openSources opens all folders before anything is sent.

@@ -56,12 +56,11 @@ type receiveOptions struct {
 	minRate                       settings.Rate
 }
 
-// receive is the command.
-func receive(ctx context.Context, c console, open opener, args []string) error {
-	fs := newFlagSet("receive", "ADDR DIR",
-		`Listens on ADDR, a UDP HOST:PORT, and stores the files that "ebb send" sends in
+// receiveText and receiveExamples are of the help.
+const (
+	receiveText = `Listens on ADDR, a UDP HOST:PORT, and stores the files that "ebb send" sends in
 DIR, which must exist. A file gets its name when all of it has arrived and its
-SHA-256 matches; what is on its way has a name that ends in `+transfer.PartialSuffix+`.
+SHA-256 matches; what is on its way has a name that ends in ` + transfer.PartialSuffix + `.
 Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.
 
 Folders of "ebb send -r" get their place in DIR. What is there already, with the
@@ -70,12 +69,17 @@ arrived of a file before an interruption serves the next run, for a week.
 
 Connections are encrypted. The receiver has an identity, which its senders have to
 know: it makes it once, and prints what to type at the other end. Whoever knows
-where it is may send, unless --peer says who; "ebb id" prints a sender's identity.`,
-		`  ebb receive :9000 inbox                   until it is interrupted
+where it is may send, unless --peer says who; "ebb id" prints a sender's identity.`
+	receiveExamples = `  ebb receive :9000 inbox                   until it is interrupted
   ebb receive --once localhost:9000 inbox   one sender, for scripts
   ebb receive --peer ID :9000 inbox         from one sender, wherever it is
   ebb receive --from 192.0.2.0/24 --max-size 10GB :9000 inbox
-`)
+`
+)
+
+// receive is the command.
+func receive(ctx context.Context, c console, open opener, args []string) error {
+	fs := newFlagSet("receive", "ADDR DIR", receiveText, receiveExamples)
 	var options transportOptions
 	var own receiveOptions
 	server := fileServer{console: c, grumbling: newGrumbler(c.stderr, "receive")}

@@ -7,16 +7,14 @@ import (
 	"time"
 
 	"example.com/ebb/cmd/ebb/internal/transfer"
-	"example.com/ebb/cmd/ebb/internal/tree"
 )
 
 // greetingTimeout is how long the peer may take to say that it receives files.
 const greetingTimeout = 30 * time.Second
 
-// send is the command.
-func send(ctx context.Context, c console, open opener, args []string) error {
-	fs := newFlagSet("send", "FILE... ID@HOST:PORT",
-		`Sends files to the "ebb receive" at HOST:PORT, over one connection: each with its
+// sendText and sendExamples are of the help.
+const (
+	sendText = `Sends files to the "ebb receive" at HOST:PORT, over one connection: each with its
 name (without directories), size and permission bits. The receiver verifies the
 SHA-256 and answers for each file. Prints a line per file, with tabs: name, size,
 seconds, rate, SHA-256.
@@ -28,12 +26,17 @@ symbolic link is reported and left out; the status is 1 then. Prints the total; 
 -v a line per entry that was stored.
 
 The connection is encrypted, and goes to nobody but the receiver whose identity is
-ID. "ebb receive" prints what to type here.`,
-		`  ebb send photo.jpg ID@localhost:9000
+ID. "ebb receive" prints what to type here.`
+	sendExamples = `  ebb send photo.jpg ID@localhost:9000
   ebb send --bandwidth-limit unlimited *.iso ID@backup.example:9000
   ebb send -r photos music ID@backup.example:9000
   ebb send --plain photo.jpg localhost:9000   neither encrypted nor known to go to the right one
-`)
+`
+)
+
+// send is the command.
+func send(ctx context.Context, c console, open opener, args []string) error {
+	fs := newFlagSet("send", "FILE... ID@HOST:PORT", sendText, sendExamples)
 	var options transportOptions
 	verbose := fs.BoolP("verbose", "v", false, "print what limits the connection, every second and at the end")
 	var folders folderOptions
@@ -51,17 +54,11 @@ ID. "ebb receive" prints what to type here.`,
 	if err := folders.check(); err != nil {
 		return err
 	}
-	var files []transfer.File
-	var sources []*tree.Source
-	if folders.recursive {
-		sources, err = openSources(fs.Args()[:last], folders.follow)
-		defer func() { closeSources(sources) }()
-	} else {
-		files, err = describeAll(fs.Args()[:last])
-	}
+	files, sources, err := folders.look(fs.Args()[:last])
 	if err != nil {
 		return err
 	}
+	defer closeSources(sources)
 	t, err := options.open(c.stderr, open, chosen)
 	if err != nil {
 		return err
