@@ -369,7 +369,7 @@ func TestOddEntriesAreSkipped(t *testing.T) {
 		}
 		os.Remove(filepath.Join(from, strings.TrimPrefix(name, "data/")))
 	}
-	r = (&run{Receiver: Receiver{Overwrite: true}}).transfer(t, to, from) // the folder's time has changed
+	(&run{Receiver: Receiver{Overwrite: true}}).transfer(t, to, from) // the folder's time has changed
 	wantSame(t, from, filepath.Join(to, "data"))
 }
 

@@ -91,7 +91,6 @@ type receiveSession struct {
 
 	writing sync.Mutex
 	w       *bufio.Writer
-	out     []byte
 
 	queue     chan queued  // from the reader to the decider
 	undecided atomic.Int64 // in the queue, or being decided
