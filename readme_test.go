@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -178,6 +180,8 @@ func TestReadmeCommands(t *testing.T) {
 		"mkdir inbox",
 		"ebb receive localhost:9000 inbox",
 		"ebb send photo.jpg ID@localhost:9000",
+		"ebb receive --overwrite --delete localhost:9000 inbox",
+		"ebb send -r --delete photos ID@localhost:9000",
 		"ebb tunnel --accept localhost:4000 --forward localhost:80",
 		"ebb tunnel --listen localhost:8080 --to ID@localhost:4000",
 		"ebb pipe -l localhost:9000 > copy",
@@ -224,8 +228,34 @@ func TestReadmeCommands(t *testing.T) {
 		}
 	}
 
+	readmeFolder(t, ebb, id, content)
 	readmePipe(t, ebb, id, content)
 	readmeTunnel(t, ebb, id)
+}
+
+// readmeFolder sends a folder twice, and has deleted what it does not have any more.
+func readmeFolder(t *testing.T, ebb, id string, content []byte) {
+	t.Helper()
+	photos, inbox, address := filepath.Join(t.TempDir(), "photos"), t.TempDir(), readmePort(t)
+	if err := os.Mkdir(photos, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"kept", "gone"} {
+		if err := os.WriteFile(filepath.Join(photos, name), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	startReadme(t, exec.Command(ebb, "receive", "--overwrite", "--delete", address, inbox))
+	untilReadme(t, ebb, nil, "send", "-r", "--delete", photos, id+address)
+	if err := os.Remove(filepath.Join(photos, "gone")); err != nil {
+		t.Fatal(err)
+	}
+	untilReadme(t, ebb, nil, "send", "-r", "--delete", photos, id+address)
+	got, err := os.ReadFile(filepath.Join(inbox, "photos", "kept"))
+	_, gone := os.Stat(filepath.Join(inbox, "photos", "gone"))
+	if err != nil || !bytes.Equal(got, content) || !errors.Is(gone, fs.ErrNotExist) {
+		t.Errorf("the inbox has %d bytes, error %v; what is gone: %v", len(got), err, gone)
+	}
 }
 
 // readmePipe sends content through a pipe.

@@ -106,7 +106,7 @@ func dispatch(args []string, c console, open opener) (name string, err error) {
 			err := cmd.run(ctx, c, open, args[1:])
 			var stopped *signalError
 			if cause := context.Cause(ctx); errors.As(cause, &stopped) {
-				if errors.Is(err, errStopped) && stopped.signal == syscall.SIGTERM {
+				if errors.Is(err, errStopped) && (stopped.signal == syscall.SIGTERM || stopped.signal == syscall.SIGHUP) {
 					return "", nil
 				}
 				err = cause

@@ -9,9 +9,11 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"example.com/ebb/cmd/ebb/internal/ends"
+	"example.com/ebb/cmd/ebb/internal/folder"
 	"example.com/ebb/cmd/ebb/internal/settings"
 	"example.com/ebb/cmd/ebb/internal/transfer"
 )
@@ -29,6 +31,13 @@ const (
 type fileServer struct {
 	transport transport
 	receiver  transfer.Receiver
+	folders   folder.Receiver
+	meter     folder.Meter
+	sessions  atomic.Int64 // of folders, that are going on
+	status    *statusLine
+	rate      rateMeter
+	json      bool          // objects instead of lines, of folders
+	keep      time.Duration // how long what is left behind of a file may serve another session
 	console   console
 	from      networks
 	places    *places
@@ -47,22 +56,30 @@ type receiveOptions struct {
 	minRate                       settings.Rate
 }
 
-// receive is the command.
-func receive(ctx context.Context, c console, open opener, args []string) error {
-	fs := newFlagSet("receive", "ADDR DIR",
-		`Listens on ADDR, a UDP HOST:PORT, and stores the files that "ebb send" sends in
+// receiveText and receiveExamples are of the help.
+const (
+	receiveText = `Listens on ADDR, a UDP HOST:PORT, and stores the files that "ebb send" sends in
 DIR, which must exist. A file gets its name when all of it has arrived and its
-SHA-256 matches; what is on its way has a name that ends in `+transfer.PartialSuffix+`.
+SHA-256 matches; what is on its way has a name that ends in ` + transfer.PartialSuffix + `.
 Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.
+
+Folders of "ebb send -r" get their place in DIR. What is there already, with the
+same size and time, stays; what differs is replaced with --overwrite. What has
+arrived of a file before an interruption serves the next run, for a week.
 
 Connections are encrypted. The receiver has an identity, which its senders have to
 know: it makes it once, and prints what to type at the other end. Whoever knows
-where it is may send, unless --peer says who; "ebb id" prints a sender's identity.`,
-		`  ebb receive :9000 inbox                   until it is interrupted
+where it is may send, unless --peer says who; "ebb id" prints a sender's identity.`
+	receiveExamples = `  ebb receive :9000 inbox                   until it is interrupted
   ebb receive --once localhost:9000 inbox   one sender, for scripts
   ebb receive --peer ID :9000 inbox         from one sender, wherever it is
   ebb receive --from 192.0.2.0/24 --max-size 10GB :9000 inbox
-`)
+`
+)
+
+// receive is the command.
+func receive(ctx context.Context, c console, open opener, args []string) error {
+	fs := newFlagSet("receive", "ADDR DIR", receiveText, receiveExamples)
 	var options transportOptions
 	var own receiveOptions
 	server := fileServer{console: c, grumbling: newGrumbler(c.stderr, "receive")}
@@ -91,7 +108,9 @@ where it is may send, unless --peer says who; "ebb id" prints a sender's identit
 		return fmt.Errorf("cannot store files in %s: %w", dir, err)
 	}
 	defer root.Close()
-	server.receiver.Root = root
+	server.receiver.Root, server.folders.Root = root, root
+	server.status = newStatusLine(c.stderr, server.parts)
+	defer server.status.close()
 	if server.transport, err = options.open(c.stderr, open, chosen); err != nil {
 		return err
 	}
@@ -104,10 +123,10 @@ where it is may send, unless --peer says who; "ebb id" prints a sender's identit
 	if err != nil {
 		return err
 	}
-	server.mu.Lock()
-	server.transport.announce(c.stderr, "receive", "send", " FILE...", address, ln.Addr())
-	shown.say(c.stderr, "receive")
-	server.mu.Unlock()
+	server.above(func() {
+		server.transport.announce(c.stderr, "receive", "send", " FILE...", address, ln.Addr())
+		shown.say(c.stderr, "receive")
+	})
 	err = server.serve(ctx, ln)
 	server.transport.drainEnds()
 	return err
@@ -124,6 +143,7 @@ func (s *fileServer) register(fs *flagSet, own *receiveOptions) {
 	fs.Var(&own.maxSize, "max-size", "store no more `BYTES` than this in all; 0 is no limit")
 	own.minRate = 1000
 	fs.Var(&own.minRate, "min-rate", "give up a sender that is slower than this `RATE` over a minute; 0 waits for ever")
+	s.registerFolders(fs)
 	fs.BoolVarP(&s.verbose, "verbose", "v", false, "print details of the connections")
 }
 
@@ -142,7 +162,7 @@ func (s *fileServer) configure(own receiveOptions) error {
 	s.receiver.MinRate = int64(own.minRate)
 	s.receiver.Greeting, s.receiver.Timeout = offerTimeout, senderTimeout
 	s.receiver.Umask = transfer.Umask()
-	return nil
+	return s.configureFolders()
 }
 
 // serve accepts senders until ctx ends, or the first of them is done.
@@ -152,6 +172,7 @@ func (s *fileServer) serve(ctx context.Context, ln net.Listener) error {
 	defer sessions.Wait()
 	defer cancel()
 	defer ln.Close()
+	sessions.Go(func() { s.sweep(ctx) })
 	first := make(chan error, 1) // with --once: how the first sender's session ended
 	refusing := make(chan struct{}, maxRefusing)
 	for {
@@ -211,19 +232,17 @@ func refuse(conn net.Conn, why error, sessions *sync.WaitGroup, refusing chan st
 // session serves one sender. What goes wrong has been told when it returns.
 func (s *fileServer) session(ctx context.Context, conn net.Conn) error {
 	defer conn.Close()
-	receiver, detail := s.receiver, s.transport.detailOf(conn)
-	receiver.Report = func(r transfer.Result) { s.print(conn, r) }
-	err := receiver.Receive(ctx, conn)
+	detail := s.transport.detailOf(conn)
+	err := s.serveOne(ctx, conn)
 	if s.verbose {
-		s.mu.Lock()
-		fmt.Fprint(s.console.stderr, detail())
-		s.mu.Unlock()
+		s.above(func() { fmt.Fprint(s.console.stderr, detail()) })
 	}
 	if err == nil {
 		return nil
 	}
 	var incomplete *transfer.IncompleteError
-	if !errors.As(err, &incomplete) {
+	var folders *folder.IncompleteError
+	if !errors.As(err, &incomplete) && !errors.As(err, &folders) {
 		s.grumble("ebb receive: the sender at %v: %s\n", conn.RemoteAddr(), oneLine(err))
 	}
 	return &toldError{err}
@@ -234,16 +253,19 @@ func (s *fileServer) print(conn net.Conn, r transfer.Result) {
 		s.grumble("ebb receive: %s from %v: %s\n", r.Name, conn.RemoteAddr(), oneLine(r.Err))
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	printResult(s.console.stdout, r)
+	s.above(func() { printResult(s.console.stdout, r) })
 }
 
 // grumble writes a line about what a peer has done wrong, if there were not too many.
 func (s *fileServer) grumble(format string, args ...any) {
+	s.above(func() { s.grumbling.printf(time.Now(), format, args...) })
+}
+
+// above prints something, one thing at a time, above the line of progress.
+func (s *fileServer) above(print func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.grumbling.printf(time.Now(), format, args...)
+	s.status.above(print)
 }
 
 // printResult writes the line of a file that was stored. A name has no tabs, so

@@ -12,22 +12,35 @@ import (
 // greetingTimeout is how long the peer may take to say that it receives files.
 const greetingTimeout = 30 * time.Second
 
-// send is the command.
-func send(ctx context.Context, c console, open opener, args []string) error {
-	fs := newFlagSet("send", "FILE... ID@HOST:PORT",
-		`Sends files to the "ebb receive" at HOST:PORT, over one connection: each with its
+// sendText and sendExamples are of the help.
+const (
+	sendText = `Sends files to the "ebb receive" at HOST:PORT, over one connection: each with its
 name (without directories), size and permission bits. The receiver verifies the
 SHA-256 and answers for each file. Prints a line per file, with tabs: name, size,
 seconds, rate, SHA-256.
 
+With -r it sends folders, with everything in them, and of that only what the receiver
+does not have: of files that have changed the parts that have. An interrupted run
+goes on where it was when it is repeated. What is neither a file nor a folder nor a
+symbolic link is reported and left out; the status is 1 then. Prints the total; with
+-v a line per entry that was stored.
+
 The connection is encrypted, and goes to nobody but the receiver whose identity is
-ID. "ebb receive" prints what to type here.`,
-		`  ebb send photo.jpg ID@localhost:9000
+ID. "ebb receive" prints what to type here.`
+	sendExamples = `  ebb send photo.jpg ID@localhost:9000
   ebb send --bandwidth-limit unlimited *.iso ID@backup.example:9000
+  ebb send -r photos music ID@backup.example:9000
   ebb send --plain photo.jpg localhost:9000   neither encrypted nor known to go to the right one
-`)
+`
+)
+
+// send is the command.
+func send(ctx context.Context, c console, open opener, args []string) error {
+	fs := newFlagSet("send", "FILE... ID@HOST:PORT", sendText, sendExamples)
 	var options transportOptions
 	verbose := fs.BoolP("verbose", "v", false, "print what limits the connection, every second and at the end")
+	var folders folderOptions
+	folders.register(fs)
 	options.registerProtection(fs, false)
 	options.register(fs, defaultBandwidthLimit)
 	if err := fs.parse(args, 2, -1); err != nil {
@@ -38,13 +51,20 @@ ID. "ebb receive" prints what to type here.`,
 	if err != nil {
 		return err
 	}
-	files, err := describeAll(fs.Args()[:last])
+	if err := folders.check(); err != nil {
+		return err
+	}
+	files, sources, err := folders.look(fs.Args()[:last])
 	if err != nil {
 		return err
 	}
+	defer closeSources(sources)
 	t, err := options.open(c.stderr, open, chosen)
 	if err != nil {
 		return err
+	}
+	if folders.recursive {
+		return folders.send(ctx, c, t, to, sources, *verbose)
 	}
 	conn, err := t.dialOrSay(ctx, to)
 	if err != nil {

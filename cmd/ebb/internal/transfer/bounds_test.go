@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"example.com/ebb/cmd/ebb/internal/ends"
+	"example.com/ebb/cmd/ebb/internal/patient"
 	"example.com/ebb/internal/untrusted"
 )
 
@@ -85,7 +86,7 @@ func TestContentHasALeastRate(t *testing.T) {
 			conn.Write(append([]byte{markGoesOn}, sum[:]...))
 			conn.Write(appendBatch(nil, nil))
 		})
-		var slow *slowError
+		var slow *patient.SlowError
 		switch {
 		case test.want == 0 && (err != nil || len(names(t, dir)) != 1):
 			t.Errorf("%d bytes/s: after %v: %v", test.piece, took, err)

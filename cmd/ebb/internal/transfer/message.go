@@ -111,6 +111,21 @@ func readGreeting(r io.Reader) error {
 	return nil
 }
 
+// Refusal is the error of a receiver that begins with this protocol's greeting, whatever the sender speaks: what it says
+// about why it serves nobody, or that it is an older one. It is nil, and nothing was read, if the receiver begins otherwise.
+func Refusal(r *bufio.Reader) error {
+	if b, err := r.Peek(len(magic)); err != nil || string(b) != magic {
+		return nil
+	}
+	if err := readGreeting(r); err != nil {
+		return err
+	}
+	if said, err := readReply(r); err == nil && said.final() {
+		return said.err()
+	}
+	return fmt.Errorf("%w: the receiver takes files, and no folders", ErrGreeting)
+}
+
 func appendBatch(b []byte, entries []entry) []byte {
 	b = binary.BigEndian.AppendUint16(b, uint16(len(entries)))
 	for _, e := range entries {

@@ -48,6 +48,31 @@ func CheckName(name string) error {
 	return nil
 }
 
+// CheckElement reports why name may not be one element of a path below a received folder. Folders have names that
+// nobody would choose for a file that stands alone, and keep them: in another encoding, with line breaks, with a dash in
+// front. Not allowed is what the system here treats specially (a device of Windows, on Windows), what leads elsewhere, and
+// what is reserved for files that are still being received.
+func CheckElement(name string) error {
+	switch {
+	case name == "":
+		return errors.New("the name is empty")
+	case len(name) > maxName:
+		return errors.New("the name is longer than 255 bytes")
+	case name == "." || name == "..":
+		return errors.New("the name is a directory's")
+	case strings.ContainsAny(name, "/\x00"):
+		return errors.New("the name has a path separator or a zero byte")
+	case strings.HasSuffix(name, PartialSuffix):
+		return errors.New("the name is one of a file that is still being received")
+	case runtime.GOOS == "windows" && (!utf8.ValidString(name) || strings.Contains(name, `\`) || !windowsAllows(name) ||
+		isDevice(name) || strings.ContainsFunc(name, unicode.IsControl)):
+		return errors.New("the name is not allowed on Windows")
+	case !filepath.IsLocal(name):
+		return errors.New("the name leads out of the directory")
+	}
+	return nil
+}
+
 // The zero width non-joiner and joiner, which Persian, Hindi and emoji are written with.
 const (
 	nonJoiner = '\u200c'

@@ -65,12 +65,7 @@ func (p *partial) commit(name string, mode fs.FileMode, overwrite bool) error {
 	if err != nil {
 		return err
 	}
-	if overwrite {
-		err = p.root.Rename(p.name, name)
-	} else {
-		err = p.linkNew(name)
-	}
-	if err == nil {
+	if err = Place(p.root, p.name, name, overwrite); err == nil {
 		p.syncDir()
 	}
 	return err
@@ -89,26 +84,31 @@ func (p *partial) discard() error {
 	return nil
 }
 
-// linkNew gives the file a name that must be free. A hard link is the one
-// operation that both names a complete file and never replaces another.
-func (p *partial) linkNew(name string) error {
-	err := p.root.Link(p.name, name)
+// Place gives the complete file that is called temporary its name. With overwrite it replaces what has the name;
+// without, it fails with an error that matches fs.ErrExist, whoever took the name and however late. Both names are paths
+// below root. The temporary name may remain, as a second link to the file.
+func Place(root *os.Root, temporary, name string, overwrite bool) error {
+	if overwrite {
+		return root.Rename(temporary, name)
+	}
+	// A hard link is the one operation that both names a complete file and never replaces another.
+	err := root.Link(temporary, name)
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return p.claim(name)
+	return claim(root, temporary, name)
 }
 
-// claim is linkNew for file systems without hard links: it takes the name with
+// claim is Place for file systems without hard links: it takes the name with
 // an empty file of its own and renames over that.
-func (p *partial) claim(name string) error {
-	placeholder, err := p.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+func claim(root *os.Root, temporary, name string) error {
+	placeholder, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	placeholder.Close()
-	if err := p.root.Rename(p.name, name); err != nil {
-		return errors.Join(err, p.root.Remove(name))
+	if err := root.Rename(temporary, name); err != nil {
+		return errors.Join(err, root.Remove(name))
 	}
 	return nil
 }
@@ -122,8 +122,8 @@ func (p *partial) syncDir() {
 	}
 }
 
-// reason is an error without the temporary name that means nothing to a peer.
-func reason(err error) string {
+// Reason is an error without the temporary name that means nothing to a peer.
+func Reason(err error) string {
 	var path *fs.PathError
 	var link *os.LinkError
 	switch {

@@ -25,8 +25,8 @@ func NewQuota(files, bytes int64) *Quota {
 	return q
 }
 
-// take is called for each file that is accepted. A nil Quota has room for all.
-func (q *Quota) take(size int64) bool {
+// Take is called for each file of so many bytes that is accepted, and reports whether there is room. A nil Quota has room for all.
+func (q *Quota) Take(size int64) bool {
 	if q == nil {
 		return true
 	}
@@ -40,8 +40,8 @@ func (q *Quota) take(size int64) bool {
 	return true
 }
 
-// giveBack is called for each accepted file that was not stored.
-func (q *Quota) giveBack(size int64) {
+// GiveBack is called for each accepted file that was not stored.
+func (q *Quota) GiveBack(size int64) {
 	if q == nil {
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/ebb/cmd/ebb/internal/ends"
+	"example.com/ebb/cmd/ebb/internal/patient"
 	"example.com/ebb/internal/untrusted"
 )
 
@@ -44,16 +45,16 @@ type Receiver struct {
 func (r *Receiver) Receive(ctx context.Context, conn net.Conn) error {
 	stop := context.AfterFunc(ctx, func() { ends.Abort(conn) })
 	defer stop()
-	patient := &patientConn{Conn: conn, timeout: r.Timeout}
-	patient.expectWithin(r.Greeting)
+	waiting := patient.New(conn, r.Timeout)
+	waiting.ExpectWithin(r.Greeting)
 	session := &receiveSession{
-		Receiver: r, conn: patient,
-		r: bufio.NewReader(patient), w: bufio.NewWriter(patient),
+		Receiver: r, conn: waiting,
+		r: bufio.NewReader(waiting), w: bufio.NewWriter(waiting),
 		buf: make([]byte, bufferSize),
 	}
 	err := session.run()
 	for _, e := range session.accepted {
-		r.Quota.giveBack(e.size)
+		r.Quota.GiveBack(e.size)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -86,18 +87,18 @@ func (s *receiveSession) judged(err error) error {
 // Refuse tells the sender at the other end of conn, in the words of the protocol, that it is not served, and why.
 // It takes up to 5 s, and does not close conn.
 func Refuse(conn net.Conn, why string) {
-	patient := &patientConn{Conn: conn, timeout: lastWords}
-	w := bufio.NewWriter(patient)
+	waiting := patient.New(conn, patient.LastWords)
+	w := bufio.NewWriter(waiting)
 	w.Write(appendGreeting(nil))
 	if writeReply(w, reply{codeFinal | CodeBusy, untrusted.Text(why)}) == nil && w.Flush() == nil {
-		patient.lastWords()
+		waiting.LastWords()
 	}
 }
 
 // receiveSession is one Receive.
 type receiveSession struct {
 	*Receiver
-	conn    *patientConn
+	conn    *patient.Conn
 	r       *bufio.Reader
 	w       *bufio.Writer
 	buf     []byte
@@ -130,7 +131,7 @@ func (s *receiveSession) run() error {
 				return s.giveUp(err)
 			}
 		}
-		s.conn.expectWithin(s.Timeout)
+		s.conn.ExpectWithin(s.Timeout)
 	}
 	if s.failed > 0 {
 		return &IncompleteError{Failed: s.failed, Offered: s.offered}
@@ -161,7 +162,7 @@ func (s *receiveSession) admit(e entry) reply {
 	if no := s.unnameable(e); no.code != CodeOK {
 		return no
 	}
-	if !s.Quota.take(e.size) {
+	if !s.Quota.Take(e.size) {
 		return reply{CodeQuota, "the receiver's quota of files or bytes is used up"}
 	}
 	return reply{}
@@ -178,7 +179,7 @@ func (s *receiveSession) unnameable(e entry) reply {
 	case errors.Is(err, fs.ErrNotExist):
 		return reply{}
 	case err != nil:
-		return reply{CodeStorage, untrusted.Text(reason(err))}
+		return reply{CodeStorage, untrusted.Text(Reason(err))}
 	case info.IsDir():
 		return reply{CodeExists, "there is a directory of this name"}
 	case !s.Overwrite:
@@ -200,7 +201,7 @@ func (s *receiveSession) receive(e entry) error {
 	}
 	s.accepted = s.accepted[1:]
 	if verdict.code != CodeOK {
-		s.Quota.giveBack(e.size)
+		s.Quota.GiveBack(e.size)
 		result.Err = errors.New(verdict.message.String())
 	}
 	s.report(result)
@@ -213,7 +214,7 @@ func (s *receiveSession) receive(e entry) error {
 // store reads one body into a file. The verdict is for the sender; an error means
 // that the stream cannot be followed any further.
 func (s *receiveSession) store(e entry, result *Result) (verdict reply, err error) {
-	s.conn.expectWithin(s.Timeout)
+	s.conn.ExpectWithin(s.Timeout)
 	withdrawn, err := readMark(s.r)
 	if err != nil {
 		return reply{}, err
@@ -226,7 +227,7 @@ func (s *receiveSession) store(e entry, result *Result) (verdict reply, err erro
 		return reply{}, &storageError{err}
 	}
 	defer p.discard()
-	s.conn.expectRate(s.MinRate)
+	s.conn.ExpectRate(s.MinRate)
 	n, err := io.CopyBuffer(p, io.LimitReader(s.r, e.size), s.buf)
 	switch {
 	case p.err != nil:
@@ -237,7 +238,7 @@ func (s *receiveSession) store(e entry, result *Result) (verdict reply, err erro
 	case err != nil:
 		return reply{}, fmt.Errorf("the connection ended after %d of %d bytes: %w", n, e.size, err)
 	}
-	s.conn.expectWithin(s.Timeout)
+	s.conn.ExpectWithin(s.Timeout)
 	if withdrawn, err = readMark(s.r); err != nil {
 		return reply{}, err
 	}
@@ -255,7 +256,7 @@ func (s *receiveSession) store(e entry, result *Result) (verdict reply, err erro
 		if errors.Is(err, fs.ErrExist) {
 			return reply{CodeExists, "a file of this name appeared meanwhile"}, nil
 		}
-		return reply{CodeStorage, untrusted.Text(reason(err))}, nil
+		return reply{CodeStorage, untrusted.Text(Reason(err))}, nil
 	}
 	result.Sum = sum
 	return reply{}, nil
@@ -269,7 +270,7 @@ func (s *receiveSession) giveUp(err error) error {
 	switch {
 	case errors.As(err, &storage):
 		final.code |= CodeStorage
-		final.message = untrusted.Text(reason(storage.err))
+		final.message = untrusted.Text(Reason(storage.err))
 	case errors.As(err, &protocol):
 		final.code |= CodeProtocol
 		final.message = untrusted.Text(err.Error())
@@ -277,7 +278,7 @@ func (s *receiveSession) giveUp(err error) error {
 		return err
 	}
 	if writeReply(s.w, final) == nil && s.w.Flush() == nil {
-		s.conn.lastWords()
+		s.conn.LastWords()
 	}
 	return err
 }
@@ -294,5 +295,5 @@ func (s *receiveSession) report(r Result) {
 // storageError is a failure to store what has arrived.
 type storageError struct{ err error }
 
-func (e *storageError) Error() string { return "cannot store it: " + reason(e.err) }
+func (e *storageError) Error() string { return "cannot store it: " + Reason(e.err) }
 func (e *storageError) Unwrap() error { return e.err }

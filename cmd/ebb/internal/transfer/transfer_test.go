@@ -320,7 +320,7 @@ func TestClaimNeverOverwrites(t *testing.T) {
 			t.Fatal(err)
 		}
 		fmt.Fprint(p, "content ", i)
-		if err := p.claim("a"); !errors.Is(err, want) {
+		if err := claim(root, p.name, "a"); !errors.Is(err, want) {
 			t.Errorf("claim %d: %v, want %v", i, err, want)
 		}
 		if err := p.discard(); err != nil {
