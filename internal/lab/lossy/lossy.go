@@ -4,9 +4,9 @@ package lossy
 
 import (
 	"context"
+	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +14,9 @@ import (
 	"example.com/ebb/ebbtest"
 	"example.com/ebb/internal/lab/simnet"
 )
+
+// drainTimeout is how long closed connections may deliver when a test ends.
+const drainTimeout = 10 * time.Second
 
 // Network dials and listens over Ebb. Without loss it uses nothing but what a program would: ebb.Dialer and ebb.ListenConfig with its Config.
 // With loss the packets of each of its sockets pass a link that drops some of them. Its methods may be called by any number of goroutines
@@ -24,11 +27,15 @@ type Network struct {
 	config *ebb.Config
 
 	shared func() *ebb.Endpoint // what dials over loss have in common
-	seed   atomic.Uint64        // of the last link
+
+	mu     sync.Mutex
+	seed   uint64      // of the last link
+	opened []io.Closer // to close when the test ends
 }
 
 // New makes a network that loses the given part of the packets in each direction (0 to 1). Config nil is the defaults. When the
-// test ends, the network closes what it has made, and the test fails if it leaves a goroutine of Ebb's.
+// test ends, and what it registered with Cleanup after this call has run, the network waits for what closed connections deliver and closes
+// what it has made; the test fails if it leaves a goroutine of Ebb's.
 func New(t testing.TB, loss float64, config *ebb.Config) *Network {
 	t.Helper()
 	if loss < 0 || loss >= 1 {
@@ -37,10 +44,11 @@ func New(t testing.TB, loss float64, config *ebb.Config) *Network {
 	ebbtest.NoLeaks(t)
 	n := &Network{t: t, loss: loss, config: config}
 	n.shared = sync.OnceValue(func() *ebb.Endpoint { return n.Endpoint(config) })
+	t.Cleanup(n.close)
 	return n
 }
 
-// Listen listens on a port of 127.0.0.1 that the system chooses. The listener closes when the test ends, if not before.
+// Listen listens on a port of 127.0.0.1 that the system chooses. The listener closes with the network, if not before.
 func (n *Network) Listen() *Listener {
 	n.t.Helper()
 	var l *ebb.Listener
@@ -57,7 +65,7 @@ func (n *Network) Listen() *Listener {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	n.t.Cleanup(func() { l.Close() })
+	n.closes(l)
 	return &Listener{l}
 }
 
@@ -77,22 +85,44 @@ func (n *Network) Dialer(config *ebb.Config) *ebb.Dialer {
 	return &ebb.Dialer{Endpoint: n.shared()}
 }
 
-// Endpoint is a socket on loopback behind a link that loses what the network loses. It closes when the test ends.
+// Endpoint is a socket on loopback behind a link that loses what the network loses. It closes with the network.
 func (n *Network) Endpoint(config *ebb.Config) *ebb.Endpoint {
 	n.t.Helper()
 	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	if n.loss > 0 {
-		pc = simnet.Wrap(pc, simnet.LinkConfig{Loss: n.loss, Delay: time.Millisecond}, n.seed.Add(1))
+	n.mu.Lock()
+	n.seed++
+	seed := n.seed
+	n.mu.Unlock()
+	if n.loss > 0 { // and no delay: what is on the way when a socket closes would be lost too
+		pc = simnet.Wrap(pc, simnet.LinkConfig{Loss: n.loss}, seed)
 	}
 	e, err := ebb.NewEndpoint(pc, config)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	n.t.Cleanup(func() { e.Close() })
+	n.closes(e)
 	return e
+}
+
+func (n *Network) closes(c io.Closer) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.opened = append(n.opened, c)
+}
+
+// close closes listeners and endpoints, but endpoints after the last bytes of their connections.
+func (n *Network) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	ebb.Drain(ctx) // an error is of a peer that is gone: then nothing is worth waiting for
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, c := range n.opened {
+		c.Close()
+	}
 }
 
 // Listener is a listener whose connections show addresses of TCP, as those of ebb.Listen("tcp", …) do, whatever its socket is.
