@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"example.com/ebb/internal/lab/lossy"
 )
 
 // sshServer runs commands with sh, dials for its clients ("direct-tcpip"), and listens for them ("tcpip-forward"): over Ebb.
@@ -238,6 +240,12 @@ func TestSSH(t *testing.T) {
 	}
 	t.Run("exec", func(t *testing.T) { commands(t, client) })
 	t.Run("shell", func(t *testing.T) { shell(t, client) })
+	forwards(t, n, client, dial)
+	client.Close()
+}
+
+// forwards has bytes repeated by a server that the other side dials, and by this side for one who dials the other.
+func forwards(t *testing.T, n *lossy.Network, client *ssh.Client, dial func(string) (net.Conn, error)) {
 	backend := n.Listen()
 	eachAccepted(t, backend, func(c net.Conn) { io.Copy(c, c); c.(interface{ CloseWrite() error }).CloseWrite() })
 	t.Run("direct", func(t *testing.T) {
@@ -260,7 +268,6 @@ func TestSSH(t *testing.T) {
 		}
 		repeats(t, c)
 	})
-	client.Close()
 }
 
 // commands runs some: with input and output, many at once, and one that fails.
