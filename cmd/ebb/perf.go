@@ -46,14 +46,14 @@ queue adds, and loss.`,
 `)
 	fs.BoolVarP(&f.serve, "serve", "s", false, "take tests")
 	fs.StringVar(&f.over, "over", "ebb", "`network` to measure: ebb, tcp or both")
-	fs.Float64VarP(&f.seconds, "seconds", "t", 10, "for how long")
+	fs.Float64VarP(&f.seconds, "seconds", "t", 10, "measure for `SECONDS`")
 	fs.Int64VarP(&f.bytes, "bytes", "n", 0, "`bytes` that each connection carries at most; 0 is any number")
 	fs.IntVarP(&f.parallel, "parallel", "P", 1, "`connections` in each direction")
 	fs.BoolVarP(&f.reverse, "reverse", "R", false, "the server sends")
 	fs.BoolVar(&f.bothWays, "both-ways", false, "both send, at the same time")
 	fs.BoolVarP(&f.json, "json", "J", false, "print JSON, with iperf3's names")
-	fs.Float64Var(&f.maxSeconds, "max-seconds", 60, "of a server: how long a test may be")
-	fs.IntVar(&f.maxStreams, "max-connections", 16, "of a server: how many connections a test may have in each direction")
+	fs.Float64Var(&f.maxSeconds, "max-seconds", 60, "of a server: `SECONDS` that a test may take")
+	fs.IntVar(&f.maxStreams, "max-connections", 16, "of a server: `NUMBER` of connections that a test may have in each direction")
 	f.register(fs, unlimited)
 	if err := fs.parse(args, 0, 1); err != nil {
 		return err

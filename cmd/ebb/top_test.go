@@ -169,15 +169,21 @@ func (v *terminal) run(args ...string) string {
 // await waits until the screen shows something.
 func (v *terminal) await(pattern string) (screen string) {
 	v.Helper()
+	return v.awaitOutput(pattern, "capture-pane", "-p")
+}
+
+// awaitOutput waits until a command of tmux prints something.
+func (v *terminal) awaitOutput(pattern string, command ...string) (output string) {
+	v.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for limit := time.Now().Add(30 * time.Second); ; <-tick.C {
-		screen := v.run("capture-pane", "-p")
-		if regexp.MustCompile(pattern).MatchString(screen) {
-			return screen
+		output := v.run(command...)
+		if regexp.MustCompile(pattern).MatchString(output) {
+			return output
 		}
 		if time.Now().After(limit) {
-			v.Fatalf("the terminal never shows %q:\n%s", pattern, screen)
+			v.Fatalf("tmux %q never shows %q:\n%s", command, pattern, output)
 		}
 	}
 }
@@ -213,7 +219,7 @@ func TestTopInATerminal(t *testing.T) {
 	v.await(`no figures of http`)
 	v.run("set-option", "-g", "remain-on-exit", "on")
 	v.run("send-keys", "q")
-	v.await(`Pane is dead`)
+	v.awaitOutput(`^1`, "display-message", "-p", "#{pane_dead}")
 	if status := strings.TrimSpace(v.run("display-message", "-p", "#{pane_dead_status}")); status != "0" {
 		t.Errorf("the status is %s", status)
 	}
