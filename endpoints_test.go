@@ -111,11 +111,15 @@ func TestListsKeepNothingAlive(t *testing.T) {
 	before := held(t)
 	infos, ends := func() (infos []ebb.ConnInfo, ends []*ebb.Endpoint) {
 		e := newEnds(t, nil)
+		var used []any // until they are listed
 		for range 20 {
-			_, c, s := e.over(e.listen().(*ebb.Listener))
+			l := e.listen().(*ebb.Listener)
+			_, c, s := e.over(l)
 			write(t, c, "x")
 			reads(t, s, "x")
+			used = append(used, l, c, s)
 		}
+		defer runtime.KeepAlive(used)
 		return slices.Collect(ebb.Connections()), slices.Collect(ebb.Endpoints())
 	}()
 	if len(infos) < 40 || len(ends) < 40 {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -209,13 +210,16 @@ func TestMembershipEndsWithTheConnection(t *testing.T) {
 	}
 
 	e := endpoint(t, cfg)
+	var used []net.Conn // or they would be collected
 	for range 3 {
-		if _, err := e.DialAddr(t.Context(), l.Addr()); err != nil {
+		c, err := e.DialAddr(t.Context(), l.Addr())
+		if err != nil {
 			t.Fatal(err)
 		}
-		accept(t, l)
+		used = append(used, c, accept(t, l))
 	}
 	members(6)
+	runtime.KeepAlive(used)
 	e.Close() // and the peers hear of it
 	members(0)
 
