@@ -32,7 +32,8 @@ func version3() form {
 
 // labels expands one secret under several labels: HKDF-Expand-Label of RFC 8446 section 7.1, with an empty context. What is asked
 // for has no more bytes than the hash, so HKDF-Expand is a single HMAC under the secret (RFC 5869 section 2.3), and one that is
-// reset serves them all. There are a dozen secrets in a handshake, so this is worth a tenth of what is allocated for it.
+// reset serves them all. There are a dozen secrets in a handshake: against crypto/hkdf's Expand for each label, dials of ebb-tls in bench/ were
+// 1.5 to 7 % more a second (both ways alternated in one run).
 type labels struct {
 	mac  hash.Hash
 	info []byte
