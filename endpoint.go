@@ -33,8 +33,7 @@ type endpoint struct {
 	connected bool // the one socket has one peer
 
 	// Guarded by the lock of the table of endpoints.
-	port       portKey   // where Listen has made it
-	prev, next *endpoint // those that were made before and after it, if they are open
+	port portKey // where Listen has made it
 
 	limits    *limits.Endpoint // what its connections and sockets are charged to
 	lingering lingerList       // its closed connections that are still delivering; closings' lock guards it

@@ -1,7 +1,9 @@
 package ebb
 
 import (
+	"cmp"
 	"iter"
+	"maps"
 	"slices"
 	"sync"
 
@@ -12,49 +14,33 @@ import (
 
 // endpoints is the endpoints of this process whose sockets are not closed, and what those have done that were. It holds no
 // handle: what the application drops is collected all the same.
-var endpoints = endpointTable{ports: make(map[portKey]*endpoint)}
+var endpoints = endpointTable{all: make(map[*endpoint]uint64), ports: make(map[portKey]*endpoint)}
 
 // endpointTable lists endpoints, and finds those that Listen has made by their address. With TCP a listener may be closed and its
 // address be listened on again while accepted connections live on it; here these connections share the listener's
 // socket, so that the next listener has to share it too. The table's lock is taken with no other held, and nothing is locked under it.
 type endpointTable struct {
-	mu          sync.Mutex
-	first, last *endpoint // in the order in which they were made
-	length      int
-	ports       map[portKey]*endpoint
-	past        Counters // of endpoints that are gone
-	told        Counters // the most that Totals has returned
+	mu    sync.Mutex
+	all   map[*endpoint]uint64 // each with its number in the order in which they were made
+	made  uint64
+	ports map[portKey]*endpoint
+	past  Counters // of endpoints that are gone
+	told  Counters // the most that Totals has returned
 }
 
 // add lists an endpoint that was made.
 func (t *endpointTable) add(e *endpoint) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e.prev = t.last; e.prev == nil {
-		t.first = e
-	} else {
-		e.prev.next = e
-	}
-	t.last = e
-	t.length++
+	t.made++
+	t.all[e] = t.made
 }
 
 // remove takes an endpoint off whose sockets are closed. Another may have its port already.
 func (t *endpointTable) remove(e *endpoint, past Counters) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e.prev == nil {
-		t.first = e.next
-	} else {
-		e.prev.next = e.next
-	}
-	if e.next == nil {
-		t.last = e.prev
-	} else {
-		e.next.prev = e.prev
-	}
-	e.prev, e.next = nil, nil
-	t.length--
+	delete(t.all, e)
 	t.past.add(&past)
 	if t.ports[e.port] == e {
 		delete(t.ports, e.port)
@@ -72,7 +58,7 @@ func (t *endpointTable) addPast(n Counters) {
 func (t *endpointTable) setPort(k portKey, e *endpoint) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e.prev == nil && t.first != e {
+	if t.all[e] == 0 {
 		return // it has failed, and is off the table
 	}
 	e.port = k
@@ -90,10 +76,7 @@ func (t *endpointTable) on(k portKey) *endpoint {
 func (t *endpointTable) open() (all []*endpoint, past Counters) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	all = make([]*endpoint, 0, t.length)
-	for e := t.first; e != nil; e = e.next {
-		all = append(all, e)
-	}
+	all = slices.SortedFunc(maps.Keys(t.all), func(a, b *endpoint) int { return cmp.Compare(t.all[a], t.all[b]) })
 	return all, t.past
 }
 
@@ -144,12 +127,7 @@ func (e *endpoint) eachConn(yield func(ConnInfo) bool) bool {
 	e.mu.Lock()
 	conns := e.books.AppendConns(make([]*conn, 0, e.books.Len()))
 	e.mu.Unlock()
-	slices.SortFunc(conns, func(a, b *conn) int {
-		if a.id() < b.id() {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(conns, func(a, b *conn) int { return cmp.Compare(a.id(), b.id()) })
 	sockets := make(map[*socket]SocketInfo, len(e.sockets)) // which takes system calls
 	for _, c := range conns {
 		socket, ok := sockets[c.sock]
