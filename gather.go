@@ -18,7 +18,7 @@ import (
 //
 // The end of the gap has to be seen by somebody, and to within microseconds, because the last piece waits for it. A timer of the
 // runtime is late by up to a millisecond in a process that is idle otherwise, which is many round trips of a local network. So one goroutine of the endpoint's
-// looks at the clock again and again, and lets all others go first each time. There is one while bytes are held back, for gatherGap most often; docs/design.md has figures of both.
+// looks at the clock again and again, and lets all others go first each time. There is one while bytes are held back, for gatherGap most often; docs/design.md says what was tried.
 
 const (
 	// gatherGap is the time after a small write in which another one is said to follow at once.
