@@ -169,21 +169,15 @@ func (v *terminal) run(args ...string) string {
 // await waits until the screen shows something.
 func (v *terminal) await(pattern string) (screen string) {
 	v.Helper()
-	return v.awaitOutput(pattern, "capture-pane", "-p")
-}
-
-// awaitOutput waits until a command of tmux prints something.
-func (v *terminal) awaitOutput(pattern string, command ...string) (output string) {
-	v.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for limit := time.Now().Add(30 * time.Second); ; <-tick.C {
-		output := v.run(command...)
-		if regexp.MustCompile(pattern).MatchString(output) {
-			return output
+		screen := v.run("capture-pane", "-p")
+		if regexp.MustCompile(pattern).MatchString(screen) {
+			return screen
 		}
 		if time.Now().After(limit) {
-			v.Fatalf("tmux %q never shows %q:\n%s", command, pattern, output)
+			v.Fatalf("the terminal never shows %q:\n%s", pattern, screen)
 		}
 	}
 }
@@ -195,7 +189,7 @@ func TestTopInATerminal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := newTerminal(t, "45", "18", "env", asCommand+"=ebb", self, "top", "--interval", "200ms", server.URL)
+	v := newTerminal(t, "45", "18", "sh", "-c", `"$@"; echo "status $?"; read wait`, "sh", "env", asCommand+"=ebb", self, "top", "--interval", "200ms", server.URL)
 	narrow := v.await(`(?m)^PEER +SENDING- LIMIT$[\n]^<\[2001:db8:.*[\n]^<198\.51\.7\.248:21998 +2\.00 MB/s pool$`)
 	if n := strings.Count(strings.TrimRight(narrow, "\n"), "\n"); n != 17 || !strings.HasSuffix(narrow, "p pause\n") || !strings.HasPrefix(narrow, "gateway?[31m, process 4711") {
 		t.Errorf("the screen has %d line breaks:\n%s", n, narrow)
@@ -217,9 +211,8 @@ func TestTopInATerminal(t *testing.T) {
 	v.await(`(?m)^PEER +SENDING +LIMIT$`)
 	server.Close()
 	v.await(`no figures of http`)
-	v.run("set-option", "-g", "remain-on-exit", "on")
 	v.run("send-keys", "q")
-	v.awaitOutput(`^1 0\n`, "display-message", "-p", "#{pane_dead} #{pane_dead_status}")
+	v.await(`(?m)^status 0$`)
 }
 
 // TestTopFindsTheProcess: a receiver that serves figures is found by its socket, and the connections of its senders are listed; without --debug there is none.
