@@ -258,13 +258,13 @@ func TestTopSaysWhatIsWrong(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	answer := ""
+	var answer atomic.Value // string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if answer == "" {
+		if answer.Load() == "" {
 			http.Error(w, "\x1b[2Jno", http.StatusNotFound)
 			return
 		}
-		fmt.Fprint(w, answer)
+		fmt.Fprint(w, answer.Load())
 	}))
 	defer s.Close()
 	for _, tt := range []struct {
@@ -279,7 +279,7 @@ func TestTopSaysWhatIsWrong(t *testing.T) {
 		{s.URL, "<html>", 1, "no JSON"},
 		{s.URL, `{"version":99}`, 1, "version 99"},
 	} {
-		answer = tt.answer
+		answer.Store(tt.answer)
 		status, stdout, stderr := execute(t, "ebb", "top", tt.arg)
 		if status != tt.status || stdout != "" || strings.Contains(stderr, "\x1b") {
 			t.Errorf("top %s: status %d, %q", tt.arg, status, stdout)

@@ -127,20 +127,8 @@ func (s *Server) control(ctx context.Context, conn net.Conn, in *bufio.Reader, q
 		writeMessage(conn, answer{Error: err.Error()})
 		return
 	}
-	defer func() {
-		s.mu.Lock()
-		s.test = nil
-		s.mu.Unlock()
-		for {
-			select {
-			case late := <-t.streams:
-				late.conn.Close()
-			default:
-				return
-			}
-		}
-	}()
 	if writeMessage(conn, answer{Token: t.token}) != nil {
+		s.end(t)
 		return
 	}
 	// The client says no more on this connection: its end ends the test.
@@ -153,11 +141,27 @@ func (s *Server) control(ctx context.Context, conn net.Conn, in *bufio.Reader, q
 		in.ReadByte()
 	})
 	results := t.run(ctx, s.Look)
+	s.end(t) // before the client knows, which may ask for its next at once
 	conn.SetDeadline(time.Now().Add(patience))
 	writeMessage(conn, results)
 	conn.Close()
 	group.Wait()
 	s.Log(summary(t.host, results))
+}
+
+// end lets the next test begin.
+func (s *Server) end(t *serverTest) {
+	s.mu.Lock()
+	s.test = nil
+	s.mu.Unlock()
+	for {
+		select {
+		case late := <-t.streams:
+			late.conn.Close()
+		default:
+			return
+		}
+	}
 }
 
 // run runs the data connections as they come.
