@@ -1,3 +1,5 @@
+//go:build unix
+
 package debug
 
 import (
@@ -10,8 +12,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -48,16 +52,32 @@ func browse(t *testing.T, url string) *browser {
 	if path == "" {
 		t.Skip("no Chromium is installed: the page is not driven in a browser")
 	}
-	cmd := exec.CommandContext(t.Context(), path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars",
-		"--remote-debugging-port=0", "--remote-allow-origins=*", "--user-data-dir="+t.TempDir(), "--window-size=1400,1000", "about:blank")
+	profile, err := os.MkdirTemp("", "ebb-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars",
+		"--remote-debugging-port=0", "--remote-allow-origins=*", "--user-data-dir="+profile, "--window-size=1400,1000", "about:blank")
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
+		os.Remove(profile)
 		t.Skipf("Chromium is installed and does not start: %v", err)
 	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	t.Cleanup(func() {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		cmd.Wait()
+		// Processes that it has started write into the profile until they are gone too.
+		for limit := time.Now().Add(time.Minute); os.RemoveAll(profile) != nil; runtime.Gosched() {
+			if time.Now().After(limit) {
+				t.Errorf("%s: Chromium is killed and still writes there", profile)
+				break
+			}
+		}
+	})
 	said := bufio.NewScanner(stderr)
 	var endpoint string
 	for said.Scan() && endpoint == "" {
