@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"sync"
 	"time"
 )
@@ -29,13 +30,18 @@ func dialManyResumed(ctx context.Context, t Turn) (Sample, error) {
 	return Sample{ResumedAll: rate}, err
 }
 
-// resumptions is dials that resume the session of one dial before them, which is not counted.
+// resumptions is dials that resume the session of dials before them, which are not counted. A ticket may come after the
+// bytes of the application, so the first dial may be over without one.
 func (t Turn) resumptions(ctx context.Context, n int) (float64, error) {
-	if err := t.dialOnce(ctx); err != nil {
-		return 0, err
+	for range 100 {
+		if resumed, err := t.dialOnce(ctx); err != nil {
+			return 0, err
+		} else if resumed {
+			t.resumes = true
+			return t.dials(ctx, n)
+		}
 	}
-	t.resumes = true
-	return t.dials(ctx, n)
+	return 0, errFull
 }
 
 // errFull is a dial that resumed nothing, where it should.
@@ -54,7 +60,10 @@ func (t Turn) dials(ctx context.Context, n int) (float64, error) {
 	for range n {
 		callers.Go(func() {
 			for time.Now().Before(until) {
-				err := t.dialOnce(ctx)
+				resumed, err := t.dialOnce(ctx)
+				if err == nil && t.resumes && !resumed {
+					err = errFull
+				}
 				mu.Lock()
 				if err != nil {
 					failed, why = failed+1, err
@@ -76,29 +85,33 @@ func (t Turn) dials(ctx context.Context, n int) (float64, error) {
 // dialGrace is what one dial and its byte may take.
 const dialGrace = 5 * time.Second
 
-func (t Turn) dialOnce(ctx context.Context) error {
+// dialOnce also says whether the connection resumed a session.
+func (t Turn) dialOnce(ctx context.Context) (resumed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dialGrace)
 	defer cancel()
 	c, err := t.Dialer.Dial(ctx, t.Server.Address)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if t.resumes && !t.Peer.TLS(c).DidResume {
+	if err := t.echoOne(c); err != nil {
 		c.Close()
-		return errFull
+		return false, err
 	}
+	if t.Peer.TLS != nil {
+		resumed = t.Peer.TLS(c).DidResume
+	}
+	return resumed, c.Close()
+}
+
+// echoOne has one byte come back.
+func (t Turn) echoOne(c net.Conn) error {
 	if err := c.SetDeadline(time.Now().Add(dialGrace)); err != nil {
-		c.Close()
 		return err
 	}
 	b := []byte{wantOne}
 	if _, err := c.Write(b); err != nil {
-		c.Close()
 		return err
 	}
-	if _, err := io.ReadFull(c, b); err != nil {
-		c.Close()
-		return err
-	}
-	return c.Close()
+	_, err := io.ReadFull(c, b)
+	return err
 }

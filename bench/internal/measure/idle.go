@@ -45,7 +45,7 @@ func pairsOf(ctx context.Context, p peer.Peer, plan Plan, run func(Turn) (Sample
 	}
 	defer server.Close()
 	t := Turn{Peer: p, Plan: plan, Dialer: dialer, Server: server}
-	if err := t.dialOnce(ctx); err != nil { // what is made once and kept
+	if _, err := t.dialOnce(ctx); err != nil { // what is made once and kept
 		return nil, err
 	}
 	return run(t)
