@@ -95,6 +95,39 @@ func TestReceiveAnyOrder(t *testing.T) {
 	}
 }
 
+// TestAWaitingReaderNeedsNoMemory: when all memory that the limits admit holds bytes that came ahead of others, the others are
+// taken as they come by a caller who waits for them, and the memory is free again.
+func TestAWaitingReaderNeedsNoMemory(t *testing.T) {
+	h := heap{bounded: true}
+	h.left[OutOfOrder] = 1
+	p := newRecv(&h, 1<<20)
+	stream := make([]byte, 3*ChunkSize)
+	for i := range stream {
+		stream[i] = byte(i % 251)
+	}
+	if !p.Receive(2*ChunkSize, stream[2*ChunkSize:]) {
+		t.Fatal("the memory there is was refused")
+	}
+	const piece = 1000
+	var got []byte
+	if p.Receive(0, stream[:piece]) {
+		t.Fatal("more memory was granted than there is")
+	}
+	for len(got) < 2*ChunkSize {
+		l := Lease{Buf: make([]byte, 3*piece/2)}
+		p.Lend(&l)
+		if !p.Receive(uint64(len(got)), stream[len(got):min(len(got)+piece, 2*ChunkSize+piece)]) {
+			t.Fatalf("%d bytes in: what the caller waits for was refused", len(got))
+		}
+		got = append(got, l.Buf[:p.Reclaim()]...)
+	}
+	buf := make([]byte, len(stream))
+	got = append(got, buf[:p.Take(buf)]...)
+	if !bytes.Equal(got, stream) || h.lent != 0 {
+		t.Errorf("read %d bytes of %d, %d chunks lent", len(got), len(stream), h.lent)
+	}
+}
+
 // TestGapsAreBounded: single bytes with holes between them buy a bounded number of
 // spans; what fits no more is refused, and what closes a hole is not.
 // Of docs/wire.md: [W130].

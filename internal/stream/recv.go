@@ -114,13 +114,22 @@ type Lease struct {
 	N   int // bytes of it that are filled
 }
 
-// fillLease fills the lease with bytes that are next in the stream, as far as it goes, and returns the rest.
-func (p *Recv) fillLease(b []byte) []byte {
+// fillLease fills the lease with bytes that are next in the stream, as far as it goes.
+func (p *Recv) fillLease(b []byte) {
 	n := copy(p.lease.Buf[p.lease.N:], b)
 	p.lease.N += n
-	p.ready += uint64(n)
-	p.consume(p.ready)
-	return b[n:]
+	read := p.ready + uint64(n)
+	p.ready = read
+	p.join()
+	p.consume(read)
+}
+
+// join has what was received ahead be ready, if nothing is missing before it.
+func (p *Recv) join() {
+	if len(p.ahead) > 0 && p.ahead[0].Start <= p.ready {
+		p.ready = max(p.ready, p.ahead[0].End)
+		p.ahead.Remove(0, p.ready)
+	}
 }
 
 // Receive takes a DATA frame's bytes, of which those below ready and those
@@ -128,20 +137,16 @@ func (p *Recv) fillLease(b []byte) []byte {
 // taken but what a lease had room for.
 func (p *Recv) Receive(offset uint64, b []byte) bool {
 	end := offset + uint64(len(b))
+	// To a caller who waits for just these bytes they go without memory of ours: with what came ahead of them holding all that
+	// the limits admit, nothing else would ever free it.
+	if p.lease != nil && offset <= p.read && end > p.read && p.read == p.ready && !p.discard {
+		p.fillLease(b[p.read-offset:])
+	}
+	if end <= p.ready || len(b) == 0 {
+		return true // nothing new; an empty frame only says where the stream ends
+	}
 	if offset < p.ready {
-		if end <= p.ready {
-			return true // nothing new
-		}
 		b, offset = b[p.ready-offset:], p.ready
-	}
-	if len(b) == 0 {
-		return true // an empty frame only says where the stream ends
-	}
-	if p.lease != nil && offset == p.read && len(p.ahead) == 0 && !p.discard {
-		if b = p.fillLease(b); len(b) == 0 {
-			return true
-		}
-		offset = p.ready
 	}
 	if offset > p.ready && len(p.ahead) >= maxGaps && p.opensGap(offset, end) {
 		return false
@@ -156,10 +161,7 @@ func (p *Recv) Receive(offset uint64, b []byte) bool {
 		p.ready = end
 	} else {
 		p.ahead.Add(offset, end)
-		if p.ahead[0].Start <= p.ready {
-			p.ready = p.ahead[0].End
-			p.ahead.Remove(0, p.ready)
-		}
+		p.join()
 	}
 	if p.discard {
 		p.read = p.ready
