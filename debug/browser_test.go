@@ -42,54 +42,7 @@ type message struct {
 // browse opens a page, or skips the test where there is no browser.
 func browse(t *testing.T, url string) *browser {
 	t.Helper()
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		t.Skip("no Chromium is installed: the page is not driven in a browser")
-	}
-	profile, err := os.MkdirTemp("", "ebb-browser-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars",
-		"--remote-debugging-port=0", "--remote-allow-origins=*", "--user-data-dir="+profile, "--window-size=1400,1000", "about:blank")
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		os.Remove(profile)
-		t.Skipf("Chromium is installed and does not start: %v", err)
-	}
-	t.Cleanup(func() {
-		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		cmd.Wait()
-		// Processes that it has started write into the profile until they are gone too.
-		for limit := time.Now().Add(time.Minute); os.RemoveAll(profile) != nil; runtime.Gosched() {
-			if time.Now().After(limit) {
-				t.Errorf("%s: Chromium is killed and still writes there", profile)
-				break
-			}
-		}
-	})
-	said := bufio.NewScanner(stderr)
-	var endpoint string
-	for said.Scan() && endpoint == "" {
-		_, endpoint, _ = strings.Cut(said.Text(), "DevTools listening on ")
-	}
-	if endpoint == "" {
-		t.Skip("Chromium is installed and does not say where its developer tools are")
-	}
-	go func() {
-		for said.Scan() { // until it ends
-		}
-	}()
+	endpoint := startBrowser(t)
 	host := strings.Split(strings.TrimPrefix(endpoint, "ws://"), "/")[0]
 	var tabs []struct{ WebSocketDebuggerURL, Type string }
 	answer, err := http.Get("http://" + host + "/json/list")
@@ -285,4 +238,57 @@ func (b *browser) hasTwoGrounds() {
 		b.Errorf("on a telephone the page is %s wide", b.eval(`document.documentElement.scrollWidth`))
 	}
 	b.picture("telephone")
+}
+
+// startBrowser starts a browser that ends with the test, and returns where its developer tools are.
+func startBrowser(t *testing.T) (endpoint string) {
+	t.Helper()
+	var path string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		t.Skip("no Chromium is installed: the page is not driven in a browser")
+	}
+	profile, err := os.MkdirTemp("", "ebb-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars",
+		"--remote-debugging-port=0", "--remote-allow-origins=*", "--user-data-dir="+profile, "--window-size=1400,1000", "about:blank")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		os.Remove(profile)
+		t.Skipf("Chromium is installed and does not start: %v", err)
+	}
+	t.Cleanup(func() {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		cmd.Wait()
+		// Processes that it has started write into the profile until they are gone too.
+		for limit := time.Now().Add(time.Minute); os.RemoveAll(profile) != nil; runtime.Gosched() {
+			if time.Now().After(limit) {
+				t.Errorf("%s: Chromium is killed and still writes there", profile)
+				break
+			}
+		}
+	})
+	said := bufio.NewScanner(stderr)
+	for said.Scan() && endpoint == "" {
+		_, endpoint, _ = strings.Cut(said.Text(), "DevTools listening on ")
+	}
+	if endpoint == "" {
+		t.Skip("Chromium is installed and does not say where its developer tools are")
+	}
+	go func() {
+		for said.Scan() { // until it ends
+		}
+	}()
+	return endpoint
 }

@@ -55,8 +55,8 @@ func (r *Receiver) Receive(ctx context.Context, conn net.Conn) error {
 	defer stop()
 	s := &receiveSession{
 		Receiver: r, ctx: ctx, conn: waiting,
-		in:    frameReader{r: bufio.NewReaderSize(waiting, maxFrame)},
-		w:     bufio.NewWriterSize(waiting, 32<<10),
+		in: frameReader{r: bufio.NewReaderSize(waiting, maxFrame)},
+		w:  bufio.NewWriterSize(waiting, 32<<10), writing: make(chan struct{}, 1),
 		queue: make(chan queued, maxOutstanding+maxFolders),
 		wants: make(map[uint64]*wanted),
 		meter: cmp.Or(r.SessionMeter, new(Meter)),
@@ -89,7 +89,7 @@ type receiveSession struct {
 
 	checksum, deleting bool // what the sender asks for
 
-	writing sync.Mutex
+	writing chan struct{} // holds one element while somebody writes: a mutex would stop virtual time, which passes where all wait for channels
 	w       *bufio.Writer
 
 	queue     chan queued  // from the reader to the decider
@@ -277,14 +277,14 @@ func (s *receiveSession) done() error {
 
 // write sends a frame, sooner or later. Its errors come again with flush.
 func (s *receiveSession) write(b []byte) {
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	s.writing <- struct{}{}
+	defer func() { <-s.writing }()
 	s.w.Write(b)
 }
 
 func (s *receiveSession) flush() error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	s.writing <- struct{}{}
+	defer func() { <-s.writing }()
 	return s.w.Flush()
 }
 
