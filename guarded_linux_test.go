@@ -50,11 +50,11 @@ func guardedRole(budget string) error {
 		return err
 	}
 	lc := ebb.ListenConfig{Config: &ebb.Config{Limits: m, HandshakeTimeout: 3 * time.Second, BandwidthLimit: 5_000_000}}
-	l, err := lc.Listen(context.Background(), "udp4", "127.0.0.1:0")
+	l, err := lc.Listen(context.Background(), "udp4", "0.0.0.0:0")
 	if err != nil {
 		return err
 	}
-	fmt.Println(l.Addr())
+	fmt.Printf("127.0.0.1:%d\n", l.Addr().(*net.UDPAddr).Port)
 	for {
 		c, err := l.Accept()
 		if err != nil {
