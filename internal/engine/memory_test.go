@@ -121,6 +121,64 @@ func TestTransferWithLittleMemory(t *testing.T) {
 	}
 }
 
+// TestMemoryTakenInATransfer: a sender that has the word for a large window goes on when others take the memory behind it. What the
+// receiver drops then it does not acknowledge, so nothing declares the first of it lost but a timeout, and that repeats just what
+// the receiver has room for: the bytes that it lacks first.
+// Of docs/wire.md: [W256].
+func TestMemoryTakenInATransfer(t *testing.T) {
+	const memory, size, window = 8 << 20, 16 << 20, 1 << 20
+	link := simnet.LinkConfig{Delay: rtt / 2, Rate: 5_000_000, Queue: 1 << 20}
+	w := newWorld(t, 1, link, link)
+	w.client.Controller = fixedFactory(window / 2)
+	m := small(t, memory)
+	w.server.SetLimits(m)
+	other, err := m.Endpoint("other", limits.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, err := other.Outbound(w.client.Addr.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, server := w.connect()
+	buf := make([]byte, 256<<10)
+	sent, got := 0, 0
+	client.OnChange = func() {
+		for n := 1; n > 0 && sent < size; sent += n {
+			if n, err = client.Conn.Write(buf[:min(len(buf), size-sent)]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	server.OnChange = func() {
+		for n, _ := server.Conn.Read(buf); n > 0; n, _ = server.Conn.Read(buf) {
+			got += n
+		}
+	}
+	client.Flush()
+	if !w.RunUntil(time.Minute, func() bool { return server.Conn.Info().ReceiveWindow >= window }) {
+		t.Fatal("the window does not grow")
+	}
+	if !held.Reserve(memory/16*11, limits.FirstWindow) {
+		t.Fatal("the memory cannot be taken")
+	}
+	w.Run(200 * time.Millisecond)
+	gone := link
+	gone.Loss = 1
+	w.up.SetConfig(w.Now(), gone)
+	w.Run(30 * time.Millisecond) // so much is lost that nothing behind it is within the first window
+	w.up.SetConfig(w.Now(), link)
+	began, least := w.Now(), client.Conn.Info().PeerWindow
+	if !w.RunUntil(time.Minute, func() bool { return got == size }) {
+		t.Fatalf("%d bytes after %v: %+v %+v", got, w.Now(), client.Conn.Info(), server.Conn.Info())
+	}
+	rest := w.Now() - began
+	t.Logf("%v for the rest, %d bytes of window at the time: %+v", rest, least, client.Conn.Info().Stats)
+	if rest > 15*time.Second {
+		t.Errorf("the rest took %v", rest)
+	}
+}
+
 // TestWindowsFadeWithMemory: a window grows while there is memory, halves as it is renewed when there is little, and is never less
 // than the first.
 func TestWindowsFadeWithMemory(t *testing.T) {

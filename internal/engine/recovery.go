@@ -482,10 +482,10 @@ func (c *Conn) lossTimer(now time.Duration) {
 	if c.windowUnknown() {
 		c.due.add(wire.FrameWindow)
 	}
-	if c.hasWork() {
+	if c.hasWork() && c.loss.ptoCount < 2 {
 		return // new data, or what is known to be lost, serves as the probe
 	}
-	c.requeueOldest()
+	c.requeueOldest() // which a peer has room for, whatever else it drops
 }
 
 // requeueOldest queues the oldest data in flight again, without declaring it
