@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/ebb/internal/engine"
+	"example.com/ebb/internal/protect"
 	"example.com/ebb/wire"
 )
 
@@ -56,6 +57,49 @@ func TestAConfirmWaitsForBytes(t *testing.T) {
 			}
 			if b, _ := w.b.AppendSegments(w.now, nil, 64<<10); (len(b) > 0) != c.answers {
 				t.Errorf("the server sends %d bytes at once", len(b))
+			}
+			if w.a.Confirm() {
+				t.Error("a CONFIRM waits still")
+			}
+		})
+	}
+}
+
+// TestAProtectedConfirmWaitsForBytes: the last packet of a protected client's handshake waits with its CONFIRM, and both leave at once. Of
+// docs/wire.md: [W255].
+func TestAProtectedConfirmWaitsForBytes(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		act  func(w *twins)
+		want int // bytes that the server has at once
+	}{
+		{"bytes", func(w *twins) { w.a.Write([]byte("hello")) }, 5},
+		{"an application that waits", func(w *twins) { w.a.Confirm() }, 0},
+		{"an idle application", func(w *twins) {
+			if next := w.a.NextTimeout(); next != w.now+time.Millisecond {
+				t.Errorf("the timer is for %v, want a millisecond after %v", next, w.now)
+			}
+			w.now += time.Millisecond
+		}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := scriptedTwins(protect.AES128GCM, func(p *engine.Params) { p.HoldConfirm = true })
+			for range 10 {
+				if w.a.Established() {
+					break
+				}
+				w.exchange()
+			}
+			if b, _ := w.a.AppendSegments(w.now, nil, 64<<10); len(b) > 0 || !w.a.Established() || w.b.Established() {
+				t.Fatalf("%d bytes sent, established %v and %v", len(b), w.a.Established(), w.b.Established())
+			}
+			c.act(w)
+			w.carry(w.a, w.b, w.pb)
+			if got := w.b.Info().ReceiveBuffered; !w.b.Established() || got != c.want {
+				t.Errorf("the server is established: %v, and has %d bytes, want %d", w.b.Established(), got, c.want)
+			}
+			if sent := w.a.Info().Stats.PacketsSent; sent != 4 {
+				t.Errorf("%d packets were sent: want two with the ClientHello, Finished and CONFIRM", sent)
 			}
 			if w.a.Confirm() {
 				t.Error("a CONFIRM waits still")

@@ -74,7 +74,7 @@ type Params struct {
 	HealthCheck      time.Duration // time without a byte of the application's after which the peer is asked for an answer
 	MaxAge           time.Duration // bound on the time from the end of the handshake on
 
-	// HoldConfirm has the client of a plain connection wait for at most a millisecond, or until Confirm, whether the application has bytes that can go with its
+	// HoldConfirm has a client wait for at most a millisecond, or until Confirm, whether the application has bytes that can go with its
 	// CONFIRM.
 	HoldConfirm bool
 

@@ -20,8 +20,9 @@ type handshakeState struct {
 	make    func(client bool, ours *wire.Parameters) handshaker
 	initial cryptoSpace  // INITIAL and ACCEPT
 	second  *cryptoSpace // HANDSHAKE; nil in plain connections
-	done    bool         // the handshaker is
+	done    bool         // the handshaker is, since doneAt for a protected client
 	fed     bool         // it was given something, by the packet that is being handled
+	doneAt  time.Duration
 
 	firstDst wire.ID  // destination of the client's INITIAL
 	server   wire.ID  // the server's ID; 0: not known yet
@@ -224,12 +225,31 @@ func (c *Conn) beginServer(h wire.Header) {
 // begins with a request that saves two packets of ten: the CONFIRM, and the ACK of it and the request, which goes with the answer then.
 const confirmDelay = time.Millisecond
 
+// awaitBytes has the CONFIRM of a client whose handshake is complete wait for bytes.
+func (c *Conn) awaitBytes(now time.Duration) {
+	c.confirms = true
+	if c.hs != nil { // of a protected connection, where TLS has taken its time since the last packet
+		c.hs.doneAt = now
+	}
+	if !c.params.HoldConfirm {
+		c.Confirm()
+	}
+}
+
+// holdsFinished reports whether the last packet of a protected client's handshake waits too: both are to reach the server at once.
+func (c *Conn) holdsFinished() bool {
+	return c.confirms && !c.hasWork() && c.due == 0 && c.hs.second.loss.probes == 0
+}
+
 // confirmTime is when the CONFIRM leaves alone.
 func (c *Conn) confirmTime() time.Duration {
-	if c.confirms {
-		return c.lastReceived + confirmDelay
+	switch {
+	case !c.confirms:
+		return Never
+	case c.hs != nil:
+		return c.hs.doneAt + confirmDelay
 	}
-	return Never
+	return c.lastReceived + confirmDelay
 }
 
 // Confirm has the CONFIRM leave now if it waits for bytes, and reports whether it did: the application waits for the peer.
@@ -318,10 +338,7 @@ func (c *Conn) handleHandshake(now, at time.Duration, s *cryptoSpace, t wire.Pac
 	}
 	if c.params.Client && c.state == stateHandshake && c.hs.done {
 		c.establish(now)
-		c.confirms = true
-		if !c.params.HoldConfirm {
-			c.Confirm()
-		}
+		c.awaitBytes(now)
 	}
 }
 

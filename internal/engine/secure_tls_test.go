@@ -85,10 +85,16 @@ func TestSecureWrongPeer(t *testing.T) {
 
 // secureTwins are twins with a scripted handshake.
 func secureTwins(t testing.TB, suite protect.Suite) *twins {
+	return scriptedTwins(suite, func(*engine.Params) {}).connect(t)
+}
+
+// scriptedTwins are twins that are to make a scripted handshake, each from what change has made of its parameters.
+func scriptedTwins(suite protect.Suite, change func(*engine.Params)) *twins {
 	return makeTwins(1<<20, func(p *engine.Params) {
 		s := scripted.Script{Client: p.Client, Suite: suite}
 		p.Handshake = func(ours []byte) protect.Handshake { return scripted.New(s, ours) }
-	}).connect(t)
+		change(p)
+	})
 }
 
 // TestSecureNoAllocation: neither do protected ones.
