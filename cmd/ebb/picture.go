@@ -155,7 +155,7 @@ func (p *panel) plot(end float64, timed bool) (*plot.Plot, error) {
 	}
 	q.X.Min, q.X.Max, q.Y.Min = 0, end, 0
 	q.Y.Max = max(q.Y.Max*1.05, 1e-3)
-	q.X.Tick.Marker = plot.TickerFunc(times)
+	q.X.Tick.Marker, q.Y.Tick.Marker = roundTicks(10), roundTicks(4)
 	if timed {
 		q.X.Label.Text = "seconds"
 		return q, nil
@@ -165,19 +165,21 @@ func (p *panel) plot(end float64, timed bool) (*plot.Plot, error) {
 	return q, nil
 }
 
-// times are the ticks of the axis of time: round numbers, six of them or so.
-func times(low, high float64) []plot.Tick {
-	step := math.Pow(10, math.Floor(math.Log10((high-low)/6)))
-	for _, more := range []float64{2, 2.5, 2} {
-		if (high-low)/step > 8 {
-			step *= more
+// roundTicks marks an axis at round numbers, as many as that at most, and one more.
+func roundTicks(most float64) plot.TickerFunc {
+	return func(low, high float64) []plot.Tick {
+		step := math.Pow(10, math.Floor(math.Log10((high-low)/most)))
+		for _, more := range []float64{2, 2.5, 2} {
+			if (high-low)/step > most {
+				step *= more
+			}
 		}
+		var ticks []plot.Tick
+		for i := math.Ceil(low / step); i*step <= high+step/1e6; i++ {
+			ticks = append(ticks, plot.Tick{Value: i * step, Label: strconv.FormatFloat(i*step, 'g', 6, 64)})
+		}
+		return ticks
 	}
-	var ticks []plot.Tick
-	for i := math.Ceil(low / step); i*step <= high+step/1e6; i++ {
-		ticks = append(ticks, plot.Tick{Value: i * step, Label: strconv.FormatFloat(i*step, 'g', 6, 64)})
-	}
-	return ticks
 }
 
 // head writes above a panel what it shows, and which curve is whose.

@@ -73,8 +73,9 @@ var findings = []struct{ figure, sentence string }{
 	{"furthest from half in 10 s, %", "Two Ebb flows share within %.1[1]f %% of half in any 10 s"},
 	{"90 % after the rise, s", "Ebb has 90 %% of the link %.1[1]f s after the rise"},
 	{"80 % after, s", "Ebb has 80 %% of the link again after %.1[1]f s"},
-	{"link, %", "Ebb has %.1[1]f %% of the link"},
 	{"90 % after the fall, s", "%.1[1]f s after the fall"},
+	{"link, %", "Ebb has %.1[1]f %% of the link"},
+	{"upload, % of its link", "the upload against its ACKs %.0[1]f %% of its own"},
 	{"queue p50, ms", "the queue is %.1[1]f ms long"},
 	{"85 % regained after, s", "Ebb has 85 %% of the link %.1[1]f s after it has left"},
 }
