@@ -25,16 +25,23 @@ import (
 // place.
 const readmeAddress = "localhost:9000"
 
-// readmeBlock is one fenced block of the README.
+// The pages whose commands and programs are tested.
+const (
+	readmePage  = "README.md"
+	commandPage = "docs/command.md"
+	libraryPage = "docs/library.md"
+)
+
+// readmeBlock is one fenced block of a page.
 type readmeBlock struct {
 	language, text string
 }
 
-// readmeBlocks returns the blocks of the languages in order. Every block has to be
-// of a language that a test here knows what to do with.
-func readmeBlocks(t *testing.T, language string) (texts []string) {
+// readmeBlocks returns the blocks of a language in a page, in order. Every block has
+// to be of a language that a test here knows what to do with.
+func readmeBlocks(t *testing.T, page, language string) (texts []string) {
 	t.Helper()
-	b, err := os.ReadFile("README.md")
+	b, err := os.ReadFile(filepath.FromSlash(page))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +63,7 @@ func readmeBlocks(t *testing.T, language string) (texts []string) {
 		}
 	}
 	if block != nil || len(texts) == 0 {
-		t.Fatalf("no blocks of %s, or one that does not end", language)
+		t.Fatalf("%s has no blocks of %s, or one that does not end", page, language)
 	}
 	return texts
 }
@@ -72,13 +79,14 @@ func readmePort(t *testing.T) string {
 	return fmt.Sprint("localhost:", pc.LocalAddr().(*net.UDPAddr).Port)
 }
 
-// readmeTool runs the go command at the root of the module.
-func readmeTool(t *testing.T, args ...string) {
+// readmeTool runs the go command at the root of the module, and returns what it prints. How long that takes is up to what has to be compiled.
+func readmeTool(t *testing.T, args ...string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
+	return string(out)
 }
 
 // buildReadme compiles a block as a command of this module, without writing into
@@ -143,7 +151,7 @@ func untilReadme(t *testing.T, name string, stdin []byte, args ...string) string
 }
 
 func TestReadmePrograms(t *testing.T) {
-	programs := readmeBlocks(t, "go")
+	programs := readmeBlocks(t, libraryPage, "go")
 	if len(programs) != 4 {
 		t.Fatalf("%d programs, this test knows a server, a client, HTTP and HTTPS", len(programs))
 	}
@@ -171,33 +179,58 @@ func TestReadmePrograms(t *testing.T) {
 	}
 }
 
-// Every command line is one that this test runs, or that runs this test.
-func TestReadmeCommands(t *testing.T) {
-	known := []string{
+// The library in a few lines: as the body of a function that may fail it compiles, and does what it says.
+func TestReadmeSnippet(t *testing.T) {
+	snippets := readmeBlocks(t, readmePage, "go")
+	if len(snippets) != 1 || strings.Count(snippets[0], "\n") > 13 {
+		t.Fatalf("%d blocks of Go, want one that is short", len(snippets))
+	}
+	text := strings.ReplaceAll(snippets[0], readmeAddress, readmePort(t))
+	program := "package main\n\nimport (\n\"io\"\n\"log\"\n\"net/http\"\n\"os\"\n\n\"example.com/ebb\"\n)\n\n" +
+		"func main() {\nif err := run(); err != nil {\nlog.Fatal(err)\n}\n}\n\nfunc run() error {\n" + text + "return err\n}\n"
+	want, err := os.ReadFile(filepath.FromSlash("docs/wire.md"))
+	if got := untilReadme(t, buildReadme(t, "snippet", program), nil); err != nil || got != string(want) {
+		t.Errorf("it prints %d bytes of %d, error %v", len(got), len(want), err)
+	}
+}
+
+// readmeCommands are those of the pages: TestReadmeCommands runs each, or is run by it.
+func readmeCommands() []string {
+	return []string{
 		"go run ./cmd/ebb bench",
 		"go test ./...",
+		"go install ./cmd/ebb",
 		"go install ./cmd/ebb",
 		"mkdir inbox",
 		"ebb receive localhost:9000 inbox",
 		"ebb send photo.jpg ID@localhost:9000",
-		"ebb receive --overwrite --delete localhost:9000 inbox",
-		"ebb send -r --delete photos ID@localhost:9000",
 		"ebb tunnel --accept localhost:4000 --forward localhost:80",
 		"ebb tunnel --listen localhost:8080 --to ID@localhost:4000",
+		"ebb send --debug video.mp4 ID@localhost:9000",
+		"ebb top",
+		"QLOGDIR=traces ebb send --bandwidth-limit unlimited music.flac ID@localhost:9000",
+		"ebb qlog traces/*_client.sqlog",
+		"ebb receive --overwrite --delete localhost:9000 inbox",
+		"ebb send -r --delete photos ID@localhost:9000",
 		"ebb pipe -l localhost:9000 > copy",
 		"ebb pipe ID@localhost:9000 < photo.jpg",
 		"ebb send --config ebb.toml video.mp4 ID@localhost:9000",
 	}
-	lines := strings.Split(strings.TrimSpace(strings.Join(readmeBlocks(t, "sh"), "")), "\n")
+}
+
+func TestReadmeCommands(t *testing.T) {
+	known := readmeCommands()
+	blocks := append(readmeBlocks(t, readmePage, "sh"), readmeBlocks(t, commandPage, "sh")...)
+	lines := strings.Split(strings.TrimSpace(strings.Join(blocks, "")), "\n")
 	if !slices.Equal(lines, known) {
-		t.Fatalf("the README has the commands\n%s\nand this test knows\n%s", strings.Join(lines, "\n"), strings.Join(known, "\n"))
+		t.Fatalf("the pages have the commands\n%s\nand this test knows\n%s", strings.Join(lines, "\n"), strings.Join(known, "\n"))
 	}
 	dir := t.TempDir()
 	t.Setenv("GOBIN", dir)
 	readmeTool(t, "install", "./cmd/ebb")
 	ebb := filepath.Join(dir, "ebb"+readmeExe())
-	out := untilReadme(t, "go", nil, "run", "./cmd/ebb", "bench", "--seconds", "0.2", "--rounds", "1")
-	if !strings.Contains(out, "Ebb") {
+	out := readmeTool(t, "run", "./cmd/ebb", "bench", "--seconds", "0.2", "--rounds", "1")
+	if !strings.Contains(out, "\n  Ebb ") || !strings.Contains(out, "\n  beside Ebb ") {
 		t.Errorf("bench prints\n%s", out)
 	}
 
@@ -205,7 +238,7 @@ func TestReadmeCommands(t *testing.T) {
 	content := bytes.Repeat([]byte("light and shade "), 10_000)
 	inbox := filepath.Join(dir, "inbox")
 	for path, b := range map[string][]byte{
-		photo: content, video: content, settings: []byte(strings.Join(readmeBlocks(t, "toml"), "")),
+		photo: content, video: content, settings: []byte(strings.Join(readmeBlocks(t, commandPage, "toml"), "")),
 	} {
 		if err := os.WriteFile(path, b, 0o644); err != nil {
 			t.Fatal(err)
@@ -228,9 +261,43 @@ func TestReadmeCommands(t *testing.T) {
 		}
 	}
 
+	readmeSlow(t, ebb, id+address, content)
 	readmeFolder(t, ebb, id, content)
 	readmePipe(t, ebb, id, content)
 	readmeTunnel(t, ebb, id)
+}
+
+// readmeSlow asks two ways why a transfer is slow: ebb top while it is on, and a trace of another.
+func readmeSlow(t *testing.T, ebb, to string, content []byte) {
+	t.Helper()
+	dir := t.TempDir()
+	video, music, traces := filepath.Join(dir, "long.mp4"), filepath.Join(dir, "music.flac"), filepath.Join(dir, "traces")
+	for path, b := range map[string][]byte{video: bytes.Repeat(content, 1000), music: content} {
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	startReadme(t, exec.Command(ebb, "send", "--debug", video, to))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for shown := ""; !strings.Contains(shown, "established"); {
+		out, err := exec.CommandContext(ctx, ebb, "top", "--interval", "100ms").CombinedOutput() // until it has a connection
+		shown = string(out)
+		if ctx.Err() != nil {
+			t.Fatalf("ebb top: %v\n%s", err, shown)
+		}
+	}
+	traced := exec.CommandContext(ctx, ebb, "send", "--bandwidth-limit", "unlimited", music, to)
+	traced.Env = append(os.Environ(), "QLOGDIR="+traces)
+	out, err := traced.CombinedOutput()
+	files, _ := filepath.Glob(filepath.Join(traces, "*_client.sqlog"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%d traces: %v\n%s", len(files), err, out)
+	}
+	if said := untilReadme(t, ebb, nil, "qlog", files[0]); !strings.Contains(said, "limited by  ") {
+		t.Errorf("ebb qlog says\n%s", said)
+	}
 }
 
 // readmeFolder sends a folder twice, and has deleted what it does not have any more.

@@ -7,11 +7,11 @@ import (
 	"io"
 	"net"
 	"runtime"
-	"text/tabwriter"
 	"time"
 
 	"example.com/ebb/cmd/ebb/internal/measure"
 	"example.com/ebb/cmd/ebb/internal/settings"
+	"example.com/ebb/internal/lab/matrix"
 )
 
 // benchReport is the output of bench --json.
@@ -19,7 +19,9 @@ type benchReport struct {
 	Machine machine          `json:"machine"`
 	Plan    benchPlan        `json:"plan"`
 	Ebb     benchSettings    `json:"ebb"`
-	Results []measure.Result `json:"results"`
+	Results []measure.Result `json:"results,omitempty"` // over loopback
+	Line    string           `json:"line,omitempty"`    // that flows share in virtual time
+	Beside  []matrix.Beside  `json:"shared,omitempty"`  // what others have on it
 }
 
 type machine struct {
@@ -54,59 +56,119 @@ func settingsUsed(s settings.Settings) benchSettings {
 // also where loopback would carry more.
 const maxPacket = 1500
 
-// bench is the command.
-func bench(ctx context.Context, c console, open opener, args []string) error {
+// benchFlags is the command line of bench.
+type benchFlags struct {
+	transportOptions
+	plan    benchPlan
+	only    string
+	json    bool
+	picture string
+}
+
+// What --only names.
+const (
+	onlySpeed  = "speed"
+	onlyShared = "shared"
+)
+
+func (f *benchFlags) parse(args []string) error {
 	fs := newFlagSet("bench", "",
-		`Compares Ebb with the kernel's TCP over loopback, both ends in this process: the
-rate of one connection, the processor time per gigabyte, and the round trip of 64
-bytes. The two take turns; figures are medians over the rounds.`,
+		`Shows both sides of Ebb, in about a quarter of a minute. First its speed beside the
+kernel's TCP over loopback, with both ends in this process: the rate of one connection,
+the processor time per gigabyte, and the round trip of 64 bytes. The two take turns;
+figures are medians over the rounds. Then what it leaves to others on a line they share,
+simulated in virtual time: the rate that a CUBIC download keeps, and the delay of a call,
+beside Ebb and beside another CUBIC.`,
 		`  ebb bench
   ebb bench --seconds 60 --rounds 20
+  ebb bench --only shared --picture shared.svg
   ebb bench --json > figures.json
 `)
-	var options transportOptions
-	var plan benchPlan
-	fs.Float64Var(&plan.Seconds, "seconds", 12, "how many `SECONDS` to measure in all")
-	fs.IntVar(&plan.Rounds, "rounds", 5, "`NUMBER` of turns of each transport")
-	fs.Int64Var(&plan.Size, "size", 0, "`BYTES` of each bulk run, however long it takes; 0 is what fits in the time")
-	asJSON := fs.Bool("json", false, "print JSON: bytes per second, seconds")
-	options.register(fs, unlimited)
+	fs.Float64Var(&f.plan.Seconds, "seconds", 12, "how many `SECONDS` to measure the speed in all")
+	fs.IntVar(&f.plan.Rounds, "rounds", 5, "`NUMBER` of turns of each transport")
+	fs.Int64Var(&f.plan.Size, "size", 0, "`BYTES` of each bulk run, however long it takes; 0 is what fits in the time")
+	fs.StringVar(&f.only, "only", "", "one `PART` of the two: "+onlySpeed+" over loopback, or the "+onlyShared+" line")
+	fs.StringVar(&f.picture, "picture", "", "draw the shared line over time into this `FILE`, as SVG")
+	fs.BoolVar(&f.json, "json", false, "print JSON: bytes per second, seconds, and of the shared line percent and ms")
+	f.register(fs, unlimited)
 	if err := fs.parse(args, 0, 0); err != nil {
 		return err
 	}
-	measured, err := plan.measured()
+	switch {
+	case f.only != "" && f.only != onlySpeed && f.only != onlyShared:
+		return usageErrorf("--only is %s or %s, not %q", onlySpeed, onlyShared, f.only)
+	case f.picture != "" && f.only == onlySpeed:
+		return usageErrorf("--picture is of the shared line, which --only %s leaves out", onlySpeed)
+	}
+	return nil
+}
+
+// bench is the command.
+func bench(ctx context.Context, c console, open opener, args []string) error {
+	var f benchFlags
+	if err := f.parse(args); err != nil {
+		return err
+	}
+	measured, err := f.plan.measured()
 	if err != nil {
 		return err
 	}
-	chosen, err := options.resolve(c.stderr)
+	chosen, err := f.resolve(c.stderr)
 	if err != nil {
 		return err
 	}
+	report := benchReport{
+		Machine: machine{runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version()},
+		Plan:    f.plan,
+		Ebb:     settingsUsed(chosen),
+	}
+	if f.only != onlyShared {
+		if report.Results, err = f.speed(ctx, c, open, chosen, measured); err != nil {
+			return err
+		}
+		if !f.json {
+			report.printSpeed(c.stdout, widthOf(c.stdout))
+		}
+	}
+	if f.only != onlySpeed {
+		report.Line = matrix.ForegroundLine()
+		report.Beside, err = matrix.Foreground(ctx, chosen.CongestionControl.Factory(chosen.MinSSThresh), 1)
+		if err != nil {
+			return err
+		}
+		if !f.json {
+			report.printShared(c.stdout, widthOf(c.stdout))
+		}
+	}
+	if f.picture != "" {
+		if err := drawShared(f.picture, report.Beside); err != nil {
+			return err
+		}
+	}
+	if !f.json {
+		return nil
+	}
+	encoder := json.NewEncoder(c.stdout)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(report)
+}
+
+// speed measures over loopback.
+func (f *benchFlags) speed(ctx context.Context, c console, open opener, chosen settings.Settings, plan measure.Plan) ([]measure.Result, error) {
 	chosen.Protection = settings.Protection{Plain: true} // as the TCP beside it
-	t, err := options.open(c.stderr, open, chosen)
+	t, err := f.open(c.stderr, open, chosen)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	results, err := measure.Run(ctx, measured, []measure.Network{
+	results, err := measure.Run(ctx, plan, []measure.Network{
 		{Name: "TCP", Listen: listenTCP, Dial: dialTCP},
 		{Name: "Ebb", Listen: t.listenPlain, Dial: t.dialPlain},
 	})
 	t.drainEnds()
 	if err != nil {
-		return fmt.Errorf("measuring over loopback failed: %w", err)
+		return nil, fmt.Errorf("measuring over loopback failed: %w", err)
 	}
-	report := benchReport{
-		Machine: machine{runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version()},
-		Plan:    plan,
-		Ebb:     settingsUsed(chosen),
-		Results: results,
-	}
-	if *asJSON {
-		encoder := json.NewEncoder(c.stdout)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(report)
-	}
-	return report.print(c.stdout)
+	return results, nil
 }
 
 // measured turns the time in all into that of one run: two transports, a bulk run
@@ -124,28 +186,50 @@ func (p benchPlan) measured() (measure.Plan, error) {
 	return measure.Plan{Rounds: p.Rounds, Slot: slot, Size: p.Size}, nil
 }
 
-func (r benchReport) print(w io.Writer) error {
-	fmt.Fprintf(w, "%s/%s, %d CPUs, %s; loopback, both ends in this process; %d rounds in turns, median (smallest to largest).\n",
-		r.Machine.OS, r.Machine.Arch, r.Machine.CPUs, r.Machine.Go, r.Plan.Rounds)
-	fmt.Fprintf(w, "Ebb's bandwidth limit here: %s (the default is %s). Ebb's packets: at most %d bytes;\n"+
-		"TCP's are as large as loopback allows, up to 64 KB, which no Ethernet carries.\n\n",
-		r.Ebb.BandwidthLimit, settings.FormatRate(defaultBandwidthLimit), r.Ebb.MaxPacket)
-	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "\tbulk, MB/s\tCPU, s/GB\tping p50, µs\tping p99, µs")
-	for _, t := range r.Results {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", t.Transport,
-			spreadText(t.Rate, 1e-6), spreadText(t.CPU, 1), spreadText(t.PingP50, 1e6), spreadText(t.PingP99, 1e6))
+// printSpeed prints what was measured over loopback.
+func (r *benchReport) printSpeed(w io.Writer, width int) {
+	printWrapped(w, "SPEED beside the kernel's TCP, over loopback", width)
+	printWrapped(w, fmt.Sprintf("%s/%s, %d CPUs, %s, both ends in this process; %d rounds in turns, median (smallest to largest). "+
+		"Ebb's bandwidth limit here: %s (the default is %s). Its packets have at most %d bytes; TCP's are as large as loopback "+
+		"allows, up to 64 KB, which no Ethernet carries.",
+		r.Machine.OS, r.Machine.Arch, r.Machine.CPUs, r.Machine.Go, r.Plan.Rounds,
+		r.Ebb.BandwidthLimit, settings.FormatRate(defaultBandwidthLimit), r.Ebb.MaxPacket), width)
+	for _, figure := range []struct {
+		title string
+		scale float64
+		of    func(measure.Result) measure.Spread
+	}{
+		{"One connection, MB/s (more is better)", 1e-6, func(m measure.Result) measure.Spread { return m.Rate }},
+		{"CPU of both ends for a GB, s (less is better)", 1, func(m measure.Result) measure.Spread { return m.CPU }},
+		{"64 bytes there and back, p50, µs (less is better)", 1e6, func(m measure.Result) measure.Spread { return m.PingP50 }},
+		{"The same, p99, µs (less is better)", 1e6, func(m measure.Result) measure.Spread { return m.PingP99 }},
+	} {
+		chart := barChart{title: figure.title}
+		for _, m := range r.Results {
+			s := figure.of(m)
+			chart.bars = append(chart.bars, bar{m.Transport, spreadText(s, figure.scale), s.Median})
+		}
+		fmt.Fprintln(w)
+		chart.print(w, width)
 	}
-	if err := table.Flush(); err != nil {
-		return err
+	fmt.Fprintln(w)
+}
+
+// printShared prints what others have on a line that they share.
+func (r *benchReport) printShared(w io.Writer, width int) {
+	printWrapped(w, "WHAT OTHERS NOTICE, on a line they share", width)
+	printWrapped(w, "One line of "+r.Line+", simulated: equal on every machine.", width)
+	keeps := barChart{title: "A CUBIC download keeps, of the rate it has alone (more is better)"}
+	delay := barChart{title: "A packet of a call takes, one way, p95 (less is better)"}
+	for _, b := range r.Beside {
+		label := map[string]string{"nothing": "alone", "Ebb": "beside Ebb", "CUBIC": "beside CUBIC"}[b.Bulk]
+		keeps.bars = append(keeps.bars, bar{label, fmt.Sprintf("%.0f %%", b.Kept), b.Kept})
+		delay.bars = append(delay.bars, bar{label, fmt.Sprintf("%.0f ms", b.P95), b.P95})
 	}
-	_, err := fmt.Fprint(w, `
-bulk       How many million bytes a second one connection moved; more is better.
-CPU        The processor seconds that sender and receiver used for 1 GB together; less is better.
-ping p50   Half of the 64-byte messages were back within this time; less is better.
-ping p99   99 of 100 of them were.
-`)
-	return err
+	for _, chart := range []barChart{keeps, delay} {
+		fmt.Fprintln(w)
+		chart.print(w, width)
+	}
 }
 
 // spreadText is a spread in another unit, with three digits.

@@ -1,16 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"example.com/ebb/cmd/ebb/internal/measure"
+	"example.com/ebb/internal/lab/matrix"
 )
 
 func TestBenchJSON(t *testing.T) {
-	status, stdout, stderr := execute(t, "ebb", "bench", "--json", "--seconds", "0.4", "--rounds", "2", "--size", "3000000")
+	status, stdout, stderr := execute(t, "ebb", "bench", "--json", "--only", "speed", "--seconds", "0.4", "--rounds", "2", "--size", "3000000")
 	if status != 0 || stderr != "" {
 		t.Fatalf("status %d\n%s", status, stderr)
 	}
@@ -52,19 +57,112 @@ func TestBenchJSON(t *testing.T) {
 }
 
 func TestBenchTable(t *testing.T) {
-	status, stdout, stderr := execute(t, "tcp", "bench", "--seconds", "0.1", "--rounds", "1")
+	status, stdout, stderr := execute(t, "tcp", "bench", "--only", "speed", "--seconds", "0.1", "--rounds", "1")
 	if status != 0 || stderr != "" {
 		t.Fatalf("status %d\n%s", status, stderr)
 	}
-	for _, want := range []string{runtime.GOOS + "/" + runtime.GOARCH, runtime.Version(), "limit here: unlimited", "1500 bytes",
-		"\nTCP ", "\nEbb ", "MB/s", "s/GB", "p50", "p99", "better"} {
+	for _, want := range []string{runtime.GOOS + "/" + runtime.GOARCH, runtime.Version(), "limit here: unlimited", "1500",
+		"\n  TCP ", "\n  Ebb ", "MB/s", "for a GB", "p50", "p99", "better"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in\n%s", want, stdout)
 		}
 	}
-	for line := range strings.Lines(stdout) {
-		if len(line) > 130 {
-			t.Errorf("a line of %d bytes: %s", len(line), line)
+	wantNarrow(t, stdout, plainWidth)
+}
+
+// TestBenchShared: what others keep, as bars, in JSON and as a picture. The figures are equal in every run.
+func TestBenchShared(t *testing.T) {
+	drawn := filepath.Join(t.TempDir(), "shared.svg")
+	status, stdout, stderr := execute(t, "ebb", "bench", "--only", "shared", "--picture", drawn)
+	if status != 0 || stderr != "" {
+		t.Fatalf("status %d\n%s", status, stderr)
+	}
+	wantNarrow(t, stdout, plainWidth)
+	if strings.Contains(stdout, "SPEED") || strings.Count(stdout, "  alone ") != 2 || strings.Count(stdout, "  beside Ebb ") != 2 || strings.Count(stdout, "  beside CUBIC ") != 2 {
+		t.Errorf("it prints\n%s", stdout)
+	}
+	picture, err := os.ReadFile(drawn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"<svg", "Beside Ebb a CUBIC download keeps", "Beside Ebb, Mbit/s", "another CUBIC", "one way, ms", "seconds", "sans-serif", "fill:#FFFFFF"} {
+		if !strings.Contains(string(picture), want) {
+			t.Errorf("no %q in the picture", want)
+		}
+	}
+	kept, err := os.ReadFile("../../docs/pictures/cubic-beside-ebb.svg")
+	if err != nil || runtime.GOARCH == "amd64" && !bytes.Equal(kept, picture) {
+		t.Errorf("docs/pictures/cubic-beside-ebb.svg, error %v, is not what ebb bench --only shared --picture draws now", err)
+	}
+	status, stdout, stderr = execute(t, "ebb", "bench", "--only", "shared", "--json", "--congestion-control", "cubic")
+	var report benchReport
+	if err := json.Unmarshal([]byte(stdout), &report); err != nil || status != 0 || stderr != "" {
+		t.Fatalf("status %d, %v\n%s%s", status, err, stdout, stderr)
+	}
+	if len(report.Beside) != 3 || report.Beside[1].Kept > 75 || report.Line == "" || report.Results != nil {
+		t.Errorf("with CUBIC as the controller of Ebb: %+v", report)
+	}
+	for _, key := range []string{"line", "shared", "beside", "download_percent_kept", "bulk_percent_of_link", "call_p50_ms", "call_p95_ms", "call_percent_lost"} {
+		if !strings.Contains(stdout, `"`+key+`":`) {
+			t.Errorf("no key %q", key)
+		}
+	}
+}
+
+func TestBenchUsage(t *testing.T) {
+	for want, args := range map[string][]string{
+		"speed or shared": {"--only", "everything"},
+		"leaves out":      {"--only", "speed", "--picture", "x.svg"},
+	} {
+		status, _, stderr := execute(t, "ebb", append([]string{"bench"}, args...)...)
+		if status != 2 {
+			t.Errorf("%q: status %d", args, status)
+		}
+		wantOneLine(t, stderr, want)
+	}
+}
+
+// TestBarsFitAnyTerminal: no line is wider than the terminal, and bars are as long as their values say.
+func TestBarsFitAnyTerminal(t *testing.T) {
+	spread := func(m float64) measure.Spread { return measure.Spread{Median: m, Min: m * 0.9, Max: m * 1.1} }
+	r := benchReport{
+		Machine: machine{"linux", "amd64", 2, "go1.26"}, Ebb: benchSettings{BandwidthLimit: "unlimited", MaxPacket: maxPacket}, Line: matrix.ForegroundLine(),
+		Results: []measure.Result{
+			{Transport: "TCP", Rate: spread(12345e6), CPU: spread(0.2345), PingP50: spread(10e-6), PingP99: spread(1234e-6)},
+			{Transport: "Ebb", Rate: spread(2e9), CPU: spread(0.9), PingP50: spread(15e-6), PingP99: spread(100e-6)},
+		},
+		Beside: []matrix.Beside{{Bulk: "nothing", Kept: 100, P95: 20}, {Bulk: "Ebb", Kept: 50, P95: 40}, {Bulk: "CUBIC", Kept: 0.1, P95: 160}},
+	}
+	for _, width := range []int{leastWidth, 45, plainWidth, mostWidth} {
+		var out strings.Builder
+		r.printSpeed(&out, width)
+		r.printShared(&out, width)
+		wantNarrow(t, out.String(), width)
+		var lengths []int
+		for line := range strings.Lines(out.String()) {
+			if n := strings.Count(line, "█"); n > 0 {
+				lengths = append(lengths, n)
+			}
+		}
+		if len(lengths) != 14 {
+			t.Fatalf("%d bars at %d columns:\n%s", len(lengths), width, out.String())
+		}
+		keeps, delay := lengths[8:11], lengths[11:]
+		if diff := 2*keeps[1] - keeps[0]; diff < -1 || diff > 1 || keeps[2] != 1 || keeps[0] < 8 {
+			t.Errorf("at %d columns 100, 50 and 0.1 %% have bars of %v", width, keeps)
+		}
+		if diff := 8*delay[0] - delay[2]; diff < -8 || diff > 8 {
+			t.Errorf("at %d columns 20, 40 and 160 ms have bars of %v", width, delay)
+		}
+	}
+}
+
+// wantNarrow checks that no line is wider than the terminal.
+func wantNarrow(t *testing.T, text string, width int) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width {
+			t.Errorf("%d columns of %d: %s", n, width, line)
 		}
 	}
 }

@@ -45,7 +45,7 @@ func commands() []command {
 		{"tunnel", "carry TCP connections over Ebb", runTunnel},
 		{"top", "show the connections of a process, live", top},
 		{"id", "print our identity", printID},
-		{"bench", "compare Ebb with the kernel's TCP over loopback", bench},
+		{"bench", "show how fast Ebb is beside TCP, and what it leaves to others", bench},
 		{"kernel", "measure Ebb beside the kernel's TCP on one bottleneck", measureKernel},
 		{"sim", "run the scenarios that congestion control is judged by", sim},
 		{"perf", "measure what connections between two machines carry", measurePerf},

@@ -209,6 +209,7 @@ func TestUsageErrors(t *testing.T) {
 		{"receive --min-rate -1 :0 dir", "--min-rate"},
 		{"receive --from nowhere :0 dir", "--from"},
 		{"perf", "--serve"},
+		{"perf host:1", "but not who"},
 		{"perf host", `"host"`},
 		{"perf --seconds 0 host:1", "--seconds"},
 		{"perf --reverse --both-ways host:1", "exclude"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 
 	"example.com/ebb"
 	"example.com/ebb/cmd/ebb/internal/perf"
+	"example.com/ebb/cmd/ebb/internal/settings"
+	"example.com/ebb/peerid"
 )
 
 // perfPort is where servers listen if they are told nothing else, and clients look for them.
@@ -29,20 +32,25 @@ type perfFlags struct {
 	json       bool
 	maxSeconds float64
 	maxStreams int
-	address    string
+	to         string // the argument
 }
 
 func (f *perfFlags) parse(args []string) error {
-	fs := newFlagSet("perf", "[ADDR | HOST:PORT]",
+	fs := newFlagSet("perf", "--serve [ADDR] or ID@HOST:PORT",
 		`Measures what connections between two machines carry, as iperf3 does: over Ebb, over the
 kernel's TCP on the same port number, or over one after the other. A server takes tests, one at
-a time, from everybody who can reach it; ADDR is `+perfPort+` if it is not given. Beside
-the rate there is what iperf3 lacks: what limited the sender and for how long, the delay that its
-queue adds, and loss.`,
+a time, from everybody who can reach it, or from those that --peer lists; it prints what to type at
+the other end. ADDR is `+perfPort+` if it is not given. Beside the rate there is what iperf3
+lacks: what limited the sender and for how long, the delay that its queue adds, and loss.
+
+Connections are encrypted, those over TCP too, with TLS 1.3. With --plain at both ends nothing
+is, and the networks are measured without the cost of it.`,
 		`  ebb perf --serve
-  ebb perf server.example:5210
-  ebb perf --over both --seconds 20 --parallel 4 server.example:5210
-  ebb perf --reverse --json server.example:5210
+  ebb perf ID@server.example:5210
+  ebb perf --over both --seconds 20 --parallel 4 ID@server.example:5210
+  ebb perf --reverse --json ID@server.example:5210
+  ebb perf --serve --plain                    and at the other end:
+  ebb perf --plain --over both server.example:5210
 `)
 	fs.BoolVarP(&f.serve, "serve", "s", false, "take tests")
 	fs.StringVar(&f.over, "over", "ebb", "`network` to measure: ebb, tcp or both")
@@ -54,17 +62,23 @@ queue adds, and loss.`,
 	fs.BoolVarP(&f.json, "json", "J", false, "print JSON, with iperf3's names")
 	fs.Float64Var(&f.maxSeconds, "max-seconds", 60, "of a server: `SECONDS` that a test may take")
 	fs.IntVar(&f.maxStreams, "max-connections", 16, "of a server: `NUMBER` of connections that a test may have in each direction")
+	f.registerProtection(fs, true)
 	f.register(fs, unlimited)
 	if err := fs.parse(args, 0, 1); err != nil {
 		return err
 	}
-	f.address = fs.Arg(0)
-	if f.serve && f.address == "" {
-		f.address = perfPort
+	f.to = fs.Arg(0)
+	if f.serve && f.to == "" {
+		f.to = perfPort
 	}
+	return f.check()
+}
+
+// check reports what makes no sense.
+func (f *perfFlags) check() error {
 	switch {
-	case f.address == "":
-		return usageErrorf("too few arguments: want HOST:PORT, or --serve")
+	case f.to == "":
+		return usageErrorf("too few arguments: want ID@HOST:PORT, or --serve")
 	case !(f.seconds > 0 && f.seconds <= 86400):
 		return usageErrorf("--seconds is up to 86400, not %v", f.seconds)
 	case f.parallel < 1 || f.parallel > 1000:
@@ -78,7 +92,10 @@ queue adds, and loss.`,
 	case !(f.maxSeconds > 0) || f.maxStreams < 1:
 		return usageErrorf("--max-seconds and --max-connections are at least 1")
 	}
-	return checkAddress(f.address, f.serve)
+	if f.serve {
+		return checkAddress(f.to, true)
+	}
+	return nil
 }
 
 // measurePerf is the command.
@@ -87,45 +104,75 @@ func measurePerf(ctx context.Context, c console, open opener, args []string) err
 	if err := f.parse(args); err != nil {
 		return err
 	}
-	chosen, err := f.resolve(c.stderr)
+	var to target
+	var chosen settings.Settings
+	var err error
+	if f.serve {
+		chosen, err = f.resolve(c.stderr)
+	} else {
+		to, chosen, err = f.resolveTarget(c.stderr, f.to, "ebb perf --serve")
+	}
 	if err != nil {
 		return err
 	}
-	chosen.Protection.Plain = true // what is measured is what the network carries, beside TCP
-	t, err := open(chosen)
+	t, err := f.open(c.stderr, open, chosen)
+	if err != nil {
+		return err
+	}
+	beside, err := overTCP(chosen.Protection)
 	if err != nil {
 		return err
 	}
 	if f.serve {
-		return f.server(ctx, c, t)
+		return f.server(ctx, c, t, beside)
 	}
-	return f.client(ctx, c, t)
+	return f.client(ctx, c, to, t, beside)
 }
 
-// overTCP is the kernel's TCP as a transport.
-func overTCP() transport {
-	return transport{
+// overTCP is the kernel's TCP as a transport, protected as that of Ebb is: by TLS 1.3, with the same keys.
+func overTCP(p settings.Protection) (transport, error) {
+	t := transport{
 		listen: func(ctx context.Context, address string, _ func(string)) (net.Listener, error) {
-			return new(net.ListenConfig).Listen(ctx, "tcp", address)
+			return listenTCP(ctx, address)
 		},
-		dial: func(ctx context.Context, to target) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "tcp", to.address)
-		},
+		dial:     func(ctx context.Context, to target) (net.Conn, error) { return dialTCP(ctx, to.address) },
 		drain:    func(context.Context) error { return nil },
 		describe: func(net.Conn) func() string { return func() string { return "" } },
 	}
+	if p.Plain {
+		return t, nil
+	}
+	key, _, err := loadKey(p.Key) // made by now, if it was not there
+	if err != nil {
+		return t, err
+	}
+	t.identity = peerid.IDOf(key)
+	t.listen = func(ctx context.Context, address string, refused func(string)) (net.Listener, error) {
+		ln, err := listenTCP(ctx, address)
+		if err != nil {
+			return nil, err
+		}
+		return tls.NewListener(ln, serverTLS(key, p.Peers, refused)), nil
+	}
+	t.dial = func(ctx context.Context, to target) (net.Conn, error) {
+		return (&tls.Dialer{Config: peerid.Client(key, to.id)}).DialContext(ctx, "tcp", to.address)
+	}
+	return t, nil
 }
 
 // lookAt is a perf.Look.
 func lookAt(conn net.Conn) (perf.Sample, bool) {
 	c, ok := conn.(interface{ Info() ebb.ConnInfo })
 	if !ok {
-		return perf.Sample{}, false
+		if over, ok := conn.(*tls.Conn); ok {
+			conn = over.NetConn()
+		}
+		return lookAtTCP(conn)
 	}
 	i := c.Info()
 	s := perf.Sample{
 		Packets: i.PacketsSent, PacketBytes: i.BytesSent, Lost: i.PacketsLost, Spurious: i.SpuriousLosses, Retransmitted: i.BytesRetransmitted,
-		Window: i.CongestionWindow, RTT: i.LatestRTT, LimitedBy: i.LimitedBy.String(), Queue: i.LatestRTT - i.MinRTT,
+		Window: i.CongestionWindow, RTT: i.LatestRTT, RTTVariance: i.RTTVariance, LimitedBy: i.LimitedBy.String(), Queue: i.LatestRTT - i.MinRTT,
 	}
 	if i.Congestion.QueueDelay > 0 {
 		s.Queue = i.Congestion.QueueDelay
@@ -134,19 +181,23 @@ func lookAt(conn net.Conn) (perf.Sample, bool) {
 }
 
 // server takes tests until it is stopped, over Ebb and over TCP on the same port number.
-func (f *perfFlags) server(ctx context.Context, c console, t transport) error {
+func (f *perfFlags) server(ctx context.Context, c console, t, tcp transport) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ln, err := t.listenOrSay(ctx, f.address, nil)
-	if err != nil {
-		return err
-	}
-	beside, err := overTCP().listenOrSay(ctx, ln.Addr().String(), nil)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(c.stderr, "ebb perf: listening on %v\n", ln.Addr())
 	var mu sync.Mutex
+	grumbling := newGrumbler(c.stderr, "perf")
+	refused := func(line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		grumbling.printf(time.Now(), "ebb perf: %s\n", line)
+	}
+	ln, beside, err := listenTwice(ctx, f.to, t, tcp, refused)
+	if err != nil {
+		return err
+	}
+	mu.Lock()
+	t.announce(c.stderr, "perf", "perf", "", f.to, ln.Addr())
+	mu.Unlock()
 	s := perf.Server{MaxSeconds: f.maxSeconds, MaxStreams: f.maxStreams, Look: lookAt, Log: func(line string) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -167,8 +218,27 @@ func (f *perfFlags) server(ctx context.Context, c console, t transport) error {
 	return err
 }
 
+// listenTwice listens over both networks on the same port number. If it is for the system to choose, a port that TCP has given away is not the
+// last that is tried.
+func listenTwice(ctx context.Context, address string, t, tcp transport, refused func(string)) (ln, beside net.Listener, err error) {
+	for range 10 {
+		if ln, err = t.listenOrSay(ctx, address, refused); err != nil {
+			return nil, nil, err
+		}
+		beside, err = tcp.listenOrSay(ctx, ln.Addr().String(), refused)
+		if err == nil {
+			break
+		}
+		if _, port, _ := net.SplitHostPort(address); port != "0" {
+			break
+		}
+		ln.Close()
+	}
+	return ln, beside, err
+}
+
 // client makes the tests that were asked for.
-func (f *perfFlags) client(ctx context.Context, c console, t transport) error {
+func (f *perfFlags) client(ctx context.Context, c console, to target, t, tcp transport) error {
 	q := perf.Request{Up: f.parallel, Seconds: f.seconds, Bytes: f.bytes}
 	if f.reverse || f.bothWays {
 		q.Down = f.parallel
@@ -180,7 +250,7 @@ func (f *perfFlags) client(ctx context.Context, c console, t transport) error {
 	for _, over := range []struct {
 		name string
 		transport
-	}{{"ebb", t}, {"tcp", overTCP()}} {
+	}{{"ebb", t}, {"tcp", tcp}} {
 		if f.over != "both" && f.over != over.name {
 			continue
 		}
@@ -189,15 +259,15 @@ func (f *perfFlags) client(ctx context.Context, c console, t transport) error {
 			fmt.Fprintf(c.stdout, "%s\n", over.name)
 			tell = func(i perf.Interval) { printInterval(c.stdout, &i) }
 		}
-		dial := func(ctx context.Context) (net.Conn, error) { return over.dialOrSay(ctx, target{address: f.address}) }
+		dial := func(ctx context.Context) (net.Conn, error) { return over.dialOrSay(ctx, to) }
 		r, err := perf.Run(ctx, dial, q, lookAt, time.Second, tell)
 		if err != nil {
-			return errors.Join(err, t.drain(ctx))
+			return errors.Join(over.explain(err), t.drain(ctx))
 		}
 		if f.json {
 			printed[over.name] = perfJSON(r, over.name)
 		} else {
-			printReport(c.stdout, r)
+			printReport(c.stdout, r, over.name)
 		}
 	}
 	t.drainEnds()

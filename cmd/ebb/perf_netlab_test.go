@@ -21,12 +21,12 @@ func TestPerfOverKernelPath(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	script := fmt.Sprintf(`
-		ip netns exec $NETLAB_B %[1]s perf --serve $NETLAB_B_IP:7000 >&2 & server=$!
+		ip netns exec $NETLAB_B %[1]s perf --serve --plain $NETLAB_B_IP:7000 >&2 & server=$!
 		for i in 1 2 3 4 5 6 7 8 9 10; do
 			ip netns exec $NETLAB_B ss -Hlnu sport = :7000 | grep -q . && break
 			sleep 0.2
 		done
-		ip netns exec $NETLAB_A %[1]s perf --seconds 8 --json $NETLAB_B_IP:7000 > %[2]s
+		ip netns exec $NETLAB_A %[1]s perf --plain --seconds 8 --json $NETLAB_B_IP:7000 > %[2]s
 		status=$?
 		kill $server
 		wait $server

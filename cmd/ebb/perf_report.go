@@ -11,8 +11,8 @@ import (
 	"example.com/ebb/internal/untrusted"
 )
 
-// perfSum is what iperf3 says of bytes in a time, and of a sender: its retransmits are segments, Ebb's the packets that were declared lost, what was in which
-// is sent again. Round trips are in µs there. What iperf3 has no name for is in Ebb, in seconds.
+// perfSum is what iperf3 says of bytes in a time, and of a sender: retransmits of TCP are segments, those of Ebb packets that were declared lost, whose
+// content is sent again. Windows are bytes, and round trips µs, as there. What iperf3 has no name for is in Ebb, in seconds.
 type perfSum struct {
 	Start         float64    `json:"start"`
 	End           float64    `json:"end"`
@@ -20,6 +20,9 @@ type perfSum struct {
 	Bytes         int64      `json:"bytes"`
 	BitsPerSecond float64    `json:"bits_per_second"`
 	Retransmits   *uint64    `json:"retransmits,omitempty"`
+	Window        int        `json:"snd_cwnd,omitempty"` // of an interval: at its end
+	RTT           int64      `json:"rtt,omitempty"`
+	RTTVariance   int64      `json:"rttvar,omitempty"`
 	MaxWindow     int        `json:"max_snd_cwnd,omitempty"`
 	MaxRTT        int64      `json:"max_rtt,omitempty"`
 	MinRTT        int64      `json:"min_rtt,omitempty"`
@@ -97,13 +100,21 @@ func perfJSON(r *perf.Report, protocol string) perfDocument {
 	}
 	for _, i := range r.Intervals {
 		var p perfInterval
-		for _, n := range i.StreamsUp {
-			p.Streams = append(p.Streams, perfSumOf(i.Start, i.End, n, true))
+		for k, n := range i.StreamsUp {
+			p.Streams = append(p.Streams, intervalSum(&i, k, n))
 		}
 		for _, n := range i.StreamsDn {
 			p.Streams = append(p.Streams, perfSumOf(i.Start, i.End, n, false))
 		}
 		up, down := perfSumOf(i.Start, i.End, i.BytesUp, true), perfSumOf(i.Start, i.End, i.BytesDown, false)
+		for _, stream := range p.Streams {
+			if stream.Retransmits != nil {
+				if up.Retransmits == nil {
+					up.Retransmits = new(uint64)
+				}
+				*up.Retransmits += *stream.Retransmits
+			}
+		}
 		switch {
 		case r.Up == 0:
 			p.Sum = down
@@ -115,7 +126,7 @@ func perfJSON(r *perf.Report, protocol string) perfDocument {
 		d.Intervals = append(d.Intervals, p)
 	}
 	for _, s := range pairs(r) {
-		d.End.Streams = append(d.End.Streams, perfStream{resultSum(s[0]), resultSum(s[1])})
+		d.End.Streams = append(d.End.Streams, perfStream{resultSum(s[0], protocol), resultSum(s[1], protocol)})
 	}
 	sent, received := sums(r, r.Up == 0)
 	d.End.SumSent, d.End.SumReceived = sent, received
@@ -126,10 +137,23 @@ func perfJSON(r *perf.Report, protocol string) perfDocument {
 	return d
 }
 
-func resultSum(r perf.Result) perfSum {
+// intervalSum is what one sender has done in an interval.
+func intervalSum(i *perf.Interval, k int, bytes int64) perfSum {
+	s := perfSumOf(i.Start, i.End, bytes, true)
+	if at := i.Senders[k]; at != nil {
+		s.Retransmits, s.Window = &at.Lost, at.Window
+		s.RTT, s.RTTVariance = at.RTT.Microseconds(), at.RTTVariance.Microseconds()
+	}
+	return s
+}
+
+func resultSum(r perf.Result, protocol string) perfSum {
 	s := perfSumOf(0, r.Seconds, r.Bytes, r.Sender)
 	if r.Sent != nil {
-		s.Ebb, s.Retransmits, s.MaxWindow = r.Sent, &r.Sent.Lost, r.Sent.MaxWindow
+		s.Retransmits, s.MaxWindow = &r.Sent.Lost, r.Sent.MaxWindow
+		if protocol == "ebb" {
+			s.Ebb = r.Sent
+		}
 		s.MaxRTT, s.MinRTT, s.MeanRTT = int64(r.Sent.MaxRTT*1e6), int64(r.Sent.MinRTT*1e6), int64(r.Sent.MeanRTT*1e6)
 	}
 	s.Error = untrusted.Text(r.Error).String()
@@ -190,7 +214,7 @@ func printInterval(w io.Writer, i *perf.Interval) {
 }
 
 // printReport prints what a test has shown.
-func printReport(w io.Writer, r *perf.Report) {
+func printReport(w io.Writer, r *perf.Report, protocol string) {
 	for _, p := range pairs(r) {
 		s := p[0].Sent
 		direction := "up"
@@ -205,6 +229,11 @@ func printReport(w io.Writer, r *perf.Report) {
 			}
 		}
 		if s == nil {
+			continue
+		}
+		if protocol == "tcp" {
+			fmt.Fprintf(w, "  retransmitted %d of %d segments; round trip %.3f ms, least %.3f, most %.3f\n",
+				s.Lost, s.Packets, s.MeanRTT*1000, s.MinRTT*1000, s.MaxRTT*1000)
 			continue
 		}
 		fmt.Fprintf(w, "  lost %d of %d packets (%d arrived after all); round trip %.3f ms, least %.3f, most %.3f; queue %.3f ms, most %.3f\n",

@@ -119,7 +119,7 @@ func printFlow(w io.Writer, f *traced.Flow) error {
 func flowPicture(f *traced.Flow) picture {
 	step := f.Step.Seconds()
 	return picture{
-		title: fmt.Sprintf("connection %s, as its %s has seen it", untrusted.Text(f.Group), untrusted.Text(f.Role)),
+		title: fmt.Sprintf("Connection %s, as its %s has seen it", untrusted.Text(f.Group), untrusted.Text(f.Role)),
 		end:   float64(len(f.Sent)-1) * step,
 		panels: []panel{
 			{"rate, Mbit/s", []curve{{"sent", f.Sent, step, 0}, {"received", f.Received, step, 2}}},

@@ -42,6 +42,8 @@ func send(ctx context.Context, c console, open opener, args []string) error {
 	var folders folderOptions
 	folders.register(fs)
 	options.registerProtection(fs, false)
+	var figures debugFlag
+	figures.register(fs)
 	options.register(fs, defaultBandwidthLimit)
 	if err := fs.parse(args, 2, -1); err != nil {
 		return err
@@ -59,13 +61,24 @@ func send(ctx context.Context, c console, open opener, args []string) error {
 		return err
 	}
 	defer closeSources(sources)
+	shown, err := figures.serve("send")
+	if err != nil {
+		return err
+	}
+	defer shown.close()
 	t, err := options.open(c.stderr, open, chosen)
 	if err != nil {
 		return err
 	}
+	shown.say(c.stderr, "send")
 	if folders.recursive {
 		return folders.send(ctx, c, t, to, sources, *verbose)
 	}
+	return sendFiles(ctx, c, t, to, files, *verbose)
+}
+
+// sendFiles sends files, without folders, to whom is dialled.
+func sendFiles(ctx context.Context, c console, t transport, to target, files []transfer.File, verbose bool) error {
 	conn, err := t.dialOrSay(ctx, to)
 	if err != nil {
 		return err
@@ -74,7 +87,7 @@ func send(ctx context.Context, c console, open opener, args []string) error {
 	defer conn.Close()
 	d := newDisplay(c, files)
 	stop := func() {}
-	if *verbose {
+	if verbose {
 		stop = t.watch(conn, d.line)
 	}
 	sender := &transfer.Sender{Timeout: greetingTimeout, Progress: d.progress, Report: d.report}

@@ -252,6 +252,31 @@ func TestTopFindsTheProcess(t *testing.T) {
 	}
 }
 
+// TestTopShowsASender: with --debug a sender says where its figures are, and ebb top lists its connection, and what limits it.
+func TestTopShowsASender(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	receiver := start(t, prepare(t, "ebb", "receive", "127.0.0.1:0", t.TempDir()), true)
+	file := writeFile(t, filepath.Join(t.TempDir(), "slow"), make([]byte, 100<<20))
+	sender := start(t, prepare(t, "ebb", "send", "--debug", "--bandwidth-limit", "1MB/s", file, receiver.address), false)
+	defer sender.Process.Kill()
+	line := regexp.MustCompile(`\n>\S+ +established .* own `)
+	for limit := time.Now().Add(30 * time.Second); ; {
+		status, stdout, stderr := execute(t, "ebb", "top", "--interval", "100ms")
+		if status == 0 && strings.HasPrefix(stdout, "ebb send, process "+fmt.Sprint(sender.Process.Pid)) && line.MatchString(stdout) {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("status %d:\n%s%s", status, stdout, stderr)
+		}
+	}
+	sender.Process.Signal(os.Interrupt)
+	if status := sender.wait(t); status != 130 || !strings.Contains(sender.stderr.String(), "ebb send: figures are at "+debug.SocketDir()) {
+		t.Errorf("status %d, it says\n%s", status, sender.stderr.String())
+	}
+	receiver.Process.Kill()
+	receiver.wait(t)
+}
+
 // TestTopSaysWhatIsWrong: with what is no socket, and with figures that are not ours.
 func TestTopSaysWhatIsWrong(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")

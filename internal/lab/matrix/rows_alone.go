@@ -60,7 +60,7 @@ func aloneRows() []Scenario {
 // alone is one flow of ours from the beginning.
 func (e *Env) alone(p path, length time.Duration) []Figure {
 	l := e.lab("alone", p)
-	f := l.bulk("ours", e.Subject, 0)
+	f := l.bulk("Ebb", e.Subject, 0)
 	l.until(length)
 	return l.lonely(f, settling, length)
 }
@@ -80,7 +80,7 @@ func (l *lab) lonely(f *flow, from, to time.Duration) []Figure {
 // for 100 ms.
 func (e *Env) ramp(p path, share float64, length time.Duration) []Figure {
 	l := e.lab("ramp", p)
-	f := l.bulk("ours", e.Subject, 0)
+	f := l.bulk("Ebb", e.Subject, 0)
 	l.until(length)
 	after := f.reaches(f.open, share/100*float64(p.rate), 100*ms)
 	return []Figure{
@@ -96,7 +96,7 @@ func soak(e *Env) []Figure {
 	length, part := e.lasting(60*minute, 2*minute), e.lasting(5*minute, 30*second)
 	p := path{rate: 20 * mbit, rtt: 40 * ms, buffer: 1250 * kb}
 	l := e.lab("soak", p)
-	f := l.bulk("ours", e.Subject, 0)
+	f := l.bulk("Ebb", e.Subject, 0)
 	l.until(length)
 	first, last := l.queueAt(50, settling, part), l.queueAt(50, length-part, length)
 	return []Figure{
@@ -115,7 +115,7 @@ func policed(e *Env) []Figure {
 		c.Policer = simnet.Policer{Rate: rate / 8, Bucket: 64 * kb}
 	}})
 	length := e.lasting(60*second, 30*second)
-	f := l.bulk("ours", e.Subject, 0)
+	f := l.bulk("Ebb", e.Subject, 0)
 	l.until(length)
 	return l.lonely(f, settling, length)
 }

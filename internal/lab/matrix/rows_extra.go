@@ -43,7 +43,7 @@ func aqmCases() []Case {
 				return e.alone(p, e.lasting(60*second, 15*second))
 			}},
 			duel{
-				path: p, rival: cubic.Unpaced(), ours: 1, oursAt: 5 * second,
+				path: p, rival: rival{"CUBIC", cubic.Unpaced()}, ours: 1, oursAt: 5 * second,
 				leave: 60 * second, length: 60 * second, quick: 25 * second,
 			}.against(q.name+", CUBIC first", []Bar{q.keep}))
 	}
@@ -84,7 +84,7 @@ func idleThenBusy(e *Env) []Figure {
 	p := path{rate: 10 * mbit, rtt: 40 * ms, buffer: 256 * kb}
 	l := e.lab("idle, then busy", p)
 	const again = 22 * second
-	c := l.chunked("ours", e.Subject)
+	c := l.chunked("Ebb", e.Subject)
 	c.every(second, 100*ms, second, 6*mb) // 5 s of the link
 	dropped := 0.0
 	l.At(again, func() {
@@ -105,7 +105,7 @@ func edgeCases() []Case {
 	}
 	beside := func(name string, p path, oursAt, length, quick time.Duration, keep float64) Case {
 		return duel{
-			path: p, rival: cubic.Unpaced(), ours: 1, oursAt: oursAt, leave: length, length: length, quick: quick,
+			path: p, rival: rival{"CUBIC", cubic.Unpaced()}, ours: 1, oursAt: oursAt, leave: length, length: length, quick: quick,
 		}.against(name, []Bar{about("keep, %", keep)})
 	}
 	with := func(rtt time.Duration, buffer int, change func(*simnet.LinkConfig)) path {
@@ -144,7 +144,7 @@ func many(e *Env, n int, length time.Duration) []Figure {
 	l := e.lab("many", path{rate: 50 * mbit, rtt: 40 * ms, buffer: 500 * kb})
 	var flows []*flow
 	for i := range n {
-		flows = append(flows, l.bulk(fmt.Sprintf("flow %d", i+1), e.Subject, time.Duration(i)*100*ms))
+		flows = append(flows, l.bulk(fmt.Sprintf("Ebb %d", i+1), e.Subject, time.Duration(i)*100*ms))
 	}
 	l.until(length)
 	from := time.Duration(n)*100*ms + settling
@@ -180,7 +180,7 @@ func publishedCases() []Case {
 			p := path{rate: rate, rtt: rtt, buffer: buffer, out: func(c *simnet.LinkConfig) { c.Loss = loss }}
 			length := e.lasting(60*second, 20*second)
 			l := e.lab("alone", p)
-			f := l.bulk("ours", e.Subject, 0)
+			f := l.bulk("Ebb", e.Subject, 0)
 			l.until(length)
 			return []Figure{
 				{"goodput, Mbit/s", f.goodput(settling, length) / mbit},
@@ -219,7 +219,7 @@ func relayCases() []Case {
 				p.out = func(l *simnet.LinkConfig) { l.Loss, l.Jitter = c.loss, c.jitter/2 }
 				p.back = func(l *simnet.LinkConfig) { l.Jitter = c.jitter / 2 }
 				l, length := e.lab("relay", p), e.lasting(30*second, 15*second)
-				f := l.bulk("ours", e.Subject, 0)
+				f := l.bulk("Ebb", e.Subject, 0)
 				l.until(length)
 				return append(l.lonely(f, settling, length), Figure{"sent / delivered", float64(f.sent().BytesSent) / float64(f.read)})
 			},
@@ -248,7 +248,7 @@ func losslessCases() []Case {
 func lossless(e *Env, rtt, ackDelay time.Duration) []Figure {
 	p := path{rate: 50 * mbit, rtt: rtt, back: func(c *simnet.LinkConfig) { c.Aggregate = ackDelay }}
 	l, w := e.lab("lossless", p), &timeoutWatch{}
-	f := l.bulk("ours", w.watch(e.Subject), 0)
+	f := l.bulk("Ebb", w.watch(e.Subject), 0)
 	if ackDelay > 0 { // the receiver declares how long it delays ACKs
 		f.to.Adjust = func(p *engine.Params) { p.MaxAckDelay = ackDelay }
 	}

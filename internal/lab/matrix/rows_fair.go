@@ -38,7 +38,7 @@ func fairRows() []Scenario {
 func latecomer(e *Env, apart time.Duration) []Figure {
 	l := e.lab("two", path{rate: 10 * mbit, rtt: 40 * ms, buffer: 256 * kb})
 	length := e.lasting(120*second, 50*second)
-	flows := []*flow{l.bulk("first", e.Subject, 0), l.bulk("second", e.Subject, apart)}
+	flows := []*flow{l.bulk("Ebb", e.Subject, 0), l.bulk("Ebb, later", e.Subject, apart)}
 	l.until(length)
 	from := (flows[1].begin + 20*second).Truncate(flowStep)
 	off, least := 0.0, 1.0
@@ -63,7 +63,7 @@ func eight(e *Env, rtt time.Duration, rtts []time.Duration) []Figure {
 	length, apart := e.lasting(180*second, 30*second), e.lasting(5*second, second)
 	var flows []*flow
 	for i, own := range rtts {
-		flows = append(flows, l.bulkWith(fmt.Sprintf("flow %d", i+1), e.Subject, time.Duration(i)*apart, flowOptions{rtt: own}))
+		flows = append(flows, l.bulkWith(fmt.Sprintf("Ebb %d", i+1), e.Subject, time.Duration(i)*apart, flowOptions{rtt: own}))
 	}
 	l.until(length)
 	from := time.Duration(len(rtts))*apart + settling

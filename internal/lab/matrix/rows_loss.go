@@ -43,7 +43,7 @@ func (e *Env) sized(name string, p path, n int, out func(*simnet.LinkConfig)) (f
 	p.out = out
 	l := e.lab(name, p)
 	w = &timeoutWatch{}
-	f = l.transfer("ours", w.watch(e.Subject), 0, n)
+	f = l.transfer("Ebb", w.watch(e.Subject), 0, n)
 	l.RunUntil(10*minute, func() bool {
 		w.update(f)
 		return f.over > 0

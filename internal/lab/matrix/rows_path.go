@@ -36,7 +36,7 @@ func pathRows() []Scenario {
 func baseSteps(e *Env) []Figure {
 	l := e.lab("base steps", path{rate: 50 * mbit, rtt: 40 * ms, buffer: 500 * kb})
 	rise, fall, length := e.lasting(60*second, 20*second), e.lasting(120*second, 35*second), e.lasting(180*second, 40*second)
-	f := l.bulk("ours", e.Subject, 0)
+	f := l.bulk("Ebb", e.Subject, 0)
 	l.change(rise, func(c *simnet.LinkConfig) { c.Delay += 60 * ms })
 	l.change(fall, func(c *simnet.LinkConfig) { c.Delay -= 60 * ms })
 	l.until(length)
@@ -58,7 +58,7 @@ func (f *flow) regains(at time.Duration, share float64) time.Duration {
 func rateSteps(e *Env) []Figure {
 	const high, low = 10 * mbit, 4 * mbit
 	l := e.lab("rate steps", path{rate: high, rtt: 40 * ms, buffer: 256 * kb})
-	f := l.bulk("ours", e.Subject, 0)
+	f := l.bulk("Ebb", e.Subject, 0)
 	down, up, length := 30*second, 60*second, 90*second
 	l.change(down, func(c *simnet.LinkConfig) { c.Rate = low / 8 })
 	l.change(up, func(c *simnet.LinkConfig) { c.Rate = high / 8 })
@@ -96,7 +96,7 @@ func wrongClock(e *Env, clock simnet.Clock) []Figure {
 	length := e.lasting(30*minute, 90*second)
 	run := func(name string, clock simnet.Clock) (goodput, queue float64) {
 		l := e.lab(name, path{rate: 20 * mbit, rtt: 40 * ms, buffer: 500 * kb})
-		f := l.bulk("ours", e.Subject, 0)
+		f := l.bulk("Ebb", e.Subject, 0)
 		f.to.Clock = clock
 		l.until(length)
 		return f.share(settling, length), l.queueAt(50, settling, length)
@@ -120,7 +120,7 @@ func reordered(e *Env) []Figure {
 		p := path{rate: 50 * mbit, rtt: 20 * ms, buffer: 500 * kb}
 		p.out = func(c *simnet.LinkConfig) { c.Reorder = fraction }
 		l := e.lab(name, p)
-		f := l.bulk("ours", e.Subject, 0)
+		f := l.bulk("Ebb", e.Subject, 0)
 		l.until(length)
 		return f.share(settling, length), f
 	}

@@ -48,7 +48,7 @@ func spiral(e *Env, rtt time.Duration) []Figure {
 // of before.
 func (e *Env) spiralRun(name string, rtt time.Duration, hostile bool) (took, timeouts float64) {
 	l := e.lab(name, path{rate: 10 * mbit, rtt: rtt, buffer: 256 * kb})
-	c := l.chunked("ours", e.Subject)
+	c := l.chunked("Ebb", e.Subject)
 	c.every(spiralEvery, spiralFirst, spiralFirst+spiralTimeouts*spiralEvery, 600*kb)
 	if hostile {
 		for i := range spiralTimeouts {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"example.com/ebb/congestion"
 	"example.com/ebb/congestion/bbr"
 	"example.com/ebb/congestion/cubic"
 	"example.com/ebb/congestion/reno"
@@ -17,7 +16,7 @@ func yieldRows() []Scenario {
 		{Row: "4", Title: "10 Mbit/s, 40 ms, 256 KB, 60 s: one Reno, 1.5 s earlier; it leaves at 45 s", Cases: []Case{
 			duel{
 				path:  path{rate: 10 * mbit, rtt: 40 * ms, buffer: 256 * kb},
-				rival: reno.Unpaced(), ours: 1, oursAt: 1500 * ms,
+				rival: rival{"Reno", reno.Unpaced()}, ours: 1, oursAt: 1500 * ms,
 				leave: 45 * second, length: 60 * second, quick: 25 * second, full: true,
 			}.against("", keeps(95, 90)),
 		}},
@@ -30,7 +29,7 @@ func yieldRows() []Scenario {
 		{Row: "11", Title: "50 Mbit/s, 40 ms, 500 KB, 120 s: ten of ours within 5 s, then one CUBIC; it leaves at 90 s", Cases: []Case{
 			duel{
 				path:  path{rate: 50 * mbit, rtt: 40 * ms, buffer: 500 * kb},
-				rival: cubic.Unpaced(), ours: 10, apart: 500 * ms, rivalAt: 5 * second,
+				rival: rival{"CUBIC", cubic.Unpaced()}, ours: 10, apart: 500 * ms, rivalAt: 5 * second,
 				leave: 90 * second, length: 120 * second, quick: 30 * second, full: true,
 			}.against("", keeps(80, 70)),
 		}},
@@ -46,7 +45,7 @@ func yieldRows() []Scenario {
 // duel is ours beside one competitor.
 type duel struct {
 	path            path
-	rival           congestion.Factory
+	rival           rival
 	ours            int           // flows
 	apart           time.Duration // their starts
 	oursAt, rivalAt time.Duration
@@ -75,16 +74,16 @@ func (d duel) measure(e *Env) []Figure {
 		leave = d.quick
 		length = leave + min(d.length-d.leave, 5*second)
 	}
-	alone := e.lab("competitor alone", d.path)
-	rival := alone.bulk("competitor", d.rival, d.rivalAt)
+	alone := e.lab(d.rival.name+" alone", d.path)
+	rival := alone.bulk(d.rival.name, d.rival.factory, d.rivalAt)
 	alone.until(leave)
 
 	l := e.lab("both", d.path)
 	// First, so that it draws the same start as alone.
-	both := l.bulk("competitor", d.rival, d.rivalAt)
+	both := l.bulk(d.rival.name, d.rival.factory, d.rivalAt)
 	var ours []*flow
 	for i := range d.ours {
-		ours = append(ours, l.bulk("ours", e.Subject, d.oursAt+time.Duration(i)*d.apart))
+		ours = append(ours, l.bulk("Ebb", e.Subject, d.oursAt+time.Duration(i)*d.apart))
 	}
 	last := both.begin
 	for _, f := range ours {
@@ -131,7 +130,7 @@ func (l *lab) regained(flows []*flow, at time.Duration, share float64) time.Dura
 func cubicDuel(oursAt, rivalAt time.Duration) duel {
 	return duel{
 		path:  path{rate: 50 * mbit, rtt: 30 * ms, buffer: 375 * kb},
-		rival: cubic.Unpaced(), ours: 1, oursAt: oursAt, rivalAt: rivalAt,
+		rival: rival{"CUBIC", cubic.Unpaced()}, ours: 1, oursAt: oursAt, rivalAt: rivalAt,
 		leave: 90 * second, length: 120 * second, quick: 25 * second, full: true,
 	}
 }
@@ -153,7 +152,7 @@ func bbrDuels() []Case {
 					bars = keeps(90, 88)
 				}
 				cases = append(cases, duel{
-					path: p, rival: bbr.Factory(), ours: 1, oursAt: 5 * second,
+					path: p, rival: rival{"BBR", bbr.Factory()}, ours: 1, oursAt: 5 * second,
 					leave: 90 * second, length: 120 * second, quick: 25 * second, full: true,
 				}.against(name, bars))
 			}
@@ -164,7 +163,7 @@ func bbrDuels() []Case {
 
 func shallowCases() []Case {
 	p := path{rate: 10 * mbit, rtt: 40 * ms, buffer: 16 * kb}
-	d := duel{path: p, rival: cubic.Unpaced(), ours: 1, leave: 60 * second, length: 60 * second, quick: 30 * second}
+	d := duel{path: p, rival: rival{"CUBIC", cubic.Unpaced()}, ours: 1, leave: 60 * second, length: 60 * second, quick: 30 * second}
 	first, later := d, d
 	first.oursAt, later.rivalAt = 5*second, 5*second
 	return []Case{
@@ -185,7 +184,7 @@ func busyReturn(e *Env) []Figure {
 	l := e.lab("busy return path", p)
 	length := e.lasting(60*second, 30*second)
 	upload := l.bulkWith("upload", cubic.Unpaced(), 0, flowOptions{against: true})
-	f := l.bulk("ours", e.Subject, 5*second)
+	f := l.bulk("Ebb", e.Subject, 5*second)
 	l.until(length)
 	from := 15 * second
 	figures := l.lonely(f, from, length)
@@ -203,7 +202,7 @@ func shortRivals(e *Env) []Figure {
 			shorts = append(shorts, l.transfer("short", cubic.Unpaced(), at, 100*kb))
 		}
 		if ours {
-			f = l.bulk("ours", e.Subject, 0)
+			f = l.bulk("Ebb", e.Subject, 0)
 		}
 		l.until(length)
 		for _, s := range shorts {

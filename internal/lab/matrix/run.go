@@ -17,9 +17,9 @@ type Plan struct {
 	First   uint64             // seed
 	Quick   bool               // shortened runs, for every day
 	Workers int                // runs at a time; 0: as many as processors
-	// Picture, if not nil, is given what the first seed of every case has shown. Calls come one at
+	// Picture, if not nil, is given the figures of the first seed of every case, and what it has shown. Calls come one at
 	// a time, in no order.
-	Picture func(*Case, []Trace) error
+	Picture func(*Case, []Figure, []Trace) error
 	// Progress, if not nil, is told of every case that is complete, one at a time.
 	Progress func(*Result)
 }
@@ -122,7 +122,7 @@ func (r *runner) run(i, s int) {
 	r.runs[i][s] = figures
 	r.left[i]--
 	if env.keep && r.err == nil {
-		r.err = r.plan.Picture(&r.cases[i], traces(env.labs))
+		r.err = r.plan.Picture(&r.cases[i], figures, traces(env.labs))
 	}
 	if r.left[i] == 0 {
 		r.results[i] = judge(&r.cases[i], r.runs[i])

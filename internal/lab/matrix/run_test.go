@@ -193,7 +193,7 @@ func TestRunStops(t *testing.T) {
 		}
 	}
 	broken := errors.New("no more paper")
-	plan := Plan{Subject: packets(20), Seeds: 1, Quick: true, Picture: func(*Case, []Trace) error { return broken }}
+	plan := Plan{Subject: packets(20), Seeds: 1, Quick: true, Picture: func(*Case, []Figure, []Trace) error { return broken }}
 	if _, err := Run(t.Context(), plan, mustSelect(t, "7")[:1]); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
 	}
@@ -202,12 +202,12 @@ func TestRunStops(t *testing.T) {
 // The traces that pictures are made of say what the figures say.
 func TestTraces(t *testing.T) {
 	var got []Trace
-	plan := Plan{Subject: packets(50), Seeds: 1, Quick: true, Picture: func(c *Case, traces []Trace) error {
+	plan := Plan{Subject: packets(50), Seeds: 1, Quick: true, Picture: func(c *Case, _ []Figure, traces []Trace) error {
 		got = traces
 		return nil
 	}}
 	mustRun(t, plan, mustSelect(t, "3")[:1])
-	if len(got) != 1 || len(got[0].Flows) != 1 || got[0].Flows[0].Name != "ours" {
+	if len(got) != 1 || len(got[0].Flows) != 1 || got[0].Flows[0].Name != "Ebb" {
 		t.Fatalf("%d traces: %+v", len(got), got)
 	}
 	f := got[0].Flows[0]

@@ -46,7 +46,7 @@ func traces(labs []*lab) []Trace {
 
 // rivalry is 0 for a flow of ours and 1 for another: pictures have ours first, in the same colour everywhere.
 func rivalry(name string) int {
-	if strings.HasPrefix(name, "Ebb") || name == "ours" {
+	if strings.HasPrefix(name, "Ebb") {
 		return 0
 	}
 	return 1

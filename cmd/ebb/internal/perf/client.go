@@ -16,7 +16,8 @@ import (
 type Interval struct {
 	Start, End           float64 // seconds since the beginning
 	BytesUp, BytesDown   int64
-	StreamsUp, StreamsDn []int64 // by connection
+	StreamsUp, StreamsDn []int64   // by connection
+	Senders              []*Sample // of each connection in StreamsUp at the end of the part, with what was lost and sent again in it; nil: it cannot tell
 }
 
 // Report is a test.
@@ -57,7 +58,7 @@ func Run(ctx context.Context, dial func(context.Context) (net.Conn, error), q Re
 	}
 	done := make(chan struct{})
 	go func() { group.Wait(); close(done) }()
-	r.watch(streams, every, done, tell)
+	r.watch(streams, look, every, done, tell)
 	control.SetDeadline(time.Now().Add(2 * patience))
 	if err := readMessage(in, &r.There); err != nil {
 		return r, fmt.Errorf("the server does not say what it has measured: %w", err)
@@ -89,10 +90,10 @@ func open(ctx context.Context, dial func(context.Context) (net.Conn, error), q *
 }
 
 // watch notes intervals until the test is done.
-func (r *Report) watch(streams []*stream, every time.Duration, done <-chan struct{}, tell func(Interval)) {
+func (r *Report) watch(streams []*stream, look Look, every time.Duration, done <-chan struct{}, tell func(Interval)) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	before := make([]int64, len(streams))
+	before, samples := make([]int64, len(streams)), make([]Sample, len(streams))
 	for at, over := 0.0, false; !over; {
 		select {
 		case <-tick.C:
@@ -108,6 +109,7 @@ func (r *Report) watch(streams []*stream, every time.Duration, done <-chan struc
 				i.BytesDown, i.StreamsDn = i.BytesDown+moved, append(i.StreamsDn, moved)
 			} else {
 				i.BytesUp, i.StreamsUp = i.BytesUp+moved, append(i.StreamsUp, moved)
+				i.Senders = append(i.Senders, samples[k].since(s, look))
 			}
 		}
 		at = i.End
@@ -116,4 +118,23 @@ func (r *Report) watch(streams []*stream, every time.Duration, done <-chan struc
 			tell(i)
 		}
 	}
+}
+
+// since looks at a sender, and returns what has changed since the time before; nil: it cannot tell.
+func (s *Sample) since(of *stream, look Look) *Sample {
+	now, ok := look(of.conn)
+	if last := of.last.Load(); last != nil { // its connection may be closed
+		now, ok = *last, true
+	}
+	if !ok {
+		return nil
+	}
+	part := now
+	part.Packets -= s.Packets
+	part.PacketBytes -= s.PacketBytes
+	part.Lost -= s.Lost
+	part.Spurious -= s.Spurious
+	part.Retransmitted -= s.Retransmitted
+	*s = now
+	return &part
 }

@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ const (
 	patience = 10 * time.Second
 	// block is how much is written or read at a time, in bytes.
 	block = 128 << 10
+	// tlsBlock is the same for writing to a connection of crypto/tls, of which a Write that was too late is the last.
+	tlsBlock = 16 << 10
 	// sampleEvery is how often a sender is looked at.
 	sampleEvery = 10 * time.Millisecond
 )
@@ -86,8 +89,8 @@ type Sent struct {
 type Sample struct {
 	Packets, PacketBytes, Lost, Spurious, Retransmitted uint64 // since the beginning, the last in bytes
 	Window                                              int
-	RTT, Queue                                          time.Duration
-	LimitedBy                                           string
+	RTT, RTTVariance, Queue                             time.Duration
+	LimitedBy                                           string // empty: it cannot tell
 }
 
 // Look looks at a connection; false: it cannot tell.
@@ -123,6 +126,7 @@ type stream struct {
 	index  int
 	sender bool
 	bytes  atomic.Int64
+	last   atomic.Pointer[Sample] // of a sender that has sent; nil: it sends, or cannot tell
 }
 
 // run sends or receives until the end, and returns what was measured.
@@ -138,6 +142,9 @@ func (s *stream) run(ctx context.Context, q *Request, look Look) Result {
 		err = s.send(start.Add(limit), q.Bytes)
 		r.Seconds = time.Since(start).Seconds()
 		r.Sent = watch()
+		if last, ok := look(s.conn); ok {
+			s.last.Store(&last)
+		}
 		err = errors.Join(err, s.end())
 	} else {
 		err = s.receive()
@@ -155,7 +162,11 @@ func (s *stream) run(ctx context.Context, q *Request, look Look) Result {
 func (s *stream) send(until time.Time, most int64) error {
 	b := make([]byte, block)
 	rand.Read(b) // which no link compresses
-	s.conn.SetWriteDeadline(until)
+	if _, ok := s.conn.(*tls.Conn); ok {
+		b = b[:tlsBlock] // a deadline within a Write would be its end, and the time is looked at between two
+	} else {
+		s.conn.SetWriteDeadline(until)
+	}
 	for time.Now().Before(until) && (most <= 0 || s.bytes.Load() < most) {
 		piece := b
 		if left := most - s.bytes.Load(); most > 0 && left < int64(len(b)) {
@@ -233,9 +244,15 @@ func (t *Sent) watch(conn net.Conn, look Look, s Sample, over <-chan struct{}) {
 			done = true
 		}
 		now := time.Now()
-		t.LimitedBy[s.LimitedBy] += now.Sub(last).Seconds()
+		if s.LimitedBy != "" {
+			t.LimitedBy[s.LimitedBy] += now.Sub(last).Seconds()
+		}
 		last = now
-		s, _ = look(conn)
+		latest, ok := look(conn)
+		if !ok { // it is closed
+			continue
+		}
+		s = latest
 		t.Packets, t.PacketBytes, t.Lost, t.Spurious, t.Retransmitted = s.Packets, s.PacketBytes, s.Lost, s.Spurious, s.Retransmitted
 		t.MaxWindow = max(t.MaxWindow, s.Window)
 		if s.RTT == 0 {
