@@ -130,6 +130,34 @@ func drain(t *testing.T) error {
 	return ebb.Drain(ctx)
 }
 
+// TestWriteToAClosedPeer: the first Write succeeds, as over TCP, and its bytes are lost. The next says so, and so does Drain.
+func TestWriteToAClosedPeer(t *testing.T) {
+	leavesNothing(t)
+	for _, again := range []bool{false, true} {
+		a, b := pair(t, nil)
+		b.Close()
+		if err := readsError(t, a); err != io.EOF {
+			t.Errorf("Read = %v", err)
+		}
+		big := make([]byte, 100<<10) // one piece under the lock
+		if n, err := a.Write(big); n != len(big) || err != nil {
+			t.Errorf("the first Write = %d, %v", n, err)
+		}
+		if again {
+			if _, err := a.Write([]byte("x")); !errors.Is(err, syscall.EPIPE) {
+				t.Errorf("the second Write = %v", err)
+			}
+		}
+		if err := readsError(t, a); err != io.EOF {
+			t.Errorf("Read after a Write = %v", err)
+		}
+		a.Close()
+		if err := drain(t); !errors.Is(err, ebb.ErrNotDelivered) {
+			t.Errorf("Drain = %v", err)
+		}
+	}
+}
+
 func TestDrainTellsWhatGaveUp(t *testing.T) {
 	leavesNothing(t)
 	a, b := pair(t, nil)

@@ -33,7 +33,8 @@
 //   - syscall.EHOSTUNREACH, syscall.ENETUNREACH: no way leads to the peer, as the system said of a dial.
 //   - syscall.ECONNRESET: the peer has aborted the connection, or does not know it any more. If a side
 //     broke the rules of the protocol, ErrProtocol matches too.
-//   - syscall.EPIPE: a write after the stream was ended.
+//   - syscall.EPIPE: a write after the stream was ended. To a peer that has closed the first write succeeds, and its
+//     bytes are lost, as over TCP.
 //
 // Timeout, of net.Error, is true of what matches os.ErrDeadlineExceeded or syscall.ETIMEDOUT.
 //

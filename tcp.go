@@ -103,7 +103,12 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	if err != nil {
 		return nil, c.opError("raw-control", err)
 	}
-	return raw, nil
+	closed := func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.closed
+	}
+	return rawConn{raw, closed, c.opError}, nil
 }
 
 // SyscallConn gives access to the options of the listener's socket, the first of several. Reading and writing through it are undefined: they
@@ -113,7 +118,27 @@ func (l *listener) SyscallConn() (syscall.RawConn, error) {
 	if err != nil {
 		return nil, l.opError("raw-control", err)
 	}
-	return raw, nil
+	closed := func() bool {
+		l.endpoint.mu.Lock()
+		defer l.endpoint.mu.Unlock()
+		return l.closed
+	}
+	return rawConn{raw, closed, l.opError}, nil
+}
+
+// rawConn is a socket's, which may outlive the connection or listener that was asked for it.
+type rawConn struct {
+	syscall.RawConn
+	closed  func() bool
+	opError func(op string, err error) error
+}
+
+// Control is syscall.RawConn.Control until the connection or listener is closed.
+func (r rawConn) Control(f func(fd uintptr)) error {
+	if r.closed() {
+		return r.opError("raw-control", net.ErrClosed)
+	}
+	return r.RawConn.Control(f)
 }
 
 // set changes a setting of an open connection.

@@ -172,11 +172,31 @@ func TestMethodsOfTCP(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	raws := rawConns(t, c, l)
+	c.Close()
+	l.Close()
+	for name, raw := range raws {
+		if err := raw.Control(func(uintptr) { t.Errorf("a closed %s has a descriptor", name) }); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Control of a closed %s: %v", name, err)
+		}
+	}
+	for name, call := range calls {
+		if err := call(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("%s of a closed connection: %v", name, err)
+		}
+	}
+}
+
+// rawConns is what SyscallConn returns of both, which is good for Control and nothing else.
+func rawConns(t *testing.T, c, l syscall.Conn) map[string]syscall.RawConn {
+	t.Helper()
+	raws := make(map[string]syscall.RawConn)
 	for name, of := range map[string]syscall.Conn{"connection": c, "listener": l} {
 		raw, err := of.SyscallConn()
 		if err != nil {
 			t.Fatal(err)
 		}
+		raws[name] = raw
 		called := false
 		if err := raw.Control(func(fd uintptr) { called = fd > 0 }); err != nil || !called {
 			t.Errorf("Control of a %s: %v, called: %v", name, err, called)
@@ -187,12 +207,7 @@ func TestMethodsOfTCP(t *testing.T) {
 			}
 		}
 	}
-	c.Close()
-	for name, call := range calls {
-		if err := call(); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("%s of a closed connection: %v", name, err)
-		}
-	}
+	return raws
 }
 
 // SetWriteBuffer and SetReadBuffer bound what the two sides hold while nobody reads.

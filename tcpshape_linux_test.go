@@ -277,6 +277,7 @@ var sameAsTCP = map[string]func(t *testing.T, tr transport) error{
 	"listen on an address elsewhere": listening("tcp", "192.0.2.1:0"),
 
 	"dial where nobody listens": func(t *testing.T, tr transport) error {
+		awaitOthers(t)
 		e := tr.connect(t)
 		e.l.Close()
 		e.a.Close()
@@ -351,10 +352,9 @@ func dialled(c net.Conn, err error) error {
 
 // differsFromTCP are the calls of which docs/dropin.md says that they end otherwise, and why, with how they do.
 var differsFromTCP = map[string]string{
-	"dial too late":                      "OpError dial tcp <nil>→*net.TCPAddr: i/o timeout; timeout true, temporary true",
-	"first write after the peer's Close": "OpError write tcp *net.TCPAddr→*net.TCPAddr: SyscallError write: errno 32, broken pipe: broken pipe; timeout false, temporary false",
-	"second read of a reset":             "OpError read tcp *net.TCPAddr→*net.TCPAddr: SyscallError read: errno 104, connection reset by peer: connection reset by peer; timeout false, temporary false",
-	"CloseWrite after a reset":           "nil",
+	"dial too late":            "OpError dial tcp <nil>→*net.TCPAddr: i/o timeout; timeout true, temporary true",
+	"second read of a reset":   "OpError read tcp *net.TCPAddr→*net.TCPAddr: SyscallError read: errno 104, connection reset by peer: connection reset by peer; timeout false, temporary false",
+	"CloseWrite after a reset": "nil",
 }
 
 // TestErrorsAreOfTCPsShape runs the same calls over the kernel's TCP and over Ebb: their errors are of the same types and

@@ -302,7 +302,8 @@ func (c *Conn) readError() error {
 }
 
 // writeError is what Write returns; nil: it may go on. A reset is told once, by
-// Read or Write; from then on the pipe is broken, as in TCP.
+// Read or Write; from then on the pipe is broken, as in TCP. The pipe to a peer that has closed in order breaks as in TCP too: when
+// bytes were lost in it. Whether a Write comes just before the peer's STOP or just after it makes no difference then.
 func (c *Conn) writeError() error {
 	var err error
 	switch {
@@ -314,7 +315,8 @@ func (c *Conn) writeError() error {
 		err = c.err
 	case c.send.Stopped() && c.stopCode == wire.CodeReset:
 		err = errReset
-	case !c.send.Stopped():
+	}
+	if err == nil && !c.send.Dropped() {
 		return nil
 	}
 	if e, ok := err.(*Error); err == nil || ok && e.Kind == KindReset && c.end.told {

@@ -90,15 +90,30 @@ func TestCloseDelivers(t *testing.T) {
 	w.transfer(1<<20, time.Minute)
 }
 
-// TestClosedPeerRefusesWrites carries, of docs/wire.md: [W151] [W152] [W153].
-func TestClosedPeerRefusesWrites(t *testing.T) {
+// TestWritesToAClosedPeer: the first is thrown away, as over TCP, where the reset that it causes is still to come; the next fails, and
+// the connection has not delivered everything.
+// Of docs/wire.md: [W151] [W152] [W153].
+func TestWritesToAClosedPeer(t *testing.T) {
 	w, c, s := plainWorld(t)
 	s.Conn.Close(w.Now())
 	s.Flush()
 	w.Run(time.Second)
 	expect(t, c, "", io.EOF)
+	for range 2 {
+		if n, err := c.Conn.Write(nil); n != 0 || err != nil || c.Conn.Dropped() {
+			t.Errorf("no bytes to a closed peer: %d, %v, dropped: %v", n, err, c.Conn.Dropped())
+		}
+	}
+	big := make([]byte, 4<<20) // more than a send buffer
+	if n, err := c.Conn.Write(big); n != len(big) || err != nil || !c.Conn.Dropped() || c.Conn.Delivered() {
+		t.Errorf("the first write to a closed peer: %d, %v, dropped: %v, delivered: %v", n, err, c.Conn.Dropped(), c.Conn.Delivered())
+	}
 	if _, err := c.Conn.Write([]byte("x")); kindOf(err) != engine.KindBrokenPipe {
-		t.Errorf("write to a closed peer: %v", err)
+		t.Errorf("the second write to a closed peer: %v", err)
+	}
+	c.Conn.Close(w.Now())
+	if c.Conn.Delivered() {
+		t.Error("all is delivered, it says")
 	}
 	if !s.Removed {
 		t.Error("a closed connection whose end was acknowledged lingers")

@@ -270,6 +270,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 	if err := c.writeError(); err != nil {
 		return 0, c.tell(err)
 	}
+	if c.send.Stopped() {
+		return c.send.Write(p), nil
+	}
 	n := min(c.room(), len(p))
 	if n > 0 {
 		if n = c.send.Write(p[:n]); n == 0 {
@@ -281,7 +284,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 
 // Writable reports whether Write would take a worthwhile part or fail.
 func (c *Conn) Writable() bool {
-	return c.room() >= c.sendLimit()/4 && !c.starved() || c.writeError() != nil
+	return c.send.Stopped() || c.room() >= c.sendLimit()/4 && !c.starved() || c.writeError() != nil
 }
 
 const (

@@ -62,7 +62,7 @@ func TestOnlyTheEndIsMissing(t *testing.T) {
 }
 
 // TestALatePeerReadsACleanEnd: a peer that was stopped when the other side closed and left, or that no packet reached, still reads the end,
-// and learns with its next write that nobody reads.
+// and learns with its second write that nobody reads.
 // Of docs/wire.md: [W175].
 func TestALatePeerReadsACleanEnd(t *testing.T) {
 	for name, trouble := range map[string]func(w *world){
@@ -82,8 +82,11 @@ func TestALatePeerReadsACleanEnd(t *testing.T) {
 			if got, err := readAll(c); got != "answer" || err != io.EOF {
 				t.Errorf("read %q, %v", got, err)
 			}
+			if _, err := c.Conn.Write([]byte("more")); err != nil {
+				t.Errorf("first write: %v", err)
+			}
 			if _, err := c.Conn.Write([]byte("more")); kindOf(err) != engine.KindBrokenPipe {
-				t.Errorf("write: %v", err)
+				t.Errorf("second write: %v", err)
 			}
 			c.Conn.Close(w.Now())
 			c.Flush()

@@ -17,7 +17,7 @@ type Send struct {
 	finSent  bool // the FIN is on its way
 	finAcked bool
 	stopped  bool // nothing is sent any more: the peer wants none, or it is gone
-	dropped  bool // and bytes were thrown away by that
+	dropped  bool // and bytes were thrown away for that
 }
 
 // NewSend is a stream that nothing was written to. Its memory is alloc's.
@@ -47,7 +47,7 @@ func (p *Send) Finished() bool { return p.fin }
 // Stopped reports whether Stop was called.
 func (p *Send) Stopped() bool { return p.stopped }
 
-// Dropped reports whether Stop has thrown bytes away that the peer had not acknowledged.
+// Dropped reports whether bytes were thrown away that the peer had not acknowledged: by Stop, or by a Write after it.
 func (p *Send) Dropped() bool { return p.dropped }
 
 // Losses reports whether something is to be sent again.
@@ -72,8 +72,12 @@ func (p *Send) Shrink() {
 // Buffered is the bytes held for the peer.
 func (p *Send) Buffered() int { return int(p.end - p.base) }
 
-// Write appends b, as far as there is memory for it, and returns how much that is.
+// Write appends b, as far as there is memory for it, and returns how much that is. After Stop it throws all of b away.
 func (p *Send) Write(b []byte) int {
+	if p.stopped {
+		p.dropped = p.dropped || len(b) > 0
+		return len(b)
+	}
 	end := p.chunks.take(p.end, p.end+uint64(len(b)), p.base+InitialWindow, WindowGrowth)
 	n := int(end - p.end)
 	p.chunks.write(p.end, b[:n])

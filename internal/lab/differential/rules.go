@@ -66,10 +66,6 @@ func (d *Difference) told(e End, names ...string) bool {
 // Rules is all of them.
 func Rules() []Rule {
 	return []Rule{
-		{"a write after the peer's Close", func(d *Difference) bool {
-			c := d.Call()
-			return c.Op == Write && d.Got.N == 0 && d.Got.Is("EPIPE") && d.Want.N == c.N && d.Want.Err == "" && d.made(c.End.Peer(), Close)
-		}},
 		{"a reset is told again", func(d *Difference) bool {
 			c := d.Call()
 			return c.Op == Read && d.Got.N == 0 && d.Got.Is("ECONNRESET") && d.Want.Err == "EOF" && d.told(c.End, "ECONNRESET", "EPIPE")

@@ -1,10 +1,10 @@
-// Command gosuites runs the tests of Go's own packages over Ebb, and over the kernel's TCP for comparison:
+// Command gosuites runs the tests of Go's own packages, and of other people's, over Ebb, and over the kernel's TCP for comparison:
 //
-//	go run ./internal/lab/gosuites [-short] [-times N] net/http crypto/tls
+//	go run ./internal/lab/gosuites [-short] [-times N] net net/http crypto/tls github.com/hashicorp/yamux
 //
-// The sources are those of the Go that is installed. What package net dials and listens on for the networks tcp, tcp4 and tcp6 goes through
-// a hook that a copy of its dial.go has, and a file that is added to the tests sets the hook to Ebb's Dialer and ListenConfig (go build -overlay: nothing
-// is written where Go is installed). So the tests see Ebb wherever they see net.Dial, net.Listen, net.Dialer, net.ListenConfig,
+// The sources are those of the Go that is installed, and those that a module in interop/ requires. What package net dials and listens on for the networks
+// tcp, tcp4 and tcp6 goes through a hook that a copy of its dial.go has, and a file that is added to the tests sets the hook to Ebb's Dialer and ListenConfig
+// (go build -overlay: nothing is written where Go or a module is). So the tests see Ebb wherever they see net.Dial, net.Listen, net.Dialer, net.ListenConfig,
 // net/http/httptest or crypto/tls. net.DialTCP and net.ListenTCP return types of package net's own and stay TCP's.
 //
 // The same binary is run twice, over TCP first. A test that has another result over Ebb is run again alone, three times over each; if
@@ -14,6 +14,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -25,11 +26,13 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
 	short := flag.Bool("short", false, "leave out what the tests leave out in short mode")
 	times := flag.Int("times", 1, "run each suite so often")
+	timeout := flag.Duration("timeout", 5*time.Minute, "how long a process of tests may run")
 	keep := flag.String("output", "", "a directory to which the output of the tests is written; empty: it is not kept")
 	flag.Parse()
 	packages := flag.Args()
@@ -41,7 +44,7 @@ func main() {
 	ok := true
 	for _, path := range packages {
 		for range *times {
-			same, err := compare(ctx, path, *short, *keep)
+			same, err := compare(ctx, path, options{*short, *timeout, *keep})
 			if err != nil {
 				fmt.Fprintf(os.Stderr, "gosuites: %s: %v\n", path, err)
 			}
@@ -53,8 +56,15 @@ func main() {
 	}
 }
 
+// options is what the flags say.
+type options struct {
+	short   bool
+	timeout time.Duration
+	keep    string
+}
+
 // compare runs a suite over both, and prints what came of it.
-func compare(ctx context.Context, path string, short bool, keep string) (same bool, err error) {
+func compare(ctx context.Context, path string, o options) (same bool, err error) {
 	s, ok := suites[path]
 	if !ok {
 		return false, fmt.Errorf("it is none of %s", strings.Join(slices.Sorted(maps.Keys(suites)), ", "))
@@ -64,7 +74,14 @@ func compare(ctx context.Context, path string, short bool, keep string) (same bo
 		return false, err
 	}
 	defer os.RemoveAll(dir)
-	b := &binary{path: path, file: filepath.Join(dir, "test"), short: short, skip: s.skip(), keep: keep}
+	at, err := s.place(ctx, dir, path)
+	if err != nil {
+		return false, err
+	}
+	b := &binary{
+		path: path, file: filepath.Join(dir, "test"), place: at,
+		skip: slices.Sorted(maps.Keys(s.leftOut)), options: o,
+	}
 	if err := b.build(ctx, dir, s); err != nil {
 		return false, err
 	}
@@ -80,16 +97,19 @@ func compare(ctx context.Context, path string, short bool, keep string) (same bo
 	for _, name := range slices.Sorted(maps.Keys(s.leftOut)) {
 		fmt.Printf("%12s %s is left out: %s\n", "", name, s.leftOut[name])
 	}
-	same = true
+	differences := 0
 	for _, name := range slices.Sorted(maps.Keys(tcp)) {
 		if tcp[name] == ebb[name] {
 			continue
 		}
 		verdict, differs := b.alone(ctx, name)
-		same = same && !differs
+		if differs {
+			differences++
+		}
 		fmt.Printf("%12s %s: %s over TCP, %s over Ebb; %s\n", "", name, tcp[name], ebb.of(name), verdict)
 	}
-	return same, nil
+	fmt.Printf("%12s %d differences from TCP\n", "", differences)
+	return differences == 0, nil
 }
 
 // results is what the tests at the top of a suite came to: PASS, FAIL or SKIP.
@@ -111,9 +131,12 @@ func (r results) String() string {
 	return fmt.Sprintf("%d passed, %d failed, %d skipped", count["PASS"], count["FAIL"], count["SKIP"])
 }
 
-var resultLine = regexp.MustCompile(`(?m)^--- (PASS|FAIL|SKIP): (\S+) \(`)
+var (
+	resultLine = regexp.MustCompile(`(?m)^--- (PASS|FAIL|SKIP): (\S+) \(`)
+	stateLine  = regexp.MustCompile(`(?m)^=== (RUN|PAUSE|CONT)\s+([^\s/]+)$`)
+)
 
-// parse reads the output of a test binary with -test.v. One that has panicked has no line for the test that it was in.
+// parse reads the output of a test binary with -test.v.
 func parse(output []byte) results {
 	r := make(results)
 	for _, m := range resultLine.FindAllSubmatch(output, -1) {
@@ -122,58 +145,99 @@ func parse(output []byte) results {
 	return r
 }
 
+// unfinished is the tests that had begun, and have no result, when a test binary ended by a panic or because its time was over.
+func unfinished(output []byte) []string {
+	running := make(map[string]bool)
+	for _, m := range stateLine.FindAllSubmatch(output, -1) {
+		running[string(m[2])] = string(m[1]) != "PAUSE"
+	}
+	done := parse(output)
+	maps.DeleteFunc(running, func(name string, runs bool) bool { return !runs || done[name] != "" })
+	return slices.Sorted(maps.Keys(running))
+}
+
 // binary is the test binary of a suite.
 type binary struct {
 	path, file string
-	short      bool
-	skip       string
-	keep       string
+	place
+	skip []string
+	options
 }
 
 // build writes the overlay and compiles.
 func (b *binary) build(ctx context.Context, dir string, s suite) error {
-	overlay, err := s.overlay(ctx, dir, b.path)
+	overlay, err := s.overlay(ctx, dir, b.source)
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", b.file, b.path)
+	args := append([]string{"test", "-c", "-vet=off", "-overlay", overlay, "-o", b.file}, b.flags...)
+	cmd := exec.CommandContext(ctx, "go", append(args, b.path)...)
+	cmd.Dir = b.module
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%v: %w\n%s", cmd, err, out)
 	}
 	return nil
 }
 
-// run runs the suite over tcp or ebb. Extra arguments are the binary's.
+// maxPanics is how often a suite begins again after a test that ended its process.
+const maxPanics = 20
+
+// run runs the suite over tcp or ebb. A test that panics, or that does not end, has failed, and the process with it: another one
+// runs those that have no result yet. Extra arguments are the binary's.
 func (b *binary) run(ctx context.Context, over string, extra ...string) (results, error) {
-	root, err := goroot(ctx)
-	if err != nil {
-		return nil, err
+	all, skip := make(results), slices.Clone(b.skip)
+	for range maxPanics {
+		out, err := b.execute(ctx, over, skip, extra...)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		maps.Copy(all, parse(out))
+		ended := bytes.Contains(out, []byte("panic: ")) || bytes.Contains(out, []byte("fatal error: "))
+		if err == nil || !ended {
+			if len(all) == 0 {
+				return nil, fmt.Errorf("over %s there are no results: %w\n%.2000s", over, err, out)
+			}
+			return all, nil
+		}
+		for _, name := range unfinished(out) {
+			all[name] = "FAIL"
+		}
+		skip = slices.AppendSeq(slices.Clone(b.skip), maps.Keys(all))
 	}
-	args := []string{"-test.v", "-test.timeout=20m", fmt.Sprintf("-test.short=%v", b.short)}
-	if b.skip != "" {
-		args = append(args, "-test.skip="+b.skip)
+	return nil, fmt.Errorf("over %s %d processes have ended by a panic", over, maxPanics)
+}
+
+// execute runs the binary once, without the tests to skip.
+func (b *binary) execute(ctx context.Context, over string, skip []string, extra ...string) ([]byte, error) {
+	args := []string{"-test.v", "-test.timeout=" + b.timeout.String(), fmt.Sprintf("-test.short=%v", b.short)}
+	if len(skip) > 0 {
+		args = append(args, "-test.skip="+anyOf(skip))
 	}
 	cmd := exec.CommandContext(ctx, b.file, append(args, extra...)...)
-	cmd.Dir = filepath.Join(root, "src", b.path)
+	cmd.Dir = b.source
 	cmd.Env = append(os.Environ(), transportVariable+"="+over)
 	out, err := cmd.CombinedOutput()
 	if b.keep != "" && len(extra) == 0 {
 		name := filepath.Join(b.keep, strings.ReplaceAll(b.path, "/", "-")+"."+over)
-		if err := os.WriteFile(name, out, 0o666); err != nil {
+		f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
+		if err != nil {
+			return nil, err
+		}
+		f.Write(out)
+		if err := f.Close(); err != nil {
 			return nil, err
 		}
 	}
-	r := parse(out)
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
+	return out, err
+}
+
+// anyOf is an expression for these tests and no others.
+func anyOf(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = regexp.QuoteMeta(name)
 	}
-	if i := bytes.Index(out, []byte("panic: ")); i >= 0 && err != nil {
-		return r, fmt.Errorf("over %s: %.2000s", over, out[i:])
-	}
-	if len(r) == 0 {
-		return nil, fmt.Errorf("over %s there are no results: %w\n%.2000s", over, err, out)
-	}
-	return r, nil
+	return "^(" + strings.Join(quoted, "|") + ")$"
 }
 
 // attempts is how often a test is run again that has another result over Ebb.
@@ -194,10 +258,19 @@ func (b *binary) alone(ctx context.Context, name string) (verdict string, differ
 }
 
 // goroot is where Go is installed.
-func goroot(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+func goroot(ctx context.Context) (string, error) { return ask(ctx, "", "env", "GOROOT") }
+
+// ask is the go command's answer.
+func ask(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("go env GOROOT: %w", err)
+		var why *exec.ExitError
+		if errors.As(err, &why) {
+			return "", fmt.Errorf("%v: %w: %s", cmd, err, why.Stderr)
+		}
+		return "", fmt.Errorf("%v: %w", cmd, err)
 	}
 	return strings.TrimSpace(string(out)), nil
 }

@@ -66,7 +66,7 @@ func init() {
 `
 
 // overlay writes the files that take the place of others, and the list of them that the go command reads, into dir, and returns the name of the list.
-func (s suite) overlay(ctx context.Context, dir, path string) (string, error) {
+func (s suite) overlay(ctx context.Context, dir, at string) (string, error) {
 	root, err := goroot(ctx)
 	if err != nil {
 		return "", err
@@ -89,7 +89,11 @@ func (s suite) overlay(ctx context.Context, dir, path string) (string, error) {
 	if err := write(dial, with); err != nil {
 		return "", err
 	}
-	at := filepath.Join(root, "src", path)
+	if s.types != "" {
+		if err := write(filepath.Join(at, "suite_types_test.go"), s.types); err != nil {
+			return "", err
+		}
+	}
 	if err := write(filepath.Join(at, "suite_hook_test.go"), fmt.Sprintf(setter, s.testPackage, transportVariable)); err != nil {
 		return "", err
 	}
@@ -102,7 +106,13 @@ func (s suite) overlay(ctx context.Context, dir, path string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if changed := withInterfaces(string(source)); changed != string(source) {
+		changed := withInterfaces(string(source))
+		if s.change != nil {
+			changed = s.change(file, changed)
+		}
+		if changed == "" {
+			replace[file] = "" // as if it were not there
+		} else if changed != string(source) {
 			if err := write(file, changed); err != nil {
 				return "", err
 			}
