@@ -313,14 +313,18 @@ func TestSendToSomethingElse(t *testing.T) {
 }
 
 func TestProgressShowsNameRateAndTimeLeft(t *testing.T) {
-	var out bytes.Buffer
-	bar := newProgress(&out, []transfer.File{{Size: 1000}, {Size: 9000}})
-	bar.Describe("photo.jpg")
-	bar.Add(10_000)
-	for _, want := range []string{"photo.jpg", "10 kB", "B/s", "100%"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q in %q", want, out.String())
-		}
+	d := &display{files: 2, bytes: 40_000}
+	began := time.Now()
+	d.progress("a\x1bb", 0)
+	d.parts(began)
+	d.progress("photo.jpg", 10_000)
+	want := []string{"25 %", "5.00 kB/s", "0:06 left", "10.0 kB of 40.0 kB", "0 of 2 files", "photo.jpg"}
+	if got := d.parts(began.Add(2 * time.Second)); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	d.progress("a\x1bb", 0)
+	if parts := d.parts(began.Add(3 * time.Second)); parts[5] != `a\u001bb` {
+		t.Errorf("a terminal gets %q", parts[5])
 	}
 }
 

@@ -259,10 +259,10 @@ func (term tmuxWindows) run(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// open runs a command in a window of its own; behind it stands its status.
+// open runs a command in a window of its own; behind it stands its status. An interrupt is for the command alone.
 func (term tmuxWindows) open(t *testing.T, name string, cmd *exec.Cmd) {
 	t.Helper()
-	line := fmt.Sprintf("%s=plain '%s'; echo status $?; exec sleep 60", asCommand, strings.Join(cmd.Args, "' '"))
+	line := fmt.Sprintf("trap : INT; %s=plain '%s'; echo status $?; exec sleep 60", asCommand, strings.Join(cmd.Args, "' '"))
 	term.run(t, "new-session", "-d", "-s", name, "-x", fmt.Sprint(term.width), "-y", "60", "sh", "-c", line)
 }
 
