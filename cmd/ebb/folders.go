@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -49,6 +50,9 @@ func (o *folderOptions) check() error {
 
 // look looks at all files, or folders, before anything is sent.
 func (o *folderOptions) look(paths []string) (files []transfer.File, sources []*tree.Source, err error) {
+	if slices.Contains(paths, "") { // which would be the working directory, and is a variable of a script that is not set
+		return nil, nil, usageErrorf("a FILE has an empty name")
+	}
 	if o.recursive {
 		sources, err = openSources(paths, o.follow)
 		return nil, sources, err

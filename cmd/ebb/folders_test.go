@@ -35,6 +35,30 @@ func TestFolderUsageErrors(t *testing.T) {
 	})
 }
 
+// An empty name, which is a variable of a script that is not set, is no name of the working directory.
+func TestEmptyNamesAreErrors(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeFile(t, "file", []byte("x"))
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"send", "-r", "", "127.0.0.1:1"}, "FILE"},
+		{[]string{"send", "-r", "file", "", "127.0.0.1:1"}, "FILE"},
+		{[]string{"send", "", "127.0.0.1:1"}, "FILE"},
+		{[]string{"receive", "127.0.0.1:0", ""}, "DIR"},
+	} {
+		status, stdout, stderr := execute(t, "plain", test.args...)
+		if status != 2 || stdout != "" {
+			t.Errorf("%q: status %d, output %q", test.args, status, stdout)
+		}
+		wantOneLine(t, stderr, test.want, "empty")
+	}
+	if names := listDir(t, "."); !slices.Equal(names, []string{"file"}) {
+		t.Errorf("the directory has %q", names)
+	}
+}
+
 // What cannot be sent is found out before anything is.
 func TestFoldersThatCannotBeSent(t *testing.T) {
 	for _, path := range []string{filepath.Join(t.TempDir(), "missing"), "/", os.DevNull} {

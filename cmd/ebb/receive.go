@@ -95,6 +95,9 @@ func receive(ctx context.Context, c console, open opener, args []string) error {
 	if err := checkAddress(address, true); err != nil {
 		return err
 	}
+	if dir == "" {
+		return usageErrorf("DIR has an empty name")
+	}
 	if err := server.configure(own); err != nil {
 		return err
 	}
