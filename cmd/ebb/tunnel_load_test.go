@@ -170,20 +170,21 @@ type loaded struct {
 	loads   []load
 }
 
-// services are what tunnels are loaded with; scale is how long a pgbench takes, in seconds, and a redis-benchmark about.
-func services(scale int) []loaded {
+// services are what tunnels are loaded with: by a pgbench for so many seconds, and by a redis-benchmark with so many thousand requests of a kind,
+// more of those that are quick.
+func services(seconds, thousands int) []loaded {
 	return []loaded{
 		{"PostgreSQL", postgresServer, []load{
-			pgbenchLoad("pgbench -S -c 8", scale, "-S", "-c", "8"),
-			pgbenchLoad("pgbench -S -c 1", scale, "-S", "-c", "1", "-j", "1"),
-			pgbenchLoad("pgbench -c 8", scale, "-c", "8"),
-			pgbenchLoad("pgbench -S -C -c 8", scale, "-S", "-C", "-c", "8"),
+			pgbenchLoad("pgbench -S -c 8", seconds, "-S", "-c", "8"),
+			pgbenchLoad("pgbench -S -c 1", seconds, "-S", "-c", "1", "-j", "1"),
+			pgbenchLoad("pgbench -c 8", seconds, "-c", "8"),
+			pgbenchLoad("pgbench -S -C -c 8", seconds, "-S", "-C", "-c", "8"),
 		}},
 		{"Redis", redisServer, []load{
-			redisLoad("redis-benchmark get, 50 clients", "get", 10_000*scale, "-c", "50"),
-			redisLoad("redis-benchmark set, 50 clients, 16 at once", "set", 50_000*scale, "-c", "50", "-P", "16"),
-			redisLoad("redis-benchmark get, 1 client", "get", 3_000*scale, "-c", "1"),
-			redisLoad("redis-benchmark set, 8 clients, 16 KB", "set", 3_000*scale, "-c", "8", "-d", "16384"),
+			redisLoad("redis-benchmark get, 50 clients", "get", 1000*thousands, "-c", "50"),
+			redisLoad("redis-benchmark set, 50 clients, 16 at once", "set", 5000*thousands, "-c", "50", "-P", "16"),
+			redisLoad("redis-benchmark get, 1 client", "get", 300*thousands, "-c", "1"),
+			redisLoad("redis-benchmark set, 8 clients, 16 KB", "set", 300*thousands, "-c", "8", "-d", "16384"),
 		}},
 	}
 }
@@ -210,11 +211,11 @@ func loadTunnel(t *testing.T, network, service string) (address string) {
 // Load tools of other people find no error in a tunnel, protected or plain, without loss and with 2 %: all of that with -long.
 func TestLoadThroughTunnel(t *testing.T) {
 	skipWithoutSignals(t)
-	scale, networks := 1, []string{"plain", "ebb-lossy"}
+	seconds, thousands, networks := 1, 5, []string{"plain", "ebb-lossy"}
 	if *long {
-		scale, networks = 10, []string{"ebb", "plain", "ebb-lossy", "plain-lossy"}
+		seconds, thousands, networks = 10, 30, []string{"ebb", "plain", "ebb-lossy", "plain-lossy"}
 	}
-	for _, s := range services(scale) {
+	for _, s := range services(seconds, thousands) {
 		t.Run(s.service, func(t *testing.T) {
 			address := s.start(t)
 			for _, network := range networks {
@@ -243,7 +244,7 @@ func TestLoadRateThroughTunnel(t *testing.T) {
 		t.Skip("skipped: it takes several minutes; -long runs it")
 	}
 	const rounds = 7
-	for _, s := range services(2) {
+	for _, s := range services(2, 20) {
 		t.Run(s.service, func(t *testing.T) {
 			address := s.start(t)
 			networks := []string{"tcp", "plain", "ebb"}
