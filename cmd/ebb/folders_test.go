@@ -32,6 +32,7 @@ func TestFolderUsageErrors(t *testing.T) {
 		{"send --plain -r internal", "FILE..."},
 		{"receive --keep-partial -1s :0 dir", "--keep-partial"},
 		{"receive --keep-partial soon :0 dir", "--keep-partial"},
+		{"receive --debug=nonsense :0 dir", "HOST:PORT"},
 	})
 }
 

@@ -245,7 +245,8 @@ func (s *fileServer) session(ctx context.Context, conn net.Conn) error {
 	}
 	var incomplete *transfer.IncompleteError
 	var folders *folder.IncompleteError
-	if !errors.As(err, &incomplete) && !errors.As(err, &folders) {
+	var told *toldError
+	if !errors.As(err, &incomplete) && !errors.As(err, &folders) && !errors.As(err, &told) {
 		s.grumble("ebb receive: the sender at %v: %s\n", conn.RemoteAddr(), oneLine(err))
 	}
 	return &toldError{err}
