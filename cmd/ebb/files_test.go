@@ -207,6 +207,46 @@ func TestInterruptedTransferLeavesNothing(t *testing.T) {
 	}
 }
 
+// A sender that is asked to stop before anything is sent, while it dials or waits for a greeting, ends at once.
+func TestStoppedBeforeAnythingIsSent(t *testing.T) {
+	skipWithoutSignals(t)
+	dir := t.TempDir()
+	file := writeFile(t, filepath.Join(dir, "file"), []byte("x"))
+	for _, args := range [][]string{{"send", file}, {"send", "-r", dir}} {
+		silent, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer silent.Close()
+		silent.SetReadDeadline(time.Now().Add(20 * time.Second))
+		dials := start(t, prepare(t, "ebb", append(args, somebody+"@"+silent.LocalAddr().String())...), false)
+		if _, _, err := silent.ReadFrom(make([]byte, 2000)); err != nil {
+			t.Fatal(err)
+		}
+		said, says, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer said.Close()
+		cmd := prepare(t, "ebb", "pipe", "-l", "127.0.0.1:0") // whose other end says nothing
+		cmd.Stdout = says
+		peer := start(t, cmd, true)
+		says.Close()
+		waits := start(t, prepare(t, "ebb", append(args, peer.address)...), false)
+		if _, err := said.Read(make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range []*process{dials, waits} {
+			p.Process.Signal(syscall.SIGTERM)
+			if status := p.wait(t); status != 128+int(syscall.SIGTERM) || p.stdout.Len() > 0 && !slices.Contains(args, "-r") {
+				t.Errorf("%q: status %d, output %q", args, status, &p.stdout)
+			}
+			wantOneLine(t, p.stderr.String(), "stopped: terminated")
+		}
+		peer.wait(t)
+	}
+}
+
 // A limit on the size of files stands in for a full disk: a write fails in the
 // middle of the content.
 func TestDiskFull(t *testing.T) {
