@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"example.com/ebb/debug"
@@ -38,8 +39,11 @@ func (d *debugFlag) Set(text string) error {
 		return errors.New("want HOST:PORT or unix:PATH, or no value for a socket that ebb top finds")
 	}
 	d.on, d.address = true, text
-	if text == debugAuto {
+	switch {
+	case text == debugAuto:
 		d.address = ""
+	case !strings.HasPrefix(text, "unix:"):
+		return checkAddress(text, true)
 	}
 	return nil
 }

@@ -6,43 +6,72 @@ import (
 	"sync"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
-
 	"example.com/ebb/cmd/ebb/internal/transfer"
 	"example.com/ebb/internal/untrusted"
 )
 
 // display is what a sender's user sees: results, failures, lines about the
-// connection, and a progress bar below them if a person is watching.
+// connection, and a line of progress below them if a person is watching.
 type display struct {
 	console
+	status *statusLine
+	files  int
+	bytes  int64 // of all files
+	rate   rateMeter
 
-	mu  sync.Mutex               // one thing at a time
-	bar *progressbar.ProgressBar // nil if nobody is watching
+	mu      sync.Mutex
+	current untrusted.Text // the file that is being sent
+	sent    int64          // bytes of all files
+	done    int            // files that were sent, or failed
 }
 
 func newDisplay(c console, files []transfer.File) *display {
-	d := &display{console: c}
-	if term.IsTerminal(int(c.stderr.Fd())) {
-		d.bar = newProgress(c.stderr, files)
+	d := &display{console: c, files: len(files)}
+	for _, f := range files {
+		d.bytes += f.Size
 	}
+	d.status = newStatusLine(c.stderr, d.parts)
 	return d
 }
 
-// progress moves the bar by n bytes of a file.
+// progress is n more bytes of a file.
 func (d *display) progress(name string, n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.bar != nil {
-		d.bar.Describe(untrusted.Text(name).String())
-		d.bar.Add(n)
+	d.current = untrusted.Text(name)
+	d.sent += int64(n)
+}
+
+// parts are those of the line of progress.
+func (d *display) parts(now time.Time) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	rate := d.rate.add(now, d.sent)
+	return progressParts(rate, d.sent, d.bytes, d.done, d.files, d.current.String())
+}
+
+// progressParts are the parts of a line of progress, the most important ones first.
+func progressParts(rate float64, sent, bytes int64, done, files int, current string) []string {
+	percent, left := 100.0, ""
+	if bytes > 0 {
+		percent = min(100*float64(sent)/float64(bytes), 100)
+	}
+	if rate > 0 && bytes >= sent {
+		left = clockText(time.Duration(float64(bytes-sent)/rate*float64(time.Second))) + " left"
+	}
+	return []string{
+		fmt.Sprintf("%.0f %%", percent), bytesText(rate) + "/s", left,
+		fmt.Sprintf("%s of %s", bytesText(float64(sent)), bytesText(float64(bytes))),
+		fmt.Sprintf("%d of %d files", done, files), current,
 	}
 }
 
 // report says how the sending of a file ended.
 func (d *display) report(r transfer.Result) {
-	d.above(func() {
+	d.mu.Lock()
+	d.done++
+	d.mu.Unlock()
+	d.status.above(func() {
 		if r.Err != nil {
 			fmt.Fprintf(d.stderr, "ebb send: %s: %s\n", r.Name, oneLine(r.Err))
 			return
@@ -53,35 +82,8 @@ func (d *display) report(r transfer.Result) {
 
 // line writes one about the connection.
 func (d *display) line(text string) {
-	d.above(func() { io.WriteString(d.stderr, text) })
+	d.status.above(func() { io.WriteString(d.stderr, text) })
 }
 
-// above prints where the bar is, which moves below it with the next progress.
-func (d *display) above(print func()) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.bar != nil {
-		d.bar.Clear()
-	}
-	print()
-}
-
-// close takes the bar away.
-func (d *display) close() { d.above(func() {}) }
-
-// newProgress is a bar over the bytes of all files, with their rate and the time
-// left.
-func newProgress(w io.Writer, files []transfer.File) *progressbar.ProgressBar {
-	var total int64
-	for _, f := range files {
-		total += f.Size
-	}
-	return progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(w),
-		progressbar.OptionShowBytes(true),
-		progressbar.OptionShowCount(),
-		progressbar.OptionSetPredictTime(true),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionFullWidth(),
-	)
-}
+// close takes the line of progress away.
+func (d *display) close() { d.status.close() }

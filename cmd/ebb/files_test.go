@@ -207,6 +207,46 @@ func TestInterruptedTransferLeavesNothing(t *testing.T) {
 	}
 }
 
+// A sender that is asked to stop before anything is sent, while it dials or waits for a greeting, ends at once.
+func TestStoppedBeforeAnythingIsSent(t *testing.T) {
+	skipWithoutSignals(t)
+	dir := t.TempDir()
+	file := writeFile(t, filepath.Join(dir, "file"), []byte("x"))
+	for _, args := range [][]string{{"send", file}, {"send", "-r", dir}} {
+		silent, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer silent.Close()
+		silent.SetReadDeadline(time.Now().Add(20 * time.Second))
+		dials := start(t, prepare(t, "ebb", append(args, somebody+"@"+silent.LocalAddr().String())...), false)
+		if _, _, err := silent.ReadFrom(make([]byte, 2000)); err != nil {
+			t.Fatal(err)
+		}
+		said, says, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer said.Close()
+		cmd := prepare(t, "ebb", "pipe", "-l", "127.0.0.1:0") // whose other end says nothing
+		cmd.Stdout = says
+		peer := start(t, cmd, true)
+		says.Close()
+		waits := start(t, prepare(t, "ebb", append(args, peer.address)...), false)
+		if _, err := said.Read(make([]byte, 5)); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range []*process{dials, waits} {
+			p.Process.Signal(syscall.SIGTERM)
+			if status := p.wait(t); status != 128+int(syscall.SIGTERM) || p.stdout.Len() > 0 && !slices.Contains(args, "-r") {
+				t.Errorf("%q: status %d, output %q", args, status, &p.stdout)
+			}
+			wantOneLine(t, p.stderr.String(), "stopped: terminated")
+		}
+		peer.wait(t)
+	}
+}
+
 // A limit on the size of files stands in for a full disk: a write fails in the
 // middle of the content.
 func TestDiskFull(t *testing.T) {
@@ -229,7 +269,7 @@ func TestDiskFull(t *testing.T) {
 		if status := receiver.wait(t); status != 1 {
 			t.Errorf("the receiver: status %d", status)
 		}
-		if text := receiver.stderr.String(); !strings.Contains(text, "large") || !strings.Contains(text, syscall.EFBIG.Error()) {
+		if text := receiver.stderr.String(); !strings.Contains(text, "large") || strings.Count(text, syscall.EFBIG.Error()) != 1 {
 			t.Errorf("the receiver says:\n%s", text)
 		}
 		if names := listDir(t, to); len(names) != 0 {
@@ -313,14 +353,18 @@ func TestSendToSomethingElse(t *testing.T) {
 }
 
 func TestProgressShowsNameRateAndTimeLeft(t *testing.T) {
-	var out bytes.Buffer
-	bar := newProgress(&out, []transfer.File{{Size: 1000}, {Size: 9000}})
-	bar.Describe("photo.jpg")
-	bar.Add(10_000)
-	for _, want := range []string{"photo.jpg", "10 kB", "B/s", "100%"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q in %q", want, out.String())
-		}
+	d := &display{files: 2, bytes: 40_000}
+	began := time.Now()
+	d.progress("a\x1bb", 0)
+	d.parts(began)
+	d.progress("photo.jpg", 10_000)
+	want := []string{"25 %", "5.00 kB/s", "0:06 left", "10.0 kB of 40.0 kB", "0 of 2 files", "photo.jpg"}
+	if got := d.parts(began.Add(2 * time.Second)); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	d.progress("a\x1bb", 0)
+	if parts := d.parts(began.Add(3 * time.Second)); parts[5] != `a\u001bb` {
+		t.Errorf("a terminal gets %q", parts[5])
 	}
 }
 

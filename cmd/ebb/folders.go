@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -49,6 +50,9 @@ func (o *folderOptions) check() error {
 
 // look looks at all files, or folders, before anything is sent.
 func (o *folderOptions) look(paths []string) (files []transfer.File, sources []*tree.Source, err error) {
+	if slices.Contains(paths, "") { // which would be the working directory, and is a variable of a script that is not set
+		return nil, nil, usageErrorf("a FILE has an empty name")
+	}
 	if o.recursive {
 		sources, err = openSources(paths, o.follow)
 		return nil, sources, err
@@ -174,19 +178,7 @@ func (d *folderDisplay) parts(now time.Time) []string {
 	if !known {
 		return []string{bytesText(float64(t.Bytes)), bytesText(rate) + "/s", fmt.Sprintf("%d files", t.Files), d.meter.Current().String()}
 	}
-	left := ""
-	if rate > 0 && bytes >= t.Bytes {
-		left = clockText(time.Duration(float64(bytes-t.Bytes)/rate*float64(time.Second))) + " left"
-	}
-	percent := 100.0
-	if bytes > 0 {
-		percent = min(100*float64(t.Bytes)/float64(bytes), 100)
-	}
-	return []string{
-		fmt.Sprintf("%.0f %%", percent), bytesText(rate) + "/s", left,
-		fmt.Sprintf("%s of %s", bytesText(float64(t.Bytes)), bytesText(float64(bytes))),
-		fmt.Sprintf("%d of %d files", t.Files, files), d.meter.Current().String(),
-	}
+	return progressParts(rate, t.Bytes, bytes, int(t.Files), int(files), d.meter.Current().String())
 }
 
 // report says how an entry ended. from is the peer, if there may be several.

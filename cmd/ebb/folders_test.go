@@ -32,7 +32,32 @@ func TestFolderUsageErrors(t *testing.T) {
 		{"send --plain -r internal", "FILE..."},
 		{"receive --keep-partial -1s :0 dir", "--keep-partial"},
 		{"receive --keep-partial soon :0 dir", "--keep-partial"},
+		{"receive --debug=nonsense :0 dir", "HOST:PORT"},
 	})
+}
+
+// An empty name, which is a variable of a script that is not set, is no name of the working directory.
+func TestEmptyNamesAreErrors(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeFile(t, "file", []byte("x"))
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"send", "-r", "", "127.0.0.1:1"}, "FILE"},
+		{[]string{"send", "-r", "file", "", "127.0.0.1:1"}, "FILE"},
+		{[]string{"send", "", "127.0.0.1:1"}, "FILE"},
+		{[]string{"receive", "127.0.0.1:0", ""}, "DIR"},
+	} {
+		status, stdout, stderr := execute(t, "plain", test.args...)
+		if status != 2 || stdout != "" {
+			t.Errorf("%q: status %d, output %q", test.args, status, stdout)
+		}
+		wantOneLine(t, stderr, test.want, "empty")
+	}
+	if names := listDir(t, "."); !slices.Equal(names, []string{"file"}) {
+		t.Errorf("the directory has %q", names)
+	}
 }
 
 // What cannot be sent is found out before anything is.
@@ -259,10 +284,10 @@ func (term tmuxWindows) run(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// open runs a command in a window of its own; behind it stands its status.
+// open runs a command in a window of its own; behind it stands its status. An interrupt is for the command alone.
 func (term tmuxWindows) open(t *testing.T, name string, cmd *exec.Cmd) {
 	t.Helper()
-	line := fmt.Sprintf("%s=plain '%s'; echo status $?; exec sleep 60", asCommand, strings.Join(cmd.Args, "' '"))
+	line := fmt.Sprintf("trap : INT; %s=plain '%s'; echo status $?; exec sleep 60", asCommand, strings.Join(cmd.Args, "' '"))
 	term.run(t, "new-session", "-d", "-s", name, "-x", fmt.Sprint(term.width), "-y", "60", "sh", "-c", line)
 }
 

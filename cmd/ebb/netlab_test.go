@@ -37,10 +37,21 @@ func netlab(t *testing.T) string {
 		t.Skip("skipped: netlab needs the ip command of iproute2")
 	}
 	bin := filepath.Join(t.TempDir(), "netlab")
-	if out, err := exec.Command("go", "-C", dir, "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("building netlab: %v\n%s", err, out)
-	}
+	goBuild(t, dir, bin)
 	return bin
+}
+
+// home is the user's folder, where Go keeps what it has compiled; TestMain names another in the environment.
+var home = os.Getenv("HOME")
+
+// goBuild builds the command in a folder.
+func goBuild(t *testing.T, dir, bin string) {
+	t.Helper()
+	build := exec.Command("go", "-C", dir, "build", "-o", bin, ".")
+	build.Env = append(os.Environ(), "HOME="+home)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building %s: %v\n%s", dir, err, out)
+	}
 }
 
 // TestTransferOverKernelPath: a file crosses a path of 50 Mbit/s and 50 ms with 1 % loss
@@ -69,9 +80,7 @@ func acrossNetlab(t *testing.T, flags string, lab ...string) time.Duration {
 	bin := netlab(t)
 	dir := t.TempDir()
 	ebb := filepath.Join(dir, "ebb")
-	if out, err := exec.Command("go", "build", "-o", ebb, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	goBuild(t, ".", ebb)
 	path, into := filepath.Join(dir, "file"), filepath.Join(dir, "into")
 	want := writeNoise(t, path, *transferBytes)
 	if err := os.Mkdir(into, 0o755); err != nil {

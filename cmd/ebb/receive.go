@@ -95,6 +95,9 @@ func receive(ctx context.Context, c console, open opener, args []string) error {
 	if err := checkAddress(address, true); err != nil {
 		return err
 	}
+	if dir == "" {
+		return usageErrorf("DIR has an empty name")
+	}
 	if err := server.configure(own); err != nil {
 		return err
 	}
@@ -242,7 +245,8 @@ func (s *fileServer) session(ctx context.Context, conn net.Conn) error {
 	}
 	var incomplete *transfer.IncompleteError
 	var folders *folder.IncompleteError
-	if !errors.As(err, &incomplete) && !errors.As(err, &folders) {
+	var told *toldError
+	if !errors.As(err, &incomplete) && !errors.As(err, &folders) && !errors.As(err, &told) {
 		s.grumble("ebb receive: the sender at %v: %s\n", conn.RemoteAddr(), oneLine(err))
 	}
 	return &toldError{err}

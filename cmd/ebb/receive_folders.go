@@ -46,8 +46,16 @@ func (s *fileServer) serveOne(ctx context.Context, conn net.Conn) error {
 	stop()
 	if !folders {
 		receiver := s.receiver
-		receiver.Report = func(r transfer.Result) { s.print(conn, r) }
-		return receiver.Receive(ctx, whole)
+		var last error // of a file, which may be what ends the session
+		receiver.Report = func(r transfer.Result) {
+			last = r.Err
+			s.print(conn, r)
+		}
+		err := receiver.Receive(ctx, whole)
+		if last != nil && errors.Is(err, last) {
+			return &toldError{err}
+		}
+		return err
 	}
 	s.sessions.Add(1)
 	defer s.sessions.Add(-1)
