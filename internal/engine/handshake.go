@@ -236,11 +236,6 @@ func (c *Conn) awaitBytes(now time.Duration) {
 	}
 }
 
-// holdsFinished reports whether the last packet of a protected client's handshake waits too: both are to reach the server at once.
-func (c *Conn) holdsFinished() bool {
-	return c.confirms && !c.hasWork() && c.due == 0 && c.hs.second.loss.probes == 0
-}
-
 // confirmTime is when the CONFIRM leaves alone.
 func (c *Conn) confirmTime() time.Duration {
 	switch {

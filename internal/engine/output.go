@@ -81,7 +81,7 @@ func (c *Conn) appendPacket(now time.Duration, dst []byte) []byte {
 	case stateDone:
 		return dst
 	}
-	if c.hs != nil && !c.holdsFinished() { // of a protected connection that is not confirmed
+	if c.hs != nil { // of a protected connection that is not confirmed
 		if b := c.appendHandshake(now, dst); len(b) > len(dst) {
 			return b
 		}
