@@ -17,9 +17,7 @@ func TestPerfOverKernelPath(t *testing.T) {
 	bin := netlab(t)
 	dir := t.TempDir()
 	ebb, said := filepath.Join(dir, "ebb"), filepath.Join(dir, "perf.json")
-	if out, err := exec.Command("go", "build", "-o", ebb, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	goBuild(t, ".", ebb)
 	script := fmt.Sprintf(`
 		ip netns exec $NETLAB_B %[1]s perf --serve --plain $NETLAB_B_IP:7000 >&2 & server=$!
 		for i in 1 2 3 4 5 6 7 8 9 10; do
