@@ -258,15 +258,24 @@ func TestFoldersInATerminal(t *testing.T) {
 	}
 }
 
-// freeAddress is one on loopback that nobody listens on.
+// freeAddress is one on loopback that nobody listens on, over UDP or TCP.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := conn.LocalAddr().String()
+		ln, err := net.Listen("tcp4", address)
+		conn.Close()
+		if err == nil {
+			ln.Close()
+			return address
+		}
 	}
-	defer conn.Close()
-	return conn.LocalAddr().String()
+	t.Fatal("no port is free for UDP and TCP")
+	return ""
 }
 
 // tmuxWindows is windows of tmux.

@@ -84,7 +84,7 @@ type process struct {
 // prepare is a command that has not been started. Over anything but Ebb's protected connections it has --plain.
 func prepare(t *testing.T, network string, args ...string) *exec.Cmd {
 	t.Helper()
-	if network != "ebb" && slices.Contains([]string{"send", "receive", "pipe", "tunnel"}, args[0]) {
+	if network != "ebb" && slices.Contains([]string{"send", "receive", "pipe", "tunnel", "perf"}, args[0]) {
 		args = slices.Insert(slices.Clone(args), 1, "--plain")
 	}
 	self, err := os.Executable()
