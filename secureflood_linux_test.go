@@ -91,9 +91,10 @@ func TestTLSFlood(t *testing.T) {
 		old, young := meet(t, l, client) // with a cookie, where there is a threshold
 		write(t, old, "in")
 		reads(t, young, "in")
+		eventually(t, "each handshake that was begun to be signed", func() bool { return key.signed.Load() == begun.Load() })
 		info := l.Endpoint().Info()
-		if got := int(key.signed.Load()); got > c.most+1 || int(begun.Load()) != got {
-			t.Errorf("threshold %d: %d signatures and %d handshakes, for %d INITIALs", c.threshold, got, begun.Load(), c.n)
+		if got := int(key.signed.Load()); got > c.most+1 {
+			t.Errorf("threshold %d: %d signatures, for %d INITIALs", c.threshold, got, c.n)
 		}
 		in, out := info.Socket.BytesReceived, info.Socket.BytesSent
 		t.Logf("threshold %d: %d bytes arrived, %d left; %d signatures, %d RETRYs", c.threshold, in, out, key.signed.Load(), info.Retries)
