@@ -45,7 +45,8 @@ func (c *lateReader) OnAck(_ time.Duration, e congestion.AckEvent) {
 	case c.peer != nil && c.late == 0 && e.InFlight > 0 && c.least > 0:
 		c.tries++
 		start := time.Now()
-		for c.late = 0; c.late < 20*c.least || c.peer.Info().PacketsReceived < c.sent && c.late < patience; c.late = time.Since(start) {
+		// Longer from try to try, and in the end than an ACK may wait.
+		for c.late = 0; c.late < time.Duration(20*c.tries)*c.least || c.peer.Info().PacketsReceived < c.sent && c.late < patience; c.late = time.Since(start) {
 			runtime.Gosched()
 		}
 	}
