@@ -143,6 +143,9 @@ func TestReportsInATerminal(t *testing.T) {
 			{[]string{"bench", "--rounds", "1", "--seconds", "0.5", "--size", "1000000"}, "TCP"},
 			{[]string{"qlog", trace[0]}, "limited"},
 			{[]string{"id"}, "status"},
+			{[]string{"version"}, "status"},
+			{[]string{"completion", "bash"}, "status"},
+			{[]string{"kernel", "-h"}, "status"},
 		} {
 			term.open(t, c.args[0], prepare(t, "plain", c.args...))
 			term.ended(t, c.args[0], 0, c.word)
