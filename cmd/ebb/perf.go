@@ -225,16 +225,15 @@ func listenTwice(ctx context.Context, address string, t, tcp transport, refused 
 		if ln, err = t.listenOrSay(ctx, address, refused); err != nil {
 			return nil, nil, err
 		}
-		beside, err = tcp.listenOrSay(ctx, ln.Addr().String(), refused)
-		if err == nil {
-			break
+		if beside, err = tcp.listenOrSay(ctx, ln.Addr().String(), refused); err == nil {
+			return ln, beside, nil
 		}
+		ln.Close()
 		if _, port, _ := net.SplitHostPort(address); port != "0" {
 			break
 		}
-		ln.Close()
 	}
-	return ln, beside, err
+	return nil, nil, err
 }
 
 // client makes the tests that were asked for.

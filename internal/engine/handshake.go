@@ -20,9 +20,10 @@ type handshakeState struct {
 	make    func(client bool, ours *wire.Parameters) handshaker
 	initial cryptoSpace  // INITIAL and ACCEPT
 	second  *cryptoSpace // HANDSHAKE; nil in plain connections
-	done    bool         // the handshaker is, since doneAt for a protected client
+	done    bool         // the handshaker is
 	fed     bool         // it was given something, by the packet that is being handled
-	doneAt  time.Duration
+
+	completedAt time.Duration // of a protected client
 
 	firstDst wire.ID  // destination of the client's INITIAL
 	server   wire.ID  // the server's ID; 0: not known yet
@@ -225,11 +226,11 @@ func (c *Conn) beginServer(h wire.Header) {
 // begins with a request that saves two packets of ten: the CONFIRM, and the ACK of it and the request, which goes with the answer then.
 const confirmDelay = time.Millisecond
 
-// awaitBytes has the CONFIRM of a client whose handshake is complete wait for bytes.
-func (c *Conn) awaitBytes(now time.Duration) {
+// holdConfirm has the CONFIRM of a client whose handshake is complete wait for bytes, if that is wanted.
+func (c *Conn) holdConfirm(now time.Duration) {
 	c.confirms = true
 	if c.hs != nil { // of a protected connection, where TLS has taken its time since the last packet
-		c.hs.doneAt = now
+		c.hs.completedAt = now
 	}
 	if !c.params.HoldConfirm {
 		c.Confirm()
@@ -242,7 +243,7 @@ func (c *Conn) confirmTime() time.Duration {
 	case !c.confirms:
 		return Never
 	case c.hs != nil:
-		return c.hs.doneAt + confirmDelay
+		return c.hs.completedAt + confirmDelay
 	}
 	return c.lastReceived + confirmDelay
 }
@@ -333,7 +334,7 @@ func (c *Conn) handleHandshake(now, at time.Duration, s *cryptoSpace, t wire.Pac
 	}
 	if c.params.Client && c.state == stateHandshake && c.hs.done {
 		c.establish(now)
-		c.awaitBytes(now)
+		c.holdConfirm(now)
 	}
 }
 

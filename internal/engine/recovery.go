@@ -482,7 +482,7 @@ func (c *Conn) lossTimer(now time.Duration) {
 	if c.windowUnknown() {
 		c.due.add(wire.FrameWindow)
 	}
-	if c.hasWork() && c.loss.ptoCount < 2 {
+	if c.hasWork() && (c.loss.ptoCount < 2 || c.send.OldestWaits()) {
 		return // new data, or what is known to be lost, serves as the probe
 	}
 	c.requeueOldest() // which a peer has room for, whatever else it drops

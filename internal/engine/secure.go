@@ -210,7 +210,7 @@ func (c *Conn) establishSecure(now time.Duration) {
 	if c.params.Client {
 		c.hs = hs
 		hs.initial.giveUp()
-		c.awaitBytes(now)
+		c.holdConfirm(now)
 		return
 	}
 	c.confirm()
