@@ -114,6 +114,7 @@ func TestDialsAtOnceNeverOverfillTheQueue(t *testing.T) {
 		server := b.endpoint(b.server, serverPort, &ebb.Config{Backlog: 1, RetryThreshold: -1})
 		l := serves(b.T, server)
 		var group sync.WaitGroup
+		conns := make([]*ebb.Conn, dials)
 		for i := range dials {
 			e := b.endpoint(b.client, uint16(clientPort+i), nil)
 			group.Go(func() {
@@ -123,6 +124,7 @@ func TestDialsAtOnceNeverOverfillTheQueue(t *testing.T) {
 					b.Error(err)
 					return
 				}
+				conns[i] = c
 				write(b.T, c, "hello")
 			})
 		}
@@ -137,7 +139,12 @@ func TestDialsAtOnceNeverOverfillTheQueue(t *testing.T) {
 			l.SetDeadline(time.Now().Add(10 * time.Second))
 			s, err := l.AcceptConn()
 			if err != nil {
-				b.Fatalf("after %d: %v", i, err)
+				for j, c := range conns {
+					if info := c.Info(); info.Err != nil || info.SendBuffered > 0 {
+						b.Logf("dial %d: %+v", j, info)
+					}
+				}
+				b.Fatalf("after %d: %v, %+v", i, err, server.Info())
 			}
 			reads(b.T, s, "hello")
 			if n := server.Info().Queued; n > 1 {

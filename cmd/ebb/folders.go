@@ -99,8 +99,8 @@ func (o *folderOptions) send(ctx context.Context, c console, t transport, to tar
 	defer t.drainEnds()
 	defer conn.Close()
 	meter := new(folder.Meter)
-	d := newFolderDisplay(c, "send", meter)
-	d.json, d.each = o.json, verbose || o.dryRun
+	d := &folderDisplay{console: c, command: "send", meter: meter, json: o.json, each: verbose || o.dryRun}
+	d.start()
 	counting, stopCounting := context.WithCancel(ctx)
 	if d.status.watched() {
 		d.count(counting, sources)
@@ -134,8 +134,10 @@ type folderDisplay struct {
 	meter   *folder.Meter
 	json    bool // objects instead of lines
 	each    bool // a line for each entry that changed
-	status  *statusLine
-	began   time.Time
+
+	// Set by start.
+	status *statusLine
+	began  time.Time
 
 	rate     rateMeter
 	expected expected
@@ -144,11 +146,13 @@ type folderDisplay struct {
 	beats   sync.WaitGroup
 }
 
-func newFolderDisplay(c console, command string, meter *folder.Meter) *folderDisplay {
-	d := &folderDisplay{console: c, command: command, meter: meter, began: time.Now(), beating: make(chan struct{})}
-	d.status = newStatusLine(c.stderr, d.parts)
-	d.beats.Go(d.beat)
-	return d
+// start begins to show. close ends it.
+func (d *folderDisplay) start() {
+	d.began, d.beating = time.Now(), make(chan struct{})
+	d.status = newStatusLine(d.stderr, d.parts)
+	if d.json {
+		d.beats.Go(d.beat)
+	}
 }
 
 // jsonInterval is how often progress is told to a machine.
@@ -161,9 +165,7 @@ func (d *folderDisplay) beat() {
 	for {
 		select {
 		case <-ticker.C:
-			if d.json {
-				d.object(totalObject{Event: "progress", Totals: d.meter.Totals(), Seconds: time.Since(d.began).Seconds()})
-			}
+			d.object(totalObject{Event: "progress", Totals: d.meter.Totals(), Seconds: time.Since(d.began).Seconds()})
 		case <-d.beating:
 			return
 		}

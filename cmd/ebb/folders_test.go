@@ -247,8 +247,8 @@ func TestFoldersInATerminal(t *testing.T) {
 			term.until(t, "send", "% ", "B/s", "left")
 			term.until(t, "receive", "B/s", "files")
 			for _, side := range []string{"send", "receive"} {
-				screen := term.until(t, side, "status ")
-				if !strings.Contains(screen, "status 0") || strings.Contains(screen, " left") || strings.Contains(screen, "1 sender") ||
+				screen := term.until(t, side, "ended: status ")
+				if !strings.Contains(screen, "ended: status 0.") || strings.Contains(screen, " left") || strings.Contains(screen, "1 sender") ||
 					!strings.Contains(strings.ReplaceAll(screen, "\n", ""), "41 entries, 40 files") ||
 					strings.ContainsFunc(screen, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
 					t.Errorf("%s: the screen at the end:\n%s", side, screen)
@@ -296,7 +296,7 @@ func (term tmuxWindows) run(t *testing.T, args ...string) string {
 // open runs a command in a window of its own; behind it stands its status. An interrupt is for the command alone.
 func (term tmuxWindows) open(t *testing.T, name string, cmd *exec.Cmd) {
 	t.Helper()
-	line := fmt.Sprintf("trap : INT; %s=plain '%s'; echo status $?; exec sleep 60", asCommand, strings.Join(cmd.Args, "' '"))
+	line := fmt.Sprintf(`trap : INT; %s=plain '%s'; echo "ended: status $?."; exec sleep 60`, asCommand, strings.Join(cmd.Args, "' '"))
 	term.run(t, "new-session", "-d", "-s", name, "-x", fmt.Sprint(term.width), "-y", "60", "sh", "-c", line)
 }
 

@@ -35,9 +35,9 @@ func inTerminals(t *testing.T, test func(t *testing.T, term tmuxWindows)) {
 // may go on in the next line.
 func (term tmuxWindows) ended(t *testing.T, name string, status int, words ...string) (screen string) {
 	t.Helper()
-	screen = term.until(t, name, "status ")
+	screen = term.until(t, name, "ended: status ")
 	joined := strings.ReplaceAll(screen, "\n", "")
-	if !strings.Contains(joined, fmt.Sprint("status ", status)) {
+	if !strings.Contains(joined, fmt.Sprintf("ended: status %d.", status)) {
 		t.Errorf("%s: not status %d:\n%s", name, status, screen)
 	}
 	if strings.ContainsFunc(screen, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
