@@ -107,16 +107,17 @@ func TestDeadConnectionsDoNotFillMemory(t *testing.T) {
 }
 
 // TestDialsAtOnceNeverOverfillTheQueue: with Backlog 1 one connection waits for Accept. The others, whose
-// dials have been answered, get in as it is emptied, with what they have written.
+// dials have been answered, get in as it is emptied, with what they have written. Who is unlucky tries again after twice the time, so
+// it may take long.
 func TestDialsAtOnceNeverOverfillTheQueue(t *testing.T) {
 	const dials = 1100
 	inBubble(t, delayed, delayed, func(b *bubble) {
-		server := b.endpoint(b.server, serverPort, &ebb.Config{Backlog: 1, RetryThreshold: -1})
+		server := b.endpoint(b.server, serverPort, &ebb.Config{Backlog: 1, RetryThreshold: -1, HandshakeTimeout: time.Hour})
 		l := serves(b.T, server)
 		var group sync.WaitGroup
 		conns := make([]*ebb.Conn, dials)
 		for i := range dials {
-			e := b.endpoint(b.client, uint16(clientPort+i), nil)
+			e := b.endpoint(b.client, uint16(clientPort+i), &ebb.Config{IdleTimeout: time.Hour})
 			group.Go(func() {
 				time.Sleep(time.Duration(i) * 10 * time.Microsecond) // the server's socket has a buffer for 170
 				c, err := e.DialAddr(b.Context(), serverAddr)
@@ -136,7 +137,7 @@ func TestDialsAtOnceNeverOverfillTheQueue(t *testing.T) {
 			b.Errorf("%d connections are queued, want 1", queued)
 		}
 		for i := range dials {
-			l.SetDeadline(time.Now().Add(10 * time.Second))
+			l.SetDeadline(time.Now().Add(10 * time.Minute))
 			s, err := l.AcceptConn()
 			if err != nil {
 				for j, c := range conns {
