@@ -64,6 +64,7 @@ type receiveBatch struct {
 	messages  []udp.Message
 	came      []core.Arrival // of each message
 	arrivals  []arrival
+	strays    []arrival // to be routed by themselves
 	replies   batch
 	foreign   []foreign
 	displaced []*conn // to be cut
@@ -72,11 +73,20 @@ type receiveBatch struct {
 	at        time.Duration // when it was read
 }
 
-// arrival is a datagram, where it came, and the connection it belongs to.
+// arrival is a datagram, or a train of them, where it came, and the connection that the first of them belongs to. The others are
+// taken for that one's too, until the connection looks: then they are in the cache for its use of them.
 type arrival struct {
 	came *core.Arrival
 	conn *conn
-	seg  []byte
+	buf  []byte
+	size int // of each datagram but the last
+}
+
+// next takes the first datagram out.
+func (a *arrival) next() []byte {
+	seg := a.buf[:min(a.size, len(a.buf))]
+	a.buf = a.buf[len(seg):]
+	return seg
 }
 
 // foreign is a datagram that is not Ebb's.
@@ -132,21 +142,12 @@ func (in *receiveBatch) untold() bool {
 // reset forgets what was read, with the references to connections.
 func (in *receiveBatch) reset() {
 	clear(in.arrivals)
+	clear(in.strays)
 	clear(in.foreign)
 	clear(in.displaced)
 	clear(in.events)
 	in.refusals = in.refusals[:0]
-	in.arrivals, in.foreign, in.events, in.displaced = in.arrivals[:0], in.foreign[:0], in.events[:0], in.displaced[:0]
+	in.arrivals, in.strays, in.foreign, in.events, in.displaced = in.arrivals[:0], in.strays[:0], in.foreign[:0], in.events[:0], in.displaced[:0]
 	clear(in.replies.messages)
 	in.replies.buf, in.replies.messages, in.replies.next = in.replies.buf[:0], in.replies.messages[:0], 0
-}
-
-// reply notes the answer to a message: buf is the buffer of the replies, longer
-// by one datagram.
-func (in *receiveBatch) reply(buf []byte, to netip.AddrPort, from netip.Addr) {
-	start := len(in.replies.buf)
-	in.replies.buf = buf
-	in.replies.messages = append(in.replies.messages, udp.Message{
-		Buf: buf[start:], N: len(buf) - start, Remote: to, Local: from,
-	})
 }

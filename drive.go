@@ -6,6 +6,7 @@ import (
 
 	core "example.com/ebb/internal/endpoint"
 	"example.com/ebb/internal/udp"
+	"example.com/ebb/wire"
 )
 
 // This file gives a connection's core.Driver what it has not: locks, the clock, the socket and the timers. There are three
@@ -18,14 +19,28 @@ import (
 // the endpoint has to know is collected under conn.mu and reported after. Only
 // the locks of a socket's leadership and timers are taken under either.
 
-// input feeds a run of datagrams to the engine. It returns what has become of the connection, to be reported.
-func (c *conn) input(run []arrival) core.Topic {
+// input feeds a run of arrivals to the engine. It appends those datagrams to strays that are not the connection's, and returns what
+// has become of it, to be reported.
+func (c *conn) input(run, strays []arrival) (core.Topic, []arrival) {
 	c.mu.Lock()
 	now := c.endpoint.now()
 	for i := range run {
-		c.driver.Input(now, run[i].came, run[i].seg)
+		a := &run[i]
+		first := a.next()
+		c.driver.Input(now, a.came, first)
+		if len(a.buf) == 0 {
+			continue
+		}
+		dst, _ := wire.ShortDst(first)
+		for len(a.buf) > 0 {
+			if seg := a.next(); wire.IsShortTo(seg, dst) {
+				c.driver.Input(now, a.came, seg)
+			} else {
+				strays = append(strays, arrival{came: a.came, buf: seg, size: len(seg)})
+			}
+		}
 	}
-	return c.step(now)
+	return c.step(now), strays
 }
 
 // expire is the timer heap's call. It may be early, because a connection's time is only ever

@@ -203,16 +203,11 @@ func (b *backoff) loggable() bool { return b.failures&(b.failures-1) == 0 || b.f
 // take gives every datagram of a batch that a socket has received where it belongs.
 func (e *endpoint) take(s *socket, in *receiveBatch, n int) {
 	e.route(s, in, in.messages[:n])
-	for i := 0; i < len(in.arrivals); {
-		j := i + 1
-		for j < len(in.arrivals) && in.arrivals[j].conn == in.arrivals[i].conn {
-			j++
-		}
-		c := in.arrivals[i].conn
-		if t := c.input(in.arrivals[i:j]); t != 0 {
-			in.events = e.noteWithin(c, t, in.events)
-		}
-		i = j
+	e.deliver(in, 0)
+	if len(in.strays) > 0 {
+		routed := len(in.arrivals)
+		e.routeStrays(s, in)
+		e.deliver(in, routed)
 	}
 	for _, c := range in.displaced {
 		in.events = e.noteWithin(c, c.cut(), in.events)
@@ -220,7 +215,23 @@ func (e *endpoint) take(s *socket, in *receiveBatch, n int) {
 	e.answer(s, in)
 }
 
-// route asks the books about every datagram of a batch.
+// deliver gives connections what has arrived for them, from an index on.
+func (e *endpoint) deliver(in *receiveBatch, from int) {
+	for i := from; i < len(in.arrivals); {
+		j := i + 1
+		for j < len(in.arrivals) && in.arrivals[j].conn == in.arrivals[i].conn {
+			j++
+		}
+		c := in.arrivals[i].conn
+		var t core.Topic
+		if t, in.strays = c.input(in.arrivals[i:j], in.strays); t != 0 {
+			in.events = e.noteWithin(c, t, in.events)
+		}
+		i = j
+	}
+}
+
+// route asks the books about the datagrams of a batch.
 func (e *endpoint) route(s *socket, in *receiveBatch, ms []udp.Message) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -231,41 +242,63 @@ func (e *endpoint) route(s *socket, in *receiveBatch, ms []udp.Message) {
 	}
 	for i := range ms {
 		m := &ms[i]
-		size := m.SegmentSize
-		if size <= 0 || size > m.N {
-			size = m.N
+		a := arrival{came: &in.came[i], buf: m.Buf[:m.N], size: m.SegmentSize}
+		if a.size <= 0 || a.size > m.N {
+			a.size = m.N
 		}
-		came := &in.came[i]
+		came := a.came
 		came.Local, came.Remote, came.At, came.ECN = e.localOf(m), m.Remote, m.At-s.early, core.ECN(m.ECN)
-		for rest := m.Buf[:m.N]; ; {
-			seg := rest[:min(size, len(rest))]
-			rest = rest[len(seg):]
-			v := e.books.Route(now, m.Remote, seg, in.replies.buf)
-			if v.Displaced != nil {
-				in.displaced = append(in.displaced, v.Displaced)
-			}
-			switch v.Action {
-			case core.Open:
-				if v.Yields != nil {
-					in.arrivals = append(in.arrivals, arrival{came, v.Yields, seg})
-				}
-				v.Conn = e.open(now, s, came.Path, v)
-				fallthrough
-			case core.Deliver:
-				in.arrivals = append(in.arrivals, arrival{came, v.Conn, seg})
-			case core.Reply:
-				in.reply(v.Reply, m.Remote, m.Local)
-				if e.tellsOfRefusal(now, v.Refused) {
-					in.refusals = append(in.refusals, refusal{v.Refused, m.Remote})
-				}
-			case core.Foreign:
-				if e.settings.Load().Foreign != nil {
-					in.foreign = append(in.foreign, foreign{seg: seg, remote: m.Remote})
-				}
-			}
-			if len(rest) == 0 {
-				break
-			}
+		for e.routeFirst(now, s, in, &a); len(a.buf) > 0; {
+			e.routeFirst(now, s, in, &a)
+		}
+	}
+}
+
+// routeStrays asks the books about each datagram that came in a train and was not for the connection of the first.
+func (e *endpoint) routeStrays(s *socket, in *receiveBatch) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.books.CountDelivered(-len(in.strays))
+	if e.closing {
+		return
+	}
+	for i := range in.strays {
+		e.routeFirst(in.at, s, in, &in.strays[i])
+	}
+}
+
+// routeFirst asks the books about the first datagram of a train, and takes it out, with the others if they are taken for the
+// same connection's. endpoint.mu is held.
+func (e *endpoint) routeFirst(now time.Duration, s *socket, in *receiveBatch, a *arrival) {
+	train, remote := *a, a.came.Remote
+	seg := a.next()
+	v := e.books.Route(now, remote, seg, in.replies.buf)
+	if v.Displaced != nil {
+		in.displaced = append(in.displaced, v.Displaced)
+	}
+	one := arrival{came: a.came, buf: seg, size: len(seg)}
+	switch v.Action {
+	case core.Open:
+		if one.conn = v.Yields; v.Yields != nil {
+			in.arrivals = append(in.arrivals, one)
+		}
+		one.conn = e.open(now, s, a.came.Path, v)
+		in.arrivals = append(in.arrivals, one)
+	case core.Deliver:
+		if one.conn = v.Conn; v.Settled && len(a.buf) > 0 {
+			e.books.CountDelivered((len(a.buf) + a.size - 1) / a.size)
+			a.buf = nil
+			one.buf, one.size = train.buf, train.size
+		}
+		in.arrivals = append(in.arrivals, one)
+	case core.Reply:
+		in.replies.add(v.Reply, core.Train{Path: a.came.Path})
+		if e.tellsOfRefusal(now, v.Refused) {
+			in.refusals = append(in.refusals, refusal{v.Refused, remote})
+		}
+	case core.Foreign:
+		if e.settings.Load().Foreign != nil {
+			in.foreign = append(in.foreign, foreign{seg: seg, remote: remote})
 		}
 	}
 }

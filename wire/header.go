@@ -124,6 +124,12 @@ func ShortDst(b []byte) (ID, bool) {
 	return ID(binary.BigEndian.Uint64(b[idOffset:])), true
 }
 
+// IsShortTo reports whether a datagram has a short header with this destination.
+func IsShortTo(b []byte, dst ID) bool {
+	id, ok := ShortDst(b)
+	return ok && id == dst && IsEbb(b) && !IsLong(b)
+}
+
 // Invariants returns what a long header has at the same place in all versions.
 // It reports false if the packet is not one with a long header, is too short, or
 // has an ID of more than MaxIDSize bytes. The IDs are borrowed from b.

@@ -54,6 +54,9 @@ func (e *Endpoint[C]) Route(now time.Duration, remote netip.AddrPort, b, reply [
 	return e.router.Route(now, remote, b, reply)
 }
 
+// CountDelivered counts datagrams that were delivered without Route, as Verdict.Settled allows; less if n is negative.
+func (e *Endpoint[C]) CountDelivered(n int) { e.router.CountDelivered(n) }
+
 // Open enters the connection that a verdict asks for as c, and returns what its Driver is started with. The datagram is to
 // be delivered to it, and to the verdict's Yields if there is one. If the verdict is of a protected connection, the caller adds Params.Handshake.
 func (e *Endpoint[C]) Open(now time.Duration, s *Settings, path Path, v Verdict[C], c C) Params {

@@ -25,6 +25,7 @@ type Verdict[C comparable] struct {
 	Action    Action
 	Reason    Reason  // Drop
 	Conn      C       // Deliver
+	Settled   bool    // Deliver: a short packet with the same destination is delivered too, and needs only be counted
 	Client    wire.ID // Open: the client's ID
 	Dst       wire.ID // Open: the destination that the client made up
 	Proven    bool    // Open: a cookie has proved the address
@@ -61,8 +62,13 @@ func (r *Router[C]) Route(now time.Duration, remote netip.AddrPort, b, reply []b
 	case e.state == halfOpen && !e.sealed && !r.confirm(e, remote, b):
 		return r.drop(BacklogFull)
 	}
-	return r.deliver(e)
+	v := r.deliver(e)
+	v.Settled = e.state != halfOpen
+	return v
 }
+
+// CountDelivered counts datagrams that were delivered without Route, because an earlier one was settled; less if n is negative.
+func (r *Router[C]) CountDelivered(n int) { r.count.Delivered += uint64(n) }
 
 func (r *Router[C]) routeLong(now time.Duration, remote netip.AddrPort, b, reply []byte) Verdict[C] {
 	version, dst, src, ok := wire.Invariants(b)
