@@ -62,30 +62,13 @@ func TestTrainOfTwoConnections(t *testing.T) {
 	for i := range dialled {
 		dialled[i], accepted[i] = connectOver(t, from, l)
 	}
-	tap.mu.Lock()
-	tap.holds = true
-	tap.mu.Unlock()
 	const each = 4
-	var kept [2][][]byte
-	for i, c := range dialled {
-		if _, err := c.Write(make([]byte, 20_000)); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, "the first packets leave", func() bool {
-			kept[i] = tap.whole(c.Info().PacketSize, wire.ID(accepted[i].Info().ID), each)
-			return len(kept[i]) == each
-		})
-	}
-	var train []byte
-	junk := make([]byte, len(kept[0][0]))
-	for i := range each {
-		train = append(append(append(train, kept[0][i]...), kept[1][i]...), junk...)
-	}
+	train, size := mixedTrain(t, tap, dialled, accepted, each)
 	e := accepted[0].endpoint
 	before, receivedBefore := e.Info(), [2]uint64{accepted[0].Info().PacketsReceived, accepted[1].Info().PacketsReceived}
 	in := newReceiveBatch(1, udp.MaxTrain)
 	in.messages[0].N = copy(in.messages[0].Buf, train)
-	in.messages[0].SegmentSize, in.messages[0].Remote, in.messages[0].At = len(junk), dialled[0].Info().Local, e.now()
+	in.messages[0].SegmentSize, in.messages[0].Remote, in.messages[0].At = size, dialled[0].Info().Local, e.now()
 	e.take(accepted[0].sock, in, 1)
 	for i, c := range accepted {
 		if got := c.Info().PacketsReceived - receivedBefore[i]; got != each {
@@ -102,6 +85,30 @@ func TestTrainOfTwoConnections(t *testing.T) {
 	if got := after.Foreign - before.Foreign; got != each {
 		t.Errorf("%d datagrams were foreign, want %d", got, each)
 	}
+}
+
+// mixedTrain has the dialled connections write, and is a train of n datagrams of each in turns, with others between that are not
+// Ebb's.
+func mixedTrain(t *testing.T, tap *holdback, dialled, accepted [2]*Conn, n int) (train []byte, size int) {
+	t.Helper()
+	tap.mu.Lock()
+	tap.holds = true
+	tap.mu.Unlock()
+	var kept [2][][]byte
+	for i, c := range dialled {
+		if _, err := c.Write(make([]byte, 20_000)); err != nil {
+			t.Fatal(err)
+		}
+		size = c.Info().PacketSize
+		eventually(t, "the first packets leave", func() bool {
+			kept[i] = tap.whole(size, wire.ID(accepted[i].Info().ID), n)
+			return len(kept[i]) == n
+		})
+	}
+	for i := range n {
+		train = append(append(append(train, kept[0][i]...), kept[1][i]...), make([]byte, size)...)
+	}
+	return train, size
 }
 
 // connectOver is a connection from an endpoint to a listener, over which a byte has gone each way.
