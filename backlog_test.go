@@ -115,7 +115,7 @@ func TestDialsAtOnceNeverOverfillTheQueue(t *testing.T) {
 		server := b.endpoint(b.server, serverPort, &ebb.Config{Backlog: 1, RetryThreshold: -1, HandshakeTimeout: time.Hour})
 		l := serves(b.T, server)
 		var group sync.WaitGroup
-		conns := make([]*ebb.Conn, dials)
+		conns := make([]*ebb.Conn, dials) // who has none any more closes it, and gives up in the end
 		for i := range dials {
 			e := b.endpoint(b.client, uint16(clientPort+i), &ebb.Config{IdleTimeout: time.Hour})
 			group.Go(func() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -36,13 +37,14 @@ func endpointOn(t testing.TB, network, address string, cfg *ebb.Config) *ebb.End
 	return e
 }
 
-// serves makes an endpoint listen.
+// serves has an endpoint listen until the test ends, though nobody may have the listener any more, which would close it.
 func serves(t *testing.T, e *ebb.Endpoint) *ebb.Listener {
 	t.Helper()
 	l, err := e.Listen()
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { runtime.KeepAlive(l) })
 	return l
 }
 
