@@ -77,8 +77,9 @@ func overNetworks(t *testing.T, test func(t *testing.T, network string)) {
 type process struct {
 	*exec.Cmd
 	stdin          io.WriteCloser
-	stdout, stderr bytes.Buffer // to be read after wait
-	address        string       // where it listens, if it does, as it is to be dialled
+	stdout, stderr bytes.Buffer  // to be read after wait
+	said           chan struct{} // closed when stderr is whole; nil: wait sees to it
+	address        string        // where it listens, if it does, as it is to be dialled
 }
 
 // prepare is a command that has not been started. Over anything but Ebb's protected connections it has --plain.
@@ -117,17 +118,21 @@ func start(t *testing.T, cmd *exec.Cmd, listens bool) *process {
 		}
 		return p
 	}
-	r, w := io.Pipe()
-	cmd.Stderr = io.MultiWriter(&p.stderr, w)
-	if err := cmd.Start(); err != nil {
+	r, w, err := os.Pipe()
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { w.Close() })
-	lines := bufio.NewReader(r)
+	cmd.Stderr = w
+	err = cmd.Start()
+	w.Close() // the process has it: its end is that of what can be read
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(io.TeeReader(r, &p.stderr))
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			t.Fatalf("it does not say where it listens: %v", err)
+			t.Fatalf("it does not say where it listens: %v\n%s", err, &p.stderr)
 		}
 		words := strings.Fields(line)
 		_, address, listens := strings.Cut(strings.TrimSpace(line), "listening on ")
@@ -138,7 +143,12 @@ func start(t *testing.T, cmd *exec.Cmd, listens bool) *process {
 			p.address = address
 			fallthrough
 		case listens:
-			go io.Copy(io.Discard, lines)
+			p.said = make(chan struct{})
+			go func() {
+				defer close(p.said)
+				defer r.Close()
+				io.Copy(io.Discard, lines)
+			}()
 			return p
 		}
 	}
@@ -160,6 +170,9 @@ func (p *process) wait(t *testing.T) int {
 	var exit *exec.ExitError
 	if err := p.Wait(); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
+	}
+	if p.said != nil {
+		<-p.said
 	}
 	return p.ProcessState.ExitCode()
 }
