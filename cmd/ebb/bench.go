@@ -73,23 +73,23 @@ const (
 
 func (f *benchFlags) parse(args []string) error {
 	fs := newFlagSet("bench", "",
-		`Shows both sides of Ebb, in about a quarter of a minute. First its speed beside the
-kernel's TCP over loopback, with both ends in this process: the rate of one connection,
-the processor time per gigabyte, and the round trip of 64 bytes. The two take turns;
-figures are medians over the rounds. Then what it leaves to others on a line they share,
-simulated in virtual time: the rate that a CUBIC download keeps, and the delay of a call,
-beside Ebb and beside another CUBIC.`,
+		`Shows both sides of Ebb, in about 15 seconds. First it compares the speed of Ebb with
+that of the kernel's TCP over loopback, with both ends in this process: the rate of one
+connection, the processor time per gigabyte, and the round trip of 64 bytes. The two take
+turns; figures are medians over the rounds. Then it simulates a shared line, in virtual
+time: how much of its rate a CUBIC download keeps beside Ebb and beside another CUBIC, and
+the delay of a call beside each.`,
 		`  ebb bench
   ebb bench --seconds 60 --rounds 20
   ebb bench --only shared --picture shared.svg
   ebb bench --json > figures.json
 `)
-	fs.Float64Var(&f.plan.Seconds, "seconds", 12, "how many `SECONDS` to measure the speed in all")
-	fs.IntVar(&f.plan.Rounds, "rounds", 5, "`NUMBER` of turns of each transport")
-	fs.Int64Var(&f.plan.Size, "size", 0, "`BYTES` of each bulk run, however long it takes; 0 is what fits in the time")
-	fs.StringVar(&f.only, "only", "", "one `PART` of the two: "+onlySpeed+" over loopback, or the "+onlyShared+" line")
-	fs.StringVar(&f.picture, "picture", "", "draw the shared line over time into this `FILE`, as SVG")
-	fs.BoolVar(&f.json, "json", false, "print JSON: bytes per second, seconds, and of the shared line percent and ms")
+	fs.Float64Var(&f.plan.Seconds, "seconds", 12, "measure the speed for this many `SECONDS` in total")
+	fs.IntVar(&f.plan.Rounds, "rounds", 5, "give each transport this `NUMBER` of turns")
+	fs.Int64Var(&f.plan.Size, "size", 0, "move this many `BYTES` in each bulk run, however long it takes; 0 means as many as fit in the time")
+	fs.StringVar(&f.only, "only", "", "run only this `PART`: "+onlySpeed+" (over loopback) or "+onlyShared+" (the shared line)")
+	fs.StringVar(&f.picture, "picture", "", "draw the shared line over time, as SVG, into `FILE`")
+	fs.BoolVar(&f.json, "json", false, "print JSON: bytes per second and seconds; for the shared line, percent and ms")
 	f.register(fs, unlimited)
 	if err := fs.parse(args, 0, 0); err != nil {
 		return err

@@ -13,10 +13,10 @@ import (
 // printCompletion is the command completion.
 func printCompletion(ctx context.Context, c console, open opener, args []string) error {
 	fs := newFlagSet("completion", "SHELL",
-		`Prints a script by which a shell completes commands and flags: for bash, zsh or
-fish. Arguments are completed as names of files.`,
+		`Prints a script with which a shell completes commands and flags. SHELL is bash, zsh or
+fish. Arguments are completed as file names.`,
 		`  source <(ebb completion bash)                                       in ~/.bashrc
-  source <(ebb completion zsh)                                        in ~/.zshrc, behind compinit
+  source <(ebb completion zsh)                                        in ~/.zshrc, after compinit
   ebb completion fish > ~/.config/fish/completions/ebb.fish
 `)
 	if err := fs.parse(args, 1, 1); err != nil {

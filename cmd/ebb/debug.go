@@ -23,7 +23,7 @@ type debugFlag struct {
 
 // register adds the flag to those of a command.
 func (d *debugFlag) register(fs *flagSet) {
-	fs.Var(d, "debug", "serve figures about the connections, for \"ebb top\" and for browsers, on a\nUnix socket of this user's, or with --debug=`ADDR` on a TCP HOST:PORT or unix:PATH")
+	fs.Var(d, "debug", "serve figures about the connections, for \"ebb top\" and browsers, on a private Unix socket or at `ADDR`, which is a TCP HOST:PORT or unix:PATH")
 	fs.Lookup("debug").NoOptDefVal = debugAuto
 }
 

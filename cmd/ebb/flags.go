@@ -45,7 +45,7 @@ func (fs *flagSet) parse(args []string, least, most int) error {
 	case errors.Is(err, pflag.ErrHelp):
 		usage := strings.TrimSpace(fs.Name() + " [FLAG]... " + fs.synopsis)
 		return &helpRequest{fmt.Sprintf("%s\n\nusage: ebb %s\n\n%s%s\nexamples:\n%s",
-			fs.text, usage, fs.FlagUsagesWrapped(helpWidth), fs.footer, fs.examples), fs.FlagSet}
+			fs.text, usage, fs.flagUsages(), fs.footer, fs.examples), fs.FlagSet}
 	case err != nil:
 		return &usageError{err}
 	case fs.NArg() < least:
@@ -54,6 +54,11 @@ func (fs *flagSet) parse(args []string, least, most int) error {
 		return usageErrorf("unexpected argument %q", fs.Arg(most))
 	}
 	return nil
+}
+
+// flagUsages describes the flags. The value of --debug is optional and needs a "=", as "--debug ADDR[=auto]" does not say.
+func (fs *flagSet) flagUsages() string {
+	return strings.Replace(fs.FlagUsagesWrapped(helpWidth), "--debug ADDR[="+debugAuto+"]", "--debug[=ADDR]     ", 1)
 }
 
 // transportOptions is what the command line says about the connections.
@@ -66,11 +71,11 @@ type transportOptions struct {
 
 // aboutQuantities is the part of the help that explains the kinds of values.
 const aboutQuantities = `
-A RATE is bytes per second, or has a unit: 50MB/s, 1MiB/s, 400mbit. A SIZE is bytes, or
-has a unit: 500kB, 1MiB. The FILE has the names of the flags, without dashes, in a table
-[network-api], those of the limits, without limit-, in a table [limits], and key, peer and plain in a table [tls].
-A flag wins over the FILE, and the FILE over the preset.
-docs/tuning.md says what to set when.
+A RATE is in bytes per second unless it has a unit: 50MB/s, 1MiB/s, 400mbit. A SIZE is in
+bytes unless it has a unit: 500kB, 1MiB. The FILE of --config uses the names of the flags,
+without the dashes, in a table [network-api]; limits go in a table [limits], without the
+prefix limit-, and key, peer and plain in a table [tls]. A flag takes precedence over that
+FILE, and the FILE over the preset. docs/tuning.md says which settings to use when.
 `
 
 // register adds the flags that all commands share. The limit is that of a command

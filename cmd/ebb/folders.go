@@ -25,12 +25,12 @@ type folderOptions struct {
 
 // register adds the flags.
 func (o *folderOptions) register(fs *flagSet) {
-	fs.BoolVarP(&o.recursive, "recursive", "r", false, "send folders with all that is in them, as far as the receiver does not have it")
-	fs.BoolVar(&o.follow, "follow", false, "with -r: send what symbolic links lead to, not the links")
-	fs.BoolVar(&o.checksum, "checksum", false, "with -r: compare content where size and time are the same")
-	fs.BoolVar(&o.delete, "delete", false, "with -r: have deleted what is not in the folders here; the receiver has to allow it")
-	fs.BoolVar(&o.dryRun, "dry-run", false, "with -r: change nothing, and print what would be changed")
-	fs.BoolVar(&o.json, "json", false, "with -r: print a JSON object per line: entries, progress, the total")
+	fs.BoolVarP(&o.recursive, "recursive", "r", false, "send folders and everything in them that the receiver does not have")
+	fs.BoolVar(&o.follow, "follow", false, "with -r: follow symbolic links, instead of sending the links")
+	fs.BoolVar(&o.checksum, "checksum", false, "with -r: compare contents even where size and time match")
+	fs.BoolVar(&o.delete, "delete", false, "with -r: delete at the receiver what the folders here do not contain; the receiver has to allow it")
+	fs.BoolVar(&o.dryRun, "dry-run", false, "with -r: change nothing, print what would change")
+	fs.BoolVar(&o.json, "json", false, "with -r: print JSON objects, one per line: entries, progress, total")
 }
 
 // check reports flags that make no sense together.

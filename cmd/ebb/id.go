@@ -10,9 +10,9 @@ import (
 // printID is the command id.
 func printID(_ context.Context, c console, _ opener, args []string) error {
 	fs := newFlagSet("id", "",
-		`Prints our identity, by which others name this user's end of connections: 52 letters
-and digits. They stand for an Ed25519 key in a file, which is made if it is not
-there. Whoever has that file is us.`,
+		`Prints your identity: the 52 letters and digits by which others know your end of a
+connection. They are derived from an Ed25519 key in a file, which is created if it does
+not exist. Keep that file secret: whoever has it can pose as you.`,
 		`  ebb id
   ebb id --key gateway.pem
 `)

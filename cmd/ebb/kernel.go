@@ -30,25 +30,26 @@ func (e *skippedError) Unwrap() error { return e.err }
 
 // aboutNetlab is the part of the help that says what the measurement stands on.
 const aboutNetlab = `
-netlab is the laboratory: two network namespaces and one emulated path between them. It is a Go
-module of its own and no part of Ebb; the maintainers have it, and .ci/run looks for it in
-../shared/netlab, beside the checkout. docs/congestion.md, section 10, says what such a program has to
-do. Recorded links are files in mahimahi's format, as in the traces/ of github.com/ravinet/mahimahi.
+netlab is the laboratory: two network namespaces and one emulated path between them. It is a
+separate Go module and not part of Ebb; the maintainers have it, and .ci/run looks for it in
+../shared/netlab, beside the checkout. Section 10 of docs/congestion.md says what such a program has
+to do. Recorded links are files in mahimahi's format, like those in traces/ of
+github.com/ravinet/mahimahi.
 `
 
 // measureKernel is the command.
 func measureKernel(ctx context.Context, c console, _ opener, args []string) error {
 	fs := newFlagSet("kernel", "[SCENARIO]...",
-		`Measures Ebb and the kernel's own TCP (Reno, CUBIC, BBR) on one emulated bottleneck
-that real packets take: what each gets, and what queue is there, by what the
-bottleneck saw. Without a scenario it runs them all. With --calibrate it holds
-Ebb's Reno, CUBIC and BBR against the kernel's own, rate within 10 % and queue
-within 25; the arguments are then words such as "cubic" that choose paths.
+		`Sends real packets of Ebb and of the kernel's own TCP (Reno, CUBIC, BBR) through one
+emulated bottleneck, and reports what the bottleneck saw: the rate of each, and the queue.
+Runs all scenarios unless some are named. With --calibrate, compares Ebb's Reno, CUBIC
+and BBR with the kernel's, allowing a difference of 10 % in rate and 25 % in queue; the
+arguments are then words such as "cubic" that choose paths.
 
-With --results a run that was interrupted goes on where it was, as long as the
-source is the same. A run in which the laboratory stalled, by its own timing, is
-repeated, and left out if it does so three times: measure on a machine that does
-nothing else. The status is 1 if a bar is missed, and 77 without Linux, root or
+With --results, an interrupted run continues where it stopped, as long as the source is
+the same. If the laboratory's own timing shows that it stalled, the run is repeated;
+after three such runs it is left out. So measure on a machine that does nothing else.
+The exit status is 1 if a bar (a target) is missed, and 77 without Linux, root or
 netlab.`,
 		`  ebb kernel --netlab ../netlab --list
   ebb kernel --rounds 5 --again 10 --results testdata/kernel/results.tsv
@@ -60,19 +61,19 @@ netlab.`,
 	fs.footer = aboutNetlab
 	fs.StringVar(&options.Folder, "netlab", os.Getenv(netlabVariable), "`FOLDER` of the laboratory's module; by default $"+netlabVariable)
 	fs.StringVar(&options.Traces, "traces", os.Getenv(tracesVariable), "`FOLDER` of recorded links; by default $"+tracesVariable)
-	fs.IntVar(&options.Rounds, "rounds", 1, "`NUMBER` of times that each scenario is measured")
-	fs.IntVar(&options.Again, "again", 0, "`NUMBER` of times in all, if a bar is missed after --rounds; 0 is no more often")
-	fs.Float64Var(&options.Scale, "scale", 1, "`FACTOR` on the lengths of the scenarios")
-	quick := fs.Bool("quick", false, "as short as the figures mean something")
-	fs.DurationVar(&options.Stall, "stall", 25*time.Millisecond, "`DURATION` that the laboratory is late, from which a run is repeated; 0 never")
-	fs.StringVar(&options.Results, "results", "", "add each round to this `FILE`, and measure what it does not have")
+	fs.IntVar(&options.Rounds, "rounds", 1, "measure each scenario this `NUMBER` of times")
+	fs.IntVar(&options.Again, "again", 0, "if a bar is missed after --rounds, measure this `NUMBER` of times in total; 0 means no more")
+	fs.Float64Var(&options.Scale, "scale", 1, "multiply the lengths of the scenarios by this `FACTOR`")
+	quick := fs.Bool("quick", false, "run each scenario for the shortest time that gives meaningful figures")
+	fs.DurationVar(&options.Stall, "stall", 25*time.Millisecond, "repeat a run in which the laboratory was late by this `DURATION` or more; 0 means never")
+	fs.StringVar(&options.Results, "results", "", "add each round to this `FILE`, and measure only what it lacks")
 	fs.StringVar(&options.TSV, "tsv", "", "also write the figures to this `FILE`")
-	mode := fs.String("congestion-control", "", "`NAME` of the controller of Ebb's sender: "+settings.ControlNames())
+	mode := fs.String("congestion-control", "", "congestion control of Ebb's sender, by `NAME`: "+settings.ControlNames())
 	fs.BoolVar(&options.Calibrate, "calibrate", false, "compare Ebb's Reno, CUBIC and BBR with the kernel's")
-	fs.BoolVar(&options.Report, "report", false, "measure nothing, print what --results has")
+	fs.BoolVar(&options.Report, "report", false, "measure nothing; print the figures in the file of --results")
 	fs.BoolVar(&options.Markdown, "markdown", false, "print the table in Markdown")
-	list := fs.Bool("list", false, "print the scenarios and how long each takes, and run nothing")
-	verbose := fs.BoolP("verbose", "v", false, "show what the processes say")
+	list := fs.Bool("list", false, "list the scenarios and how long each takes, and exit")
+	verbose := fs.BoolP("verbose", "v", false, "show the output of the processes")
 	if err := fs.parse(args, 0, -1); err != nil {
 		return err
 	}

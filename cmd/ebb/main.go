@@ -44,13 +44,13 @@ func commands() []command {
 		{"pipe", "join standard input and output over one connection", pipe},
 		{"tunnel", "carry TCP connections over Ebb", runTunnel},
 		{"top", "show the connections of a process, live", top},
-		{"id", "print our identity", printID},
-		{"bench", "show how fast Ebb is beside TCP, and what it leaves to others", bench},
-		{"kernel", "measure Ebb beside the kernel's TCP on one bottleneck", measureKernel},
-		{"sim", "run the scenarios that congestion control is judged by", sim},
-		{"perf", "measure what connections between two machines carry", measurePerf},
-		{"qlog", "say what is in the trace of a connection, and draw it", readQlog},
-		{"completion", "print a script for the completion of a shell", printCompletion},
+		{"id", "print your identity", printID},
+		{"bench", "compare the speed of Ebb and TCP, and show what Ebb leaves to others", bench},
+		{"kernel", "measure Ebb beside the kernel's TCP at one bottleneck", measureKernel},
+		{"sim", "simulate the scenarios that congestion control is tested with", sim},
+		{"perf", "measure throughput between two machines", measurePerf},
+		{"qlog", "summarize the trace of a connection, and draw it", readQlog},
+		{"completion", "print a completion script for a shell", printCompletion},
 	}
 }
 
@@ -62,10 +62,10 @@ usage: ebb COMMAND [FLAG]... [ARGUMENT]...
 
 const firstSteps = `
 Try it on one machine, in two terminals:
-  ebb receive localhost:9000 inbox      which prints an ID
+  ebb receive localhost:9000 inbox      (prints an ID)
   ebb send photo.jpg ID@localhost:9000
 
-"ebb COMMAND -h", or "ebb help COMMAND", says more.
+For more about a command, run "ebb COMMAND -h" or "ebb help COMMAND".
 `
 
 // run is the whole program but for the exit. It returns the status.
@@ -93,6 +93,9 @@ func dispatch(args []string, c console, open opener) (name string, err error) {
 	case "-h", "--help":
 		return "ebb", &helpRequest{text: overview()}
 	case "version", "--version":
+		if len(args) == 2 && (args[1] == "-h" || args[1] == "--help") {
+			return "ebb", &helpRequest{text: "Prints the version of Ebb, and of Go that it was built with.\n\nusage: ebb version\n"}
+		}
 		if len(args) > 1 {
 			return "ebb", usageErrorf("unexpected argument %q", args[1])
 		}
@@ -123,7 +126,7 @@ func overview() string {
 	for _, cmd := range commands() {
 		fmt.Fprintf(&b, "  %-10s %s\n", cmd.name, cmd.summary)
 	}
-	fmt.Fprintf(&b, "  %-10s %s\n", "version", "print which Ebb this is")
+	fmt.Fprintf(&b, "  %-10s %s\n", "version", "print the version")
 	b.WriteString(firstSteps)
 	return b.String()
 }

@@ -37,31 +37,31 @@ type perfFlags struct {
 
 func (f *perfFlags) parse(args []string) error {
 	fs := newFlagSet("perf", "--serve [ADDR] or ID@HOST:PORT",
-		`Measures what connections between two machines carry, as iperf3 does: over Ebb, over the
-kernel's TCP on the same port number, or over one after the other. A server takes tests, one at
-a time, from everybody who can reach it, or from those that --peer lists; it prints what to type at
-the other end. ADDR is `+perfPort+` if it is not given. Beside the rate there is what iperf3
-lacks: what limited the sender and for how long, the delay that its queue adds, and loss.
+		`Measures throughput between two machines, as iperf3 does: over Ebb, over the kernel's TCP on
+the same port number, or over one after the other. A server runs one test at a time, for anyone
+who can reach it or, with --peer, only for the identities listed; it prints the command to run
+at the other end. ADDR is `+perfPort+` if not given. Beyond what iperf3 shows, perf reports
+what limited the sender and for how long, the delay that its queue adds, and loss.
 
-Connections are encrypted, those over TCP too, with TLS 1.3. With --plain at both ends nothing
-is, and the networks are measured without the cost of it.`,
+All connections are encrypted; those over TCP use TLS 1.3. With --plain at both ends none
+are, so that the network is measured without the cost of encryption.`,
 		`  ebb perf --serve
   ebb perf ID@server.example:5210
   ebb perf --over both --seconds 20 --parallel 4 ID@server.example:5210
   ebb perf --reverse --json ID@server.example:5210
-  ebb perf --serve --plain                    and at the other end:
+  ebb perf --serve --plain                    (and at the other end:)
   ebb perf --plain --over both server.example:5210
 `)
-	fs.BoolVarP(&f.serve, "serve", "s", false, "take tests")
-	fs.StringVar(&f.over, "over", "ebb", "`network` to measure: ebb, tcp or both")
+	fs.BoolVarP(&f.serve, "serve", "s", false, "be the server")
+	fs.StringVar(&f.over, "over", "ebb", "measure this `NETWORK`: ebb, tcp or both")
 	fs.Float64VarP(&f.seconds, "seconds", "t", 10, "measure for `SECONDS`")
-	fs.Int64VarP(&f.bytes, "bytes", "n", 0, "`bytes` that each connection carries at most; 0 is any number")
-	fs.IntVarP(&f.parallel, "parallel", "P", 1, "`connections` in each direction")
-	fs.BoolVarP(&f.reverse, "reverse", "R", false, "the server sends")
-	fs.BoolVar(&f.bothWays, "both-ways", false, "both send, at the same time")
-	fs.BoolVarP(&f.json, "json", "J", false, "print JSON, with iperf3's names")
-	fs.Float64Var(&f.maxSeconds, "max-seconds", 60, "of a server: `SECONDS` that a test may take")
-	fs.IntVar(&f.maxStreams, "max-connections", 16, "of a server: `NUMBER` of connections that a test may have in each direction")
+	fs.Int64VarP(&f.bytes, "bytes", "n", 0, "move at most this many `BYTES` over each connection; 0 means no limit")
+	fs.IntVarP(&f.parallel, "parallel", "P", 1, "use this `NUMBER` of connections in each direction")
+	fs.BoolVarP(&f.reverse, "reverse", "R", false, "let the server send")
+	fs.BoolVar(&f.bothWays, "both-ways", false, "let both send at the same time")
+	fs.BoolVarP(&f.json, "json", "J", false, "print JSON with iperf3's names")
+	fs.Float64Var(&f.maxSeconds, "max-seconds", 60, "with --serve: let a test take at most this many `SECONDS`")
+	fs.IntVar(&f.maxStreams, "max-connections", 16, "with --serve: let a test use at most this `NUMBER` of connections in each direction")
 	f.registerProtection(fs, true)
 	f.register(fs, unlimited)
 	if err := fs.parse(args, 0, 1); err != nil {

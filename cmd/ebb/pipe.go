@@ -21,15 +21,16 @@ const pipeBuffer = 256 << 10
 // pipe is the command.
 func pipe(ctx context.Context, c console, open opener, args []string) error {
 	fs := newFlagSet("pipe", "ID@HOST:PORT or -l HOST:PORT",
-		`Joins standard input and output over one connection to HOST:PORT, or with -l over
-the first one that is accepted there. The connection is encrypted, and ID is who
-the other side is: with -l it prints that, and what to type at the other end. The end of standard input ends the one
-direction; the other goes on until its own end. (If standard input is a terminal,
-the other side's end is the end.)`,
-		`  ebb pipe -l :9000 > copy                 the one side
+		`Joins standard input and output over one connection to HOST:PORT or, with -l, over the
+first connection accepted there. The connection is encrypted, and ID is the identity of
+the other side; with -l, pipe prints its own identity and the command to run at the
+other end. The end of standard input ends only that direction; the other continues
+until it ends too. (If standard input is a terminal, pipe exits when the other side
+ends.)`,
+		`  ebb pipe -l :9000 > copy                 one side
   ebb pipe ID@localhost:9000 < original    the other
   tar c dir | ebb pipe ID@backup.example:9000
-  ebb pipe --plain localhost:9000          without encryption, as --plain -l
+  ebb pipe --plain localhost:9000          not encrypted; the other side has --plain too
 `)
 	var options transportOptions
 	listen := fs.BoolP("listen", "l", false, "accept one connection instead of making one")

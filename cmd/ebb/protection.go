@@ -83,11 +83,11 @@ func (o *transportOptions) registerProtection(fs *flagSet, accepts bool) {
 		return o.flags.SetKey(s, origin)
 	})
 	if accepts {
-		fs.Func("peer", "admit only the peer with this `ID`; may be given several times", func(s string) error {
+		fs.Func("peer", "accept only the peer with this `ID`; may be repeated", func(s string) error {
 			return o.flags.AddPeer(s, origin)
 		})
 	}
-	fs.BoolFunc("plain", "do without encryption, and without knowing who the other side is; at both ends", func(s string) error {
+	fs.BoolFunc("plain", "neither encrypt nor verify who the other side is; needed at both ends", func(s string) error {
 		plain, err := strconv.ParseBool(s)
 		o.flags.SetPlain(plain, origin)
 		return err
@@ -95,7 +95,7 @@ func (o *transportOptions) registerProtection(fs *flagSet, accepts bool) {
 }
 
 // keyHelp is the help of --key.
-const keyHelp = "`FILE` of our key, which is made if it is not there; by default ebb/" + keyName + " in the user's configuration folder"
+const keyHelp = "`FILE` with your key, created if it does not exist; by default ebb/" + keyName + " in your configuration folder"
 
 // keyName is the file of our key, in the folder ebb of the user's configuration folder.
 const keyName = "key.pem"

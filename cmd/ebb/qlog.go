@@ -21,16 +21,16 @@ type qlogFlags struct {
 
 func (f *qlogFlags) parse(args []string) error {
 	fs := newFlagSet("qlog", "FILE",
-		`Says what is in the trace of a connection, and draws it. Every program that uses Ebb writes
-traces, one for each connection, if the environment variable QLOGDIR names a directory.
-The trace of the side that sends says most.`,
+		`Summarizes the trace of a connection, and draws it. Every program that uses Ebb writes a
+trace of each connection if the environment variable QLOGDIR names a directory. The
+sender's trace says the most.`,
 		`  QLOGDIR=traces/ ebb send photo.jpg ID@example.com:9000
   ebb qlog traces/*_client.sqlog
   ebb qlog --picture drawn.svg trace.sqlog
   ebb qlog --expand for-other-tools.sqlog trace.sqlog
 `)
-	fs.StringVar(&f.picture, "picture", "", "draw rates, queue, window and losses over time into this `file`, as SVG")
-	fs.StringVar(&f.expand, "expand", "", "write the trace with an event for each packet into this `file`, for tools for QUIC")
+	fs.StringVar(&f.picture, "picture", "", "draw rates, queue, window and losses over time, as SVG, into `FILE`")
+	fs.StringVar(&f.expand, "expand", "", "write the trace into `FILE` with one event per packet, for QUIC tools")
 	if err := fs.parse(args, 1, 1); err != nil {
 		return err
 	}

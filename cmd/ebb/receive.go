@@ -58,19 +58,21 @@ type receiveOptions struct {
 
 // receiveText and receiveExamples are of the help.
 const (
-	receiveText = `Listens on ADDR, a UDP HOST:PORT, and stores the files that "ebb send" sends in
-DIR, which must exist. A file gets its name when all of it has arrived and its
-SHA-256 matches; what is on its way has a name that ends in ` + transfer.PartialSuffix + `.
-Prints a line per file, with tabs: name, size, seconds, rate, SHA-256.
+	receiveText = `Listens on ADDR, a UDP HOST:PORT, and stores the files that "ebb send" sends in DIR,
+which must exist. A file gets its final name once all of it has arrived and its
+SHA-256 matches; until then its name ends in ` + transfer.PartialSuffix + `.
+Prints one line per file, separated by tabs: name, size, seconds, rate, SHA-256.
 
-Folders of "ebb send -r" get their place in DIR. What is there already, with the
-same size and time, stays; what differs is replaced with --overwrite. What has
-arrived of a file before an interruption serves the next run, for a week.
+Folders from "ebb send -r" are stored in DIR. Files already there with the same size
+and time are kept; files that differ are replaced only with --overwrite. The part of a
+file that arrived before an interruption is kept for a week, so that a later run can
+use it.
 
 Connections are encrypted. The receiver has an identity, which its senders have to
-know: it makes it once, and prints what to type at the other end. Whoever knows
-where it is may send, unless --peer says who; "ebb id" prints a sender's identity.`
-	receiveExamples = `  ebb receive :9000 inbox                   until it is interrupted
+know. It creates the identity on its first run, and prints the command to run at the
+other end. Anyone who can reach it may send, unless --peer lists who may; "ebb id"
+prints a sender's identity.`
+	receiveExamples = `  ebb receive :9000 inbox                   until interrupted
   ebb receive --once localhost:9000 inbox   one sender, for scripts
   ebb receive --peer ID :9000 inbox         from one sender, wherever it is
   ebb receive --from 192.0.2.0/24 --max-size 10GB :9000 inbox
@@ -137,17 +139,17 @@ func receive(ctx context.Context, c console, open opener, args []string) error {
 
 // register adds the flags that are receive's alone.
 func (s *fileServer) register(fs *flagSet, own *receiveOptions) {
-	fs.BoolVar(&s.once, "once", false, "end when the first sender is done")
-	fs.BoolVar(&s.receiver.Overwrite, "overwrite", false, "let files replace those of the same name")
-	fs.Var(&s.from, "from", "serve only this `NETWORK`, such as 192.0.2.0/24, or address; may be given several times")
-	fs.IntVar(&own.maxSenders, "max-senders", 64, "`NUMBER` of senders that are served at once")
-	fs.IntVar(&own.maxSendersPerHost, "max-senders-per-host", 8, "`NUMBER` of them that may have one IPv4 address or IPv6 /56; with --peer, one identity")
-	fs.Int64Var(&own.maxFiles, "max-files", 100_000, "store no more than this `NUMBER` of files in all; 0 is no limit")
-	fs.Var(&own.maxSize, "max-size", "store no more `BYTES` than this in all; 0 is no limit")
+	fs.BoolVar(&s.once, "once", false, "exit when the first sender is done")
+	fs.BoolVar(&s.receiver.Overwrite, "overwrite", false, "let files replace existing ones of the same name")
+	fs.Var(&s.from, "from", "serve only this `NETWORK`, such as 192.0.2.0/24, or this address; may be repeated")
+	fs.IntVar(&own.maxSenders, "max-senders", 64, "serve at most this `NUMBER` of senders at once")
+	fs.IntVar(&own.maxSendersPerHost, "max-senders-per-host", 8, "serve at most this `NUMBER` of senders from one IPv4 address or IPv6 /56, or with --peer from one identity")
+	fs.Int64Var(&own.maxFiles, "max-files", 100_000, "store at most this `NUMBER` of files in total; 0 means no limit")
+	fs.Var(&own.maxSize, "max-size", "store at most this many `BYTES` in total; 0 means no limit")
 	own.minRate = 1000
-	fs.Var(&own.minRate, "min-rate", "give up a sender that is slower than this `RATE` over a minute; 0 waits for ever")
+	fs.Var(&own.minRate, "min-rate", "drop a sender that is slower than this `RATE` over a minute; 0 means never")
 	s.registerFolders(fs)
-	fs.BoolVarP(&s.verbose, "verbose", "v", false, "print details of the connections")
+	fs.BoolVarP(&s.verbose, "verbose", "v", false, "print details of each connection")
 }
 
 // configure takes what the flags say.

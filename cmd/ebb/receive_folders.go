@@ -22,10 +22,10 @@ const (
 
 // registerFolders adds the flags that are about folders.
 func (s *fileServer) registerFolders(fs *flagSet) {
-	fs.BoolVar(&s.folders.Delete, "delete", false, "let \"ebb send -r --delete\" delete what is in its folders here and not there")
-	fs.BoolVar(&s.folders.OutsideLinks, "outside-links", false, "store symbolic links that lead out of DIR, too")
-	fs.DurationVar(&s.keep, "keep-partial", defaultKeep, "`DURATION` for which what has arrived of a file before an interruption is kept; 0 is for ever")
-	fs.BoolVar(&s.json, "json", false, "print a JSON object per entry of a folder, and per session")
+	fs.BoolVar(&s.folders.Delete, "delete", false, "let \"ebb send -r --delete\" delete what its folders no longer contain")
+	fs.BoolVar(&s.folders.OutsideLinks, "outside-links", false, "also store symbolic links that lead out of DIR")
+	fs.DurationVar(&s.keep, "keep-partial", defaultKeep, "keep the parts of interrupted files for this `DURATION`; 0 means for ever")
+	fs.BoolVar(&s.json, "json", false, "print a JSON object for each entry of a folder and for each session")
 }
 
 // configureFolders takes what the flags say, behind those of files.

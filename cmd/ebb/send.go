@@ -14,23 +14,23 @@ const greetingTimeout = 30 * time.Second
 
 // sendText and sendExamples are of the help.
 const (
-	sendText = `Sends files to the "ebb receive" at HOST:PORT, over one connection: each with its
-name (without directories), size and permission bits. The receiver verifies the
-SHA-256 and answers for each file. Prints a line per file, with tabs: name, size,
+	sendText = `Sends files over one connection to the "ebb receive" at HOST:PORT. Each file is sent
+with its name (without directories), size and permission bits; the receiver verifies
+its SHA-256 and confirms it. Prints one line per file, separated by tabs: name, size,
 seconds, rate, SHA-256.
 
-With -r it sends folders, with everything in them, and of that only what the receiver
-does not have: of files that have changed the parts that have. An interrupted run
-goes on where it was when it is repeated. What is neither a file nor a folder nor a
-symbolic link is reported and left out; the status is 1 then. Prints the total; with
--v a line per entry that was stored.
+With -r, sends folders and everything in them, skipping what the receiver already has;
+of a file that has changed, only the changed parts are sent. To resume an interrupted
+run, repeat the command. Anything that is not a file, folder or symbolic link is
+reported and skipped, and the exit status is then 1. Prints a total, and with -v a line
+for each entry stored.
 
-The connection is encrypted, and goes to nobody but the receiver whose identity is
-ID. "ebb receive" prints what to type here.`
+The connection is encrypted, and only the receiver whose identity is ID can accept it.
+"ebb receive" prints the exact command to run here.`
 	sendExamples = `  ebb send photo.jpg ID@localhost:9000
   ebb send --bandwidth-limit unlimited *.iso ID@backup.example:9000
   ebb send -r photos music ID@backup.example:9000
-  ebb send --plain photo.jpg localhost:9000   neither encrypted nor known to go to the right one
+  ebb send --plain photo.jpg localhost:9000   not encrypted, receiver not verified
 `
 )
 

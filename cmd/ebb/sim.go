@@ -80,27 +80,28 @@ func sim(ctx context.Context, c console, _ opener, args []string) error {
 
 func (f *simFlags) parse(args []string) error {
 	fs := newFlagSet("sim", "[SCENARIO]...",
-		`Runs the scenarios that congestion control is judged by, all or those named, in
-virtual time, and compares what it measures with their bars. Equal command lines
-give equal figures on every machine. The status is 1 if a bar is missed.`,
+		`Simulates the scenarios that congestion control is tested with, in virtual time, and
+compares the results with their bars (targets). Runs all scenarios unless some are named.
+The same command line gives the same figures on every machine. The exit status is 1 if a
+bar is missed.`,
 		`  ebb sim --list
   ebb sim 4 5 --seeds 3
   ebb sim 6 --case "40 ms, 1 BDP" --seeds 1
   ebb sim --quick --seeds 1 --congestion-control ledbat++ --pictures drawn
 `)
-	fs.IntVar(&f.seeds, "seeds", 20, "`NUMBER` of runs of each case")
-	fs.Uint64Var(&f.first, "seed", 1, "`NUMBER` that is the first seed")
-	fs.StringVar(&f.mode, "congestion-control", settings.Adaptive.String(), "`NAME` of the controller: "+settings.ControlNames())
-	fs.IntVar(&f.floor, "min-ssthresh", 0, "floor under LEDBAT's slow-start threshold, in `BYTES`; 0 lets Ebb find one, -1 is none")
-	fs.StringVar(&f.only, "case", "", "only the case of this `NAME`")
-	fs.BoolVar(&f.quick, "quick", false, "shorter runs, for every day")
-	fs.BoolVar(&f.list, "list", false, "print the scenarios and run nothing")
-	fs.StringVar(&f.pictures, "pictures", "", "draw the first seed of every case, as SVG, into this `FOLDER`")
-	fs.StringVar(&f.traces, "traces", "", "`FOLDER` of recorded links, in mahimahi's format: *.up and *.down; by default $"+tracesVariable+
-		", or "+tracesDefault+" if that is there")
+	fs.IntVar(&f.seeds, "seeds", 20, "run each case this `NUMBER` of times")
+	fs.Uint64Var(&f.first, "seed", 1, "use this `NUMBER` as the first seed")
+	fs.StringVar(&f.mode, "congestion-control", settings.Adaptive.String(), "congestion control, by `NAME`: "+settings.ControlNames())
+	fs.IntVar(&f.floor, "min-ssthresh", 0, "floor under LEDBAT's slow-start threshold, in `BYTES`; 0 derives one from the path, -1 means none")
+	fs.StringVar(&f.only, "case", "", "run only the case with this `NAME`")
+	fs.BoolVar(&f.quick, "quick", false, "shorter runs, for everyday use")
+	fs.BoolVar(&f.list, "list", false, "list the scenarios and exit")
+	fs.StringVar(&f.pictures, "pictures", "", "draw the first seed of every case, as SVG, into `FOLDER`")
+	fs.StringVar(&f.traces, "traces", "", "`FOLDER` of recorded links in mahimahi's format, *.up and *.down; by default $"+tracesVariable+
+		", or "+tracesDefault+" if that exists")
 	fs.BoolVar(&f.json, "json", false, "print JSON, with the value of every seed")
 	fs.BoolVar(&f.tsv, "tsv", false, "print tab-separated lines")
-	fs.BoolVar(&f.markdown, "markdown", false, "print the figures with bars as a table in Markdown")
+	fs.BoolVar(&f.markdown, "markdown", false, "print the figures that have bars as a Markdown table")
 	if err := fs.parse(args, 0, -1); err != nil {
 		return err
 	}

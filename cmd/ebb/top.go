@@ -24,18 +24,18 @@ const (
 // top is the command.
 func top(ctx context.Context, c console, _ opener, args []string) error {
 	fs := newFlagSet("top", "[SOCKET|URL]",
-		`Shows the connections of a process that serves figures about them, as "ebb receive
---debug" does, and every program that has example.com/ebb/debug: what each sends and
-receives, what limits it, round trip, queue and loss. SOCKET is a Unix socket, URL the
-page's. Without either it is the one process of yours that has a socket in
-`+debug.SocketDir()+`.
-Without a terminal the list is printed once.`,
+		`Shows the connections of a process that serves figures about them, such as "ebb receive
+--debug" or any program that uses example.com/ebb/debug: what each connection sends and
+receives, what limits it, its round trip, queue and losses. SOCKET is the path of a Unix
+socket, and URL is the address of the debug page. Without either, top shows the one
+process that has a socket in `+debug.SocketDir()+`.
+If the output is not a terminal, the list is printed once.`,
 		`  ebb top
   ebb top http://127.0.0.1:6060/debug/ebb/
   ebb top --interval 5s /run/user/1000/ebb/4711.sock
 `)
-	interval := fs.Duration("interval", time.Second, "how often the figures are read")
-	once := fs.Bool("once", false, "print the list once, in any case")
+	interval := fs.Duration("interval", time.Second, "refresh the figures every `DURATION`")
+	once := fs.Bool("once", false, "print the list once, even on a terminal")
 	if err := fs.parse(args, 0, 1); err != nil {
 		return err
 	}

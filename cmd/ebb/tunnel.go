@@ -44,13 +44,14 @@ type tunnelServer struct {
 // runTunnel is the command.
 func runTunnel(ctx context.Context, c console, open opener, args []string) error {
 	fs := newFlagSet("tunnel", "",
-		`Carries TCP connections over Ebb. One side accepts TCP connections and makes one
-Ebb connection for each to the other side, which makes a TCP connection for each to
-where it forwards them. Ends of one direction and resets are carried through. It
-runs until it is stopped: then it accepts no more, and waits for those that stand.
+		`Carries TCP connections over Ebb. One side accepts TCP connections, and makes an Ebb
+connection for each to the other side, which makes a TCP connection to the target.
+Half-closes and resets are passed on. A tunnel runs until it is stopped; it then accepts
+no more connections, and waits for the open ones to end.
 
-Ebb connections are encrypted, and ID is who accepts them: it prints that, and what
-to type at the other end. It accepts whoever reaches it, unless --peer says who.`,
+Ebb connections are encrypted, and ID is the identity of the side that accepts them.
+That side prints its identity and the command to run at the other end. It accepts
+anyone who can reach it, unless --peer lists who may connect.`,
 		`  ebb tunnel --accept :4000 --forward 127.0.0.1:80                  beside the service
   ebb tunnel --listen 127.0.0.1:8080 --to ID@gateway.example:4000   beside its users
   ebb tunnel --accept :4000 --forward-any 10.0.0.0/8 --peer ID      a gateway to a network
@@ -107,15 +108,15 @@ type tunnelOptions struct {
 // register adds the flags that are tunnel's alone.
 func (s *tunnelServer) register(fs *flagSet, own *tunnelOptions) {
 	fs.StringVar(&own.listen, "listen", "", "accept TCP connections on `HOST:PORT`, with --to")
-	fs.StringVar(&own.to, "to", "", "carry them to the other side of the tunnel at `ID@HOST:PORT`, over Ebb")
-	fs.BoolVar(&s.socks, "socks", false, "be a SOCKS5 server for them: each client names its target, which the other side has to allow with --forward-any")
+	fs.StringVar(&own.to, "to", "", "with --listen: carry the connections over Ebb to the other side of the tunnel, at `ID@HOST:PORT`")
+	fs.BoolVar(&s.socks, "socks", false, "with --listen: be a SOCKS5 server; each client names its target, which the other side has to allow with --forward-any")
 	fs.StringVar(&own.accept, "accept", "", "accept Ebb connections on `HOST:PORT`, with --forward or --forward-any")
-	fs.StringVar(&s.forward, "forward", "", "carry them to the TCP service at `HOST:PORT`")
-	fs.Var(&s.any, "forward-any", "let the dialling side choose TCP services in this `NETWORK`, such as 10.0.0.0/8 or ::/0; may be given several times")
-	fs.IntVar(&own.most, "max-connections", 4096, "`NUMBER` of connections that are carried at once")
-	fs.IntVar(&own.mostOfHost, "max-connections-per-host", 4096, "`NUMBER` of them that may come from one IPv4 address or IPv6 /56; with --peer, from one identity")
-	fs.DurationVar(&s.patience, "drain", 30*time.Second, "`DURATION` of the wait for connections that stand, when it is stopped")
-	fs.BoolVarP(&s.verbose, "verbose", "v", false, "print a line for each connection that ends")
+	fs.StringVar(&s.forward, "forward", "", "with --accept: forward the connections to the TCP service at `HOST:PORT`")
+	fs.Var(&s.any, "forward-any", "with --accept: let the other side choose TCP services in this `NETWORK`, such as 10.0.0.0/8 or ::/0; may be repeated")
+	fs.IntVar(&own.most, "max-connections", 4096, "carry at most this `NUMBER` of connections at once")
+	fs.IntVar(&own.mostOfHost, "max-connections-per-host", 4096, "carry at most this `NUMBER` of connections from one IPv4 address or IPv6 /56, or with --peer from one identity")
+	fs.DurationVar(&s.patience, "drain", 30*time.Second, "when stopped, wait at most this `DURATION` for open connections to end")
+	fs.BoolVarP(&s.verbose, "verbose", "v", false, "print a line for each connection when it ends")
 }
 
 // check reports what is wrong with the flags.

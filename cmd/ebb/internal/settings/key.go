@@ -67,26 +67,26 @@ type Key struct {
 // Keys returns all settings, in the order of the help.
 func Keys() []Key {
 	return []Key{
-		{presetKey, "NAME", "settings to begin with: " + list(presetNames(), "or"),
+		{presetKey, "NAME", "start from these settings: " + list(presetNames(), "or"),
 			list(presetNames(), "or"), parsePreset},
-		{limitKey, "RATE", `most that a connection sends, or "unlimited"`,
+		{limitKey, "RATE", `most that one connection may send, or "unlimited"`,
 			rateForm + `, or "unlimited" (-1)`, rateOr(Unlimited, "unlimited", "-1")},
-		{totalKey, "RATE", `most that all connections send together, in place of the limit of each, or "none"`,
+		{totalKey, "RATE", `most that all connections together may send, instead of a limit for each, or "none"`,
 			rateForm + `, or "none"`, rateOr(noTotal, "none")},
-		{minimumKey, "RATE", "least that a connection gets of the total, however many there are",
+		{minimumKey, "RATE", "least that each connection gets of the total, however many there are",
 			rateForm + `, or "none" (0)`, rateOr(noMinimum, "none", "0")},
 		{controlKey, "NAME", "yielding: adaptive, ledbat++ or rfc6817; competing: reno, cubic or bbr",
 			ControlNames(), parseControl},
-		{networkTypeKey, "NAME", "the path, for its --min-ssthresh: " + list(networkTypeNames(), "or"),
+		{networkTypeKey, "NAME", "kind of path, which sets --min-ssthresh: " + list(networkTypeNames(), "or"),
 			list(networkTypeNames(), "or"), parseNetworkType},
-		{floorKey, "SIZE", `floor under the slow-start threshold, for long lossy paths; "auto" (0) finds one, "none" (-1) does without`,
+		{floorKey, "SIZE", `floor under the slow-start threshold, for long lossy paths; "auto" (0) derives one from the path, "none" (-1) turns it off`,
 			sizeForm + `, or "auto" (0) or "none" (-1)`, parseFloor},
-		{dscpKey, "CODE", `service that packets ask routers for, 1 to 63; "auto" (0) is Lower Effort, 1, if the congestion control yields; "none" (-1)`,
+		{dscpKey, "CODE", `code point that asks routers for a class of service, 1 to 63; "auto" (0) is Lower Effort (1) if the congestion control yields; or "none" (-1)`,
 			dscpForm + `, or "auto" (0) or "none" (-1)`, parseDSCP},
-		{memoryKey, "SIZE", `most memory that all connections hold, or "none"; an eighth of the machine's if not given`, memoryForm, parseMemory},
-		{connsKey, "NUMBER", `most connections that peers have made, or "none"`, countForm, parseCount},
+		{memoryKey, "SIZE", `most memory that all connections together may use, or "none" (default an eighth of the machine's)`, memoryForm, parseMemory},
+		{connsKey, "NUMBER", `most connections that peers may open, or "none"`, countForm, parseCount},
 		{peerConnsKey, "NUMBER", `most connections with one IPv4 address or IPv6 /56, or "none"`, countForm, parseCount},
-		{handshakesKey, "NUMBER", `most handshakes that one of these begins in a second, or "none"`, countForm, parseCount},
+		{handshakesKey, "NUMBER", `most handshakes per second from one IPv4 address or IPv6 /56, or "none"`, countForm, parseCount},
 	}
 }
 
