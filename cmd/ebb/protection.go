@@ -123,7 +123,7 @@ func loadKey(given string) (key ed25519.PrivateKey, notes []string, err error) {
 		if key, err = peerid.LoadOrCreate(path); err != nil {
 			return nil, nil, fmt.Errorf("cannot make a key in %s: %w (--key names another file)", path, err)
 		}
-		notes = append(notes, "our key is made, in "+path)
+		notes = append(notes, "created a key in "+path)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot use our key: %w", err)

@@ -105,7 +105,7 @@ func TestIdentityIsMadeOnce(t *testing.T) {
 			t.Errorf("the receiver, which was %s, says\n%s", first, said)
 		}
 		for side, stderr := range map[string]string{"receiver": said, "sender": sender.stderr.String()} {
-			if made := strings.Contains(stderr, "our key is made"); made != (i == 0) {
+			if made := strings.Contains(stderr, "created a key in "); made != (i == 0) {
 				t.Errorf("time %d: the %s says\n%s", i, side, stderr)
 			}
 		}
