@@ -18,9 +18,9 @@ func presets() []preset {
 	return []preset{
 		{"gateway", "a host that serves many peers, near and far",
 			[][2]string{{totalKey, "100MB/s"}, {minimumKey, "1MB/s"}, {floorKey, gatewayFloor}}},
-		{"regular", "a peer on somebody's line",
+		{"regular", "a peer on an ordinary access line",
 			[][2]string{{totalKey, "10MB/s"}, {minimumKey, "500kB/s"}}},
-		{"testing", "tests, each connection on its own",
+		{"testing", "tests; a limit for each connection",
 			[][2]string{{limitKey, "100MB/s"}}},
 		{"testing-total", "tests with many connections",
 			[][2]string{{totalKey, "500MB/s"}}},

@@ -115,7 +115,7 @@ func shareTable(total, least int64, counts ...int64) string {
 }
 
 func networkTable() string {
-	rows := [][]string{{"`--network-type`", "round trip", "floor that makes sense", "floor that it sets"}}
+	rows := [][]string{{"`--network-type`", "round trip", "useful floor", "floor that it sets"}}
 	for _, name := range networkTypeNames() {
 		kind, err := ledbat.ParseNetworkType(name)
 		if err != nil {
