@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -70,6 +71,13 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if o.against != nil {
 		return o.compare(ctx, out, progress)
 	}
+	if o.page() {
+		r, err := report.ReadPage(o.from)
+		if err != nil {
+			return err
+		}
+		return r.WriteChart(o.chart)
+	}
 	r, err := o.measured(ctx, progress)
 	if err != nil {
 		return err
@@ -85,6 +93,9 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	}
 	return r.WriteTable(out)
 }
+
+// page reports whether -from names a page with a table, which has enough for a picture and not for a report.
+func (o options) page() bool { return filepath.Ext(o.from) == ".md" }
 
 // measured is the report of a run, or of the earlier one that -from names.
 func (o options) measured(ctx context.Context, progress io.Writer) (*report.Report, error) {
@@ -128,7 +139,7 @@ func parse(args []string, messages io.Writer) (options, error) {
 	fs.IntVar(&o.rounds, "rounds", 0, "how often each peer has its turn; 0 is 2 with -quick, 40 with -against, else 10")
 	fs.DurationVar(&o.plan.Slot, "slot", 0, "how long a turn takes; 0 is 250ms with -quick, 500ms with -against, else 2s")
 	fs.StringVar(&o.chart, "chart", "", "draw the bulk rates into this file, .svg or .png")
-	fs.StringVar(&o.from, "from", "", "measure nothing: print this file, which -json wrote")
+	fs.StringVar(&o.from, "from", "", "measure nothing: print this file, which -json wrote; or of a page in Markdown (.md) draw the first table with -chart")
 	fs.StringVar(&peers, "peers", "", "comma-separated peers; empty is all")
 	fs.StringVar(&measurements, "measure", "", "comma-separated: bulk, bulk8, ping, dial, dial32, dial-resumed, dial32-resumed, relay, idle, many, raw; empty is all")
 	fs.StringVar(&dir, "against", "", "compare this tree with the one in this folder, in pairs of turns; goes with -peers, -measure, -rounds, -slot and -json")
@@ -144,6 +155,9 @@ func parse(args []string, messages io.Writer) (options, error) {
 	}
 	if o.rounds < 0 || o.plan.Slot < 0 {
 		return o, errors.New("-rounds and -slot are not negative")
+	}
+	if o.page() && o.chart == "" {
+		return o, errors.New("-from a page in Markdown goes with -chart: the page has the table already")
 	}
 	var err error
 	if dir != "" {

@@ -66,9 +66,28 @@ func readBack(t *testing.T, document []byte) {
 	}
 }
 
+// TestPictureIsOfTheTable: docs/performance.svg shows the figures of the table that it stands above.
+func TestPictureIsOfTheTable(t *testing.T) {
+	drawn := filepath.Join(t.TempDir(), "drawn.svg")
+	if err := run(t.Context(), []string{"-from", "../docs/performance.md", "-chart", drawn}, io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(drawn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("../docs/performance.svg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("docs/performance.svg is not of the table in docs/performance.md: run testdata/pictures/make")
+	}
+}
+
 func TestBadArguments(t *testing.T) {
 	for _, args := range [][]string{
-		{"-peers", "nobody"}, {"-measure", "luck"}, {"-rounds", "-1"}, {"-slot", "-1s"}, {"more"}, {"-such"},
+		{"-peers", "nobody"}, {"-measure", "luck"}, {"-rounds", "-1"}, {"-slot", "-1s"}, {"more"}, {"-such"}, {"-from", "../docs/performance.md"},
 		{"-against", "."}, {"-against", "..", "-apart"}, {"-against", "..", "-measure", "raw"}, {"-against", "..", "-peers", "nobody"},
 	} {
 		var messages bytes.Buffer
