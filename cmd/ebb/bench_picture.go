@@ -10,7 +10,7 @@ import (
 // drawShared draws the runs of bench's shared line, those beside Ebb and those beside CUBIC, on one axis of time.
 func drawShared(path string, all []matrix.Beside) error {
 	p := picture{
-		title: fmt.Sprintf("Beside Ebb a CUBIC download keeps %.0f %% of its rate, beside another CUBIC %.0f %%. "+
+		title: fmt.Sprintf("Beside Ebb a CUBIC download keeps %.0f %% of its rate, beside another CUBIC %.0f %%.\n"+
 			"A call's packets take %.0f ms beside Ebb, beside CUBIC %.0f ms.", all[1].Kept, all[2].Kept, all[1].P95, all[2].P95),
 		below: "One line of " + matrix.ForegroundLine() + ", simulated. Rates are means of a second.",
 	}

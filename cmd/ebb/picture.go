@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"html"
 	"image/color"
 	"math"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -40,13 +43,12 @@ const (
 	panelHeight  = 150
 	titleSize    = 15
 	labelSize    = 11
-	titleLetters = 84   // of a line of the title
-	otherFonts   = 1.25 // how much wider than ours letters may be where the picture is looked at
+	titleLetters = 84 // of a line of the title
 )
 
 // picture is curves over time, in panels one above the other, on one axis of time.
 type picture struct {
-	title  string  // what it shows, in a sentence
+	title  string  // what it shows, in a sentence, or in one per line
 	below  string  // under the title: of what it is
 	end    float64 // seconds
 	panels []panel
@@ -84,7 +86,10 @@ func (p *picture) svg() ([]byte, error) {
 		}
 		rows[i] = []*plot.Plot{q}
 	}
-	title := wrapped(p.title, titleLetters)
+	var title []string
+	for _, sentence := range strings.Split(p.title, "\n") {
+		title = append(title, balanced(sentence, titleLetters)...)
+	}
 	height := vg.Length(len(rows))*panelHeight + 2*pictureEdge + vg.Length(len(title))*titleSize*1.3 + labelSize*1.5
 	canvas := vgsvg.New(pictureWidth, height)
 	all := draw.New(canvas)
@@ -110,16 +115,46 @@ func (p *picture) svg() ([]byte, error) {
 		return nil, err
 	}
 	const families = "font-family:Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif;"
-	return bytes.ReplaceAll(out.Bytes(), []byte("font-family:Liberation Sans;"), []byte(families)), nil
+	return bytes.ReplaceAll(withLengths(out.Bytes()), []byte("font-family:Liberation Sans;"), []byte(families)), nil
+}
+
+// svgText is a text in an SVG of package vgsvg: what comes before its style, the style with weight and size, the text.
+var svgText = regexp.MustCompile(`(<text [^>]*?)(\s+style="[^"]*font-weight:(\w+);[^"]*font-size:([0-9.]+)px[^"]*">)([^<]+)</text>`)
+
+// withLengths gives every text the length that it was laid out with: where the picture is looked at, letters may be wider.
+func withLengths(svg []byte) []byte {
+	return svgText.ReplaceAllFunc(svg, func(element []byte) []byte {
+		part := svgText.FindSubmatch(element)
+		size, err := strconv.ParseFloat(string(part[4]), 64)
+		if err != nil {
+			return element
+		}
+		text := html.UnescapeString(string(part[5]))
+		length := lettering(vg.Length(size), string(part[3]) != "normal").Width(text)
+		return fmt.Appendf(nil, `%s textLength="%.2f" lengthAdjust="spacingAndGlyphs"%s%s</text>`, part[1], length.Points(), part[2], part[5])
+	})
 }
 
 // lettering is the style of text in a picture.
 func lettering(size font.Length, bold bool) text.Style {
 	f := font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
 	if bold {
-		f.Weight = 2
+		f.Weight = 3 // bold
 	}
 	return text.Style{Color: ink, Font: f, Handler: plot.DefaultTextHandler}
+}
+
+// balanced is a text in as few lines of so many letters as it takes, which are about as long as each other.
+func balanced(text string, letters int) []string {
+	lines := wrapped(text, letters)
+	for fewer := letters - 1; fewer > 0; fewer-- {
+		even := wrapped(text, fewer)
+		if len(even) > len(lines) {
+			break
+		}
+		lines = even
+	}
+	return lines
 }
 
 // wrapped is a text in lines of so many letters.
@@ -155,7 +190,7 @@ func (p *panel) plot(end float64, timed bool) (*plot.Plot, error) {
 	}
 	q.X.Min, q.X.Max, q.Y.Min = 0, end, 0
 	q.Y.Max = max(q.Y.Max*1.05, 1e-3)
-	q.X.Tick.Marker, q.Y.Tick.Marker = roundTicks(10), roundTicks(4)
+	q.X.Tick.Marker, q.Y.Tick.Marker = roundTicks(10), roundTicks(5)
 	if timed {
 		q.X.Label.Text = "seconds"
 		return q, nil
@@ -187,7 +222,7 @@ func (p *panel) head(c draw.Canvas) {
 	style := lettering(labelSize, true)
 	at := vg.Point{X: c.Min.X, Y: c.Max.Y - labelSize}
 	c.FillText(style, at, p.label)
-	at.X += style.Width(p.label)*otherFonts + 12
+	at.X += style.Width(p.label) + 12
 	style = lettering(labelSize, false)
 	for i, curve := range p.curves {
 		if curve.name == "" || i >= maxLegends {
@@ -198,7 +233,7 @@ func (p *panel) head(c draw.Canvas) {
 		c.StrokeLines(line, []vg.Point{{X: at.X, Y: middle}, {X: at.X + 16, Y: middle}})
 		at.X += 20
 		c.FillText(style, at, curve.name)
-		at.X += style.Width(curve.name)*otherFonts + 12
+		at.X += style.Width(curve.name) + 12
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -59,10 +60,19 @@ func drawTrace(path string, c *matrix.Case, figures []matrix.Figure, t *matrix.T
 		window.curves = append(window.curves, curve{"", f.Window, step, color})
 	}
 	p := picture{
-		title: finding(c, figures, t, rival), below: fmt.Sprintf("ebb sim, row %s: %s", c, t.Name),
+		title: finding(c, figures, t, rival), below: source(c, t),
 		end: float64(len(t.Queue)-1) * step, panels: []panel{rate, queue, window},
 	}
 	return p.write(path)
+}
+
+// source says of which run a picture is.
+func source(c *matrix.Case, t *matrix.Trace) string {
+	text := "ebb sim, row " + c.Row
+	if c.Name != "" {
+		text += ", case \"" + c.Name + "\""
+	}
+	return text + ", run \"" + t.Name + "\""
 }
 
 // findings are figures as sentences: of the value, and before that of who competes.
@@ -93,7 +103,7 @@ func finding(c *matrix.Case, figures []matrix.Figure, t *matrix.Trace, rival str
 		case ordered && !strings.HasPrefix(order, t.Name):
 		case len(said) == 1 && (f.figure == "queue p50, ms" && rival != ""):
 		default:
-			said = append(said, fmt.Sprintf(f.sentence, figures[i].Value, rival))
+			said = append(said, fmt.Sprintf(f.sentence, math.Round(figures[i].Value*10)/10, rival)) // 1.25 is 1.3
 		}
 	}
 	if len(said) == 0 {

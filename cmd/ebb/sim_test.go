@@ -26,7 +26,7 @@ func TestSimTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"<svg", "Goodput, Mbit/s", "Queue at the bottleneck, ms", "window, KB", "row 7 alone", ">Ebb has ", "sans-serif"} {
+	for _, want := range []string{"<svg", "Goodput, Mbit/s", "Queue at the bottleneck, ms", "window, KB", "row 7, case &#34;alone&#34;", ">Ebb has ", "sans-serif"} {
 		if !strings.Contains(string(picture), want) {
 			t.Errorf("no %q in the picture", want)
 		}

@@ -4,16 +4,19 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"html"
 	"image/color"
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 
 	"example.com/ebb/bench/internal/measure"
@@ -110,13 +113,13 @@ func draw(path, finding string, names []string, one, eight plotter.Values) error
 func figuresOf(exponents plotter.Values, offset vg.Length, f font.Font) (*plotter.Labels, error) {
 	var at plotter.XYLabels
 	for i, e := range exponents {
-		text := ""
+		said := ""
 		if e > 0 {
 			rate := math.Pow(10, e)
-			text = strconv.FormatFloat(rate, 'f', max(0, 1-int(e)), 64)
+			said = strconv.FormatFloat(rate, 'f', max(0, 1-int(e)), 64)
 		}
 		at.XYs = append(at.XYs, plotter.XY{X: e, Y: float64(i)})
-		at.Labels = append(at.Labels, text)
+		at.Labels = append(at.Labels, said)
 	}
 	labels, err := plotter.NewLabels(at)
 	if err != nil {
@@ -128,6 +131,24 @@ func figuresOf(exponents plotter.Values, offset vg.Length, f font.Font) (*plotte
 		labels.TextStyle[i].Font = f
 	}
 	return labels, nil
+}
+
+// svgText is a text in an SVG of package vgsvg: what comes before its style, the style with the size, the text.
+var svgText = regexp.MustCompile(`(<text [^>]*?)(\s+style="[^"]*font-size:([0-9.]+)px[^"]*">)([^<]+)</text>`)
+
+// withLengths gives every text the length that it was laid out with: where the picture is looked at, letters may be wider.
+func withLengths(svg []byte, sans font.Font) []byte {
+	return svgText.ReplaceAllFunc(svg, func(element []byte) []byte {
+		part := svgText.FindSubmatch(element)
+		size, err := strconv.ParseFloat(string(part[3]), 64)
+		if err != nil {
+			return element
+		}
+		style := text.Style{Font: sans, Handler: plot.DefaultTextHandler}
+		style.Font.Size = vg.Length(size)
+		length := style.Width(html.UnescapeString(string(part[4])))
+		return fmt.Appendf(nil, `%s textLength="%.2f" lengthAdjust="spacingAndGlyphs"%s%s</text>`, part[1], length.Points(), part[2], part[4])
+	})
 }
 
 // write writes a plot into a file. An SVG's letters are of whatever font without serifs there is where it is looked at.
@@ -143,8 +164,9 @@ func write(p *plot.Plot, path string, width, height vg.Length) error {
 	if _, err := svg.WriteTo(&out); err != nil {
 		return err
 	}
-	text := bytes.ReplaceAll(out.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif;"))
-	return os.WriteFile(path, text, 0o666)
+	const families = "font-family:Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif;"
+	drawn := bytes.ReplaceAll(withLengths(out.Bytes(), p.Title.TextStyle.Font), []byte("font-family:Liberation Sans;"), []byte(families))
+	return os.WriteFile(path, drawn, 0o666)
 }
 
 // exponent is the power of ten of a rate in MB/s, and 0 for what is less than

@@ -197,7 +197,7 @@ func TestChart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"<svg", "ebb", "tcp-bbr", "quic-go", "one connection over loopback Ebb moves", "fill:#FFFFFF", "sans-serif"} {
+	for _, want := range []string{"<svg", "ebb", "tcp-bbr", "quic-go", "one connection over loopback Ebb moves", "fill:#FFFFFF", "sans-serif", "textLength="} {
 		if !bytes.Contains(text, []byte(want)) {
 			t.Errorf("the picture lacks %q", want)
 		}
