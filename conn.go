@@ -30,18 +30,18 @@ type conn struct {
 
 	place int32 // in the timer heap of the socket, whose lock guards it
 
-	mu        sync.Mutex // guards everything below
-	closed    bool       // the application has closed it, or dropped it
-	dropped   bool       // the application has dropped it
-	aborted   bool       // nothing was to be delivered
-	gathering bool       // a goroutine waits until no write follows another at once
+	mu      sync.Mutex // guards everything below
+	closed  bool       // the application has closed it, or dropped it
+	dropped bool       // the application has dropped it
+	aborted bool       // nothing was to be delivered
 
-	driver core.Driver
-	read   serializer
-	write  serializer
-	lease  stream.Lease       // of the Read that waits
-	unsent *batch             // what the socket had no room for
-	tls    *tlsdriver.Session // of a protected connection; nil: a plain one, or one that has not begun
+	gatherer *gatherer // nil: no write has been held back yet
+	driver   core.Driver
+	read     serializer
+	write    serializer
+	lease    stream.Lease       // of the Read that waits
+	unsent   *batch             // what the socket had no room for
+	tls      *tlsdriver.Session // of a protected connection; nil: a plain one, or one that has not begun
 
 	linger  time.Duration // what Close waits for what was not delivered yet; 0: not at all; negative: it is discarded
 	closing *closing      // nil: neither closed nor aborted

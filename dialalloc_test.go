@@ -55,3 +55,22 @@ func TestAllocationsOfADial(t *testing.T) {
 		})
 	}
 }
+
+// TestAllocationsOfSmallWrites: pieces that are written one after the other allocate nothing, also where each begins to be held back anew.
+func TestAllocationsOfSmallWrites(t *testing.T) {
+	c, s := pair(t, nil)
+	piece, both := make([]byte, 64), make([]byte, 128)
+	got := testing.AllocsPerRun(1000, func() {
+		for range 2 {
+			if _, err := c.Write(piece); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := io.ReadFull(s, both); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if got != 0 {
+		t.Errorf("%v allocations, want none", got)
+	}
+}

@@ -29,6 +29,13 @@ const (
 	gatherTurns = 4096
 )
 
+// gatherer is what a connection has that has held writes back once. It begins to run again and again without an allocation.
+type gatherer struct {
+	running bool   // a goroutine waits until no write follows another at once
+	sent    uint64 // all below this offset of the stream had left when that began
+	run     func() // sendGathered
+}
+
 // gather is for a write of n bytes that is done. conn.mu is held.
 func (c *conn) gather(now time.Duration, n int) {
 	if !c.driver.Conn.Small(n) {
@@ -36,18 +43,28 @@ func (c *conn) gather(now time.Duration, n int) {
 		return
 	}
 	last := c.wrote.Swap(stampOf(now))
-	if last == 0 || gapSince(last, now) || c.gathering || c.driver.Ended() {
+	if last == 0 || gapSince(last, now) || c.driver.Ended() {
 		return
 	}
-	c.gathering = true
+	g := c.gatherer
+	if g == nil {
+		g = &gatherer{run: c.sendGathered}
+		c.gatherer = g
+	}
+	if g.running {
+		return
+	}
+	g.running, g.sent = true, c.driver.Conn.SentOffset()
 	c.driver.Conn.SetCork(true)
-	sent := c.driver.Conn.SentOffset()
-	c.endpoint.goroutines.start(func() { c.sendGathered(sent) })
+	c.endpoint.goroutines.begin()
+	go g.run()
 }
 
-// sendGathered sends what gather holds back when its time has come. All below the offset sent of the stream had left when that began.
-func (c *conn) sendGathered(sent uint64) {
-	for {
+// sendGathered sends what gather holds back when its time has come. It is a goroutine of the endpoint's.
+func (c *conn) sendGathered() {
+	defer c.endpoint.goroutines.end()
+	g := c.gatherer
+	for sent := g.sent; ; {
 		c.awaitGap(c.endpoint.now())
 		c.mu.Lock()
 		at := c.driver.Conn.SentOffset()
@@ -60,7 +77,7 @@ func (c *conn) sendGathered(sent uint64) {
 		}
 		c.mu.Unlock()
 	}
-	c.gathering = false
+	g.running = false
 	t := c.uncork()
 	c.endpoint.goroutines.outside(func() { c.endpoint.report(c, t) })
 }
