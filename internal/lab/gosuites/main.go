@@ -1,11 +1,14 @@
 // Command gosuites runs the tests of Go's own packages, and of other people's, over Ebb, and over the kernel's TCP for comparison:
 //
-//	go run ./internal/lab/gosuites [-short] [-times N] net net/http crypto/tls github.com/hashicorp/yamux
+//	go run ./internal/lab/gosuites [-short] [-times N] [-unlimited] net net/http crypto/tls github.com/hashicorp/yamux
 //
 // The sources are those of the Go that is installed, and those that a module in interop/ requires. What package net dials and listens on for the networks
 // tcp, tcp4 and tcp6 goes through a hook that a copy of its dial.go has, and a file that is added to the tests sets the hook to Ebb's Dialer and ListenConfig
 // (go build -overlay: nothing is written where Go or a module is). So the tests see Ebb wherever they see net.Dial, net.Listen, net.Dialer, net.ListenConfig,
 // net/http/httptest or crypto/tls. net.DialTCP and net.ListenTCP return types of package net's own and stay TCP's.
+//
+// Connections have Ebb's default settings. With -unlimited they have no limit of rate, and tests that are left out because they want more than 10 MB/s
+// are run too.
 //
 // The same binary is run twice, over TCP first. A test that has another result over Ebb is run again alone, three times over each; if
 // it fails there too, it is a difference, and the exit status is 1.
@@ -32,6 +35,7 @@ import (
 func main() {
 	short := flag.Bool("short", false, "leave out what the tests leave out in short mode")
 	times := flag.Int("times", 1, "run each suite so often")
+	unlimited := flag.Bool("unlimited", false, "let connections send as fast as the congestion controller does")
 	timeout := flag.Duration("timeout", 5*time.Minute, "how long a process of tests may run")
 	keep := flag.String("output", "", "a directory to which the output of the tests is written; empty: it is not kept")
 	flag.Parse()
@@ -44,7 +48,7 @@ func main() {
 	ok := true
 	for _, path := range packages {
 		for range *times {
-			same, err := compare(ctx, path, options{*short, *timeout, *keep})
+			same, err := compare(ctx, path, options{*short, *unlimited, *timeout, *keep})
 			if err != nil {
 				fmt.Fprintf(os.Stderr, "gosuites: %s: %v\n", path, err)
 			}
@@ -58,9 +62,9 @@ func main() {
 
 // options is what the flags say.
 type options struct {
-	short   bool
-	timeout time.Duration
-	keep    string
+	short, unlimited bool
+	timeout          time.Duration
+	keep             string
 }
 
 // compare runs a suite over both, and prints what came of it.
@@ -78,9 +82,15 @@ func compare(ctx context.Context, path string, o options) (same bool, err error)
 	if err != nil {
 		return false, err
 	}
+	leftOut := s.leaves(o.unlimited)
 	b := &binary{
 		path: path, file: filepath.Join(dir, "test"), place: at,
-		skip: slices.Sorted(maps.Keys(s.leftOut)), options: o,
+		parent: s.parent, skip: slices.Sorted(maps.Keys(leftOut)), options: o,
+	}
+	if s.prepare != nil {
+		if b.environment, err = s.prepare(ctx, dir); err != nil {
+			return false, err
+		}
 	}
 	if err := b.build(ctx, dir, s); err != nil {
 		return false, err
@@ -94,8 +104,8 @@ func compare(ctx context.Context, path string, o options) (same bool, err error)
 		return false, err
 	}
 	fmt.Printf("%-12s TCP: %v\n%-12s Ebb: %v\n", path, tcp, "", ebb)
-	for _, name := range slices.Sorted(maps.Keys(s.leftOut)) {
-		fmt.Printf("%12s %s is left out: %s\n", "", name, s.leftOut[name])
+	for _, name := range b.skip {
+		fmt.Printf("%12s %s is left out: %s\n", "", name, leftOut[name])
 	}
 	differences := 0
 	for _, name := range slices.Sorted(maps.Keys(tcp)) {
@@ -112,7 +122,7 @@ func compare(ctx context.Context, path string, o options) (same bool, err error)
 	return differences == 0, nil
 }
 
-// results is what the tests at the top of a suite came to: PASS, FAIL or SKIP.
+// results is what the tests of a suite, but no parts of them, came to: PASS, FAIL or SKIP.
 type results map[string]string
 
 func (r results) of(name string) string {
@@ -131,27 +141,44 @@ func (r results) String() string {
 	return fmt.Sprintf("%d passed, %d failed, %d skipped", count["PASS"], count["FAIL"], count["SKIP"])
 }
 
+// The lines of a test binary with -test.v=test2json. A mark is before each, whatever the test itself has printed before it in the same line.
 var (
-	resultLine = regexp.MustCompile(`(?m)^--- (PASS|FAIL|SKIP): (\S+) \(`)
-	stateLine  = regexp.MustCompile(`(?m)^=== (RUN|PAUSE|CONT)\s+([^\s/]+)$`)
+	resultLine = regexp.MustCompile(`(?m)\x16--- (PASS|FAIL|SKIP): (\S+) \(`)
+	stateLine  = regexp.MustCompile(`(?m)\x16=== (RUN|PAUSE|CONT)\s+(\S+)$`)
 )
 
-// parse reads the output of a test binary with -test.v.
-func parse(output []byte) results {
+// below is the name of a test among those at the top, or among the parts of parent if that is not empty; false for one that is none of them.
+func below(parent string, name []byte) (string, bool) {
+	rest := string(name)
+	if parent != "" {
+		var ok bool
+		if rest, ok = strings.CutPrefix(rest, parent+"/"); !ok {
+			return "", false
+		}
+	}
+	return rest, !strings.Contains(rest, "/")
+}
+
+// parse reads the output of a test binary.
+func parse(output []byte, parent string) results {
 	r := make(results)
 	for _, m := range resultLine.FindAllSubmatch(output, -1) {
-		r[string(m[2])] = string(m[1])
+		if name, ok := below(parent, m[2]); ok {
+			r[name] = string(m[1])
+		}
 	}
 	return r
 }
 
 // unfinished is the tests that had begun, and have no result, when a test binary ended by a panic or because its time was over.
-func unfinished(output []byte) []string {
+func unfinished(output []byte, parent string) []string {
 	running := make(map[string]bool)
 	for _, m := range stateLine.FindAllSubmatch(output, -1) {
-		running[string(m[2])] = string(m[1]) != "PAUSE"
+		if name, ok := below(parent, m[2]); ok {
+			running[name] = string(m[1]) != "PAUSE"
+		}
 	}
-	done := parse(output)
+	done := parse(output, parent)
 	maps.DeleteFunc(running, func(name string, runs bool) bool { return !runs || done[name] != "" })
 	return slices.Sorted(maps.Keys(running))
 }
@@ -160,7 +187,9 @@ func unfinished(output []byte) []string {
 type binary struct {
 	path, file string
 	place
-	skip []string
+	parent      string // of the tests, if they are parts of one
+	skip        []string
+	environment []string // over Ebb
 	options
 }
 
@@ -191,7 +220,7 @@ func (b *binary) run(ctx context.Context, over string, extra ...string) (results
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		maps.Copy(all, parse(out))
+		maps.Copy(all, parse(out, b.parent))
 		ended := bytes.Contains(out, []byte("panic: ")) || bytes.Contains(out, []byte("fatal error: "))
 		if err == nil || !ended {
 			if len(all) == 0 {
@@ -199,7 +228,7 @@ func (b *binary) run(ctx context.Context, over string, extra ...string) (results
 			}
 			return all, nil
 		}
-		for _, name := range unfinished(out) {
+		for _, name := range unfinished(out, b.parent) {
 			all[name] = "FAIL"
 		}
 		skip = slices.AppendSeq(slices.Clone(b.skip), maps.Keys(all))
@@ -209,13 +238,17 @@ func (b *binary) run(ctx context.Context, over string, extra ...string) (results
 
 // execute runs the binary once, without the tests to skip.
 func (b *binary) execute(ctx context.Context, over string, skip []string, extra ...string) ([]byte, error) {
-	args := []string{"-test.v", "-test.timeout=" + b.timeout.String(), fmt.Sprintf("-test.short=%v", b.short)}
+	args := []string{"-test.v=test2json", "-test.timeout=" + b.timeout.String(), fmt.Sprintf("-test.short=%v", b.short)}
 	if len(skip) > 0 {
-		args = append(args, "-test.skip="+anyOf(skip))
+		args = append(args, "-test.skip="+b.anyOf(skip))
 	}
 	cmd := exec.CommandContext(ctx, b.file, append(args, extra...)...)
 	cmd.Dir = b.source
 	cmd.Env = append(os.Environ(), transportVariable+"="+over)
+	if over == "ebb" {
+		cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%v", unlimitedVariable, b.unlimited))
+		cmd.Env = append(cmd.Env, b.environment...)
+	}
 	out, err := cmd.CombinedOutput()
 	if b.keep != "" && len(extra) == 0 {
 		name := filepath.Join(b.keep, strings.ReplaceAll(b.path, "/", "-")+"."+over)
@@ -232,12 +265,16 @@ func (b *binary) execute(ctx context.Context, over string, skip []string, extra 
 }
 
 // anyOf is an expression for these tests and no others.
-func anyOf(names []string) string {
+func (b *binary) anyOf(names []string) string {
 	quoted := make([]string, len(names))
 	for i, name := range names {
 		quoted[i] = regexp.QuoteMeta(name)
 	}
-	return "^(" + strings.Join(quoted, "|") + ")$"
+	these := "^(" + strings.Join(quoted, "|") + ")$"
+	if b.parent != "" {
+		return "^" + regexp.QuoteMeta(b.parent) + "$/" + these
+	}
+	return these
 }
 
 // attempts is how often a test is run again that has another result over Ebb.
@@ -248,7 +285,7 @@ func (b *binary) alone(ctx context.Context, name string) (verdict string, differ
 	passes := make(map[string]int)
 	for _, over := range []string{"tcp", "ebb"} {
 		for range attempts {
-			r, err := b.run(ctx, over, "-test.run=^"+regexp.QuoteMeta(name)+"$")
+			r, err := b.run(ctx, over, "-test.run="+b.anyOf([]string{name}))
 			if err == nil && r[name] == "PASS" {
 				passes[over]++
 			}

@@ -11,16 +11,19 @@ import (
 	"testing"
 )
 
-// TestParse: results are those of the tests at the top.
+// TestParse: results are those of the tests at the top, or of the parts of one, and nothing that a test prints is a result.
 func TestParse(t *testing.T) {
-	output := "=== RUN   TestA\n    a_test.go:1: --- FAIL: TestX (0.00s)\n--- PASS: TestA (0.01s)\n    --- FAIL: TestB/sub (0.00s)\n--- FAIL: TestB (1.00s)\n--- SKIP: ExampleC (0.00s)\n"
-	want := results{"TestA": "PASS", "TestB": "FAIL", "ExampleC": "SKIP"}
-	got := parse([]byte(output))
+	output := []byte("\x16=== RUN   TestA\n    a_test.go:1: --- FAIL: TestX (0.00s)\n--- FAIL: TestY (0.00s)\nno newline\x16--- PASS: TestA (0.01s)\n" +
+		"\x16--- FAIL: TestB/sub (0.00s)\n\x16--- PASS: TestB/sub/part (0.00s)\n\x16--- FAIL: TestB (1.00s)\n\x16--- SKIP: ExampleC (0.00s)\n")
+	got, want := parse(output, ""), results{"TestA": "PASS", "TestB": "FAIL", "ExampleC": "SKIP"}
 	if !maps.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	if s := got.String(); s != "1 passed, 1 failed, 1 skipped" || got.of("TestD") != "no result" {
 		t.Errorf("%s; TestD: %s", s, got.of("TestD"))
+	}
+	if got, want := parse(output, "TestB"), (results{"sub": "FAIL"}); !maps.Equal(got, want) {
+		t.Errorf("of TestB %v, want %v", got, want)
 	}
 }
 
@@ -73,7 +76,7 @@ func TestLeftOut(t *testing.T) {
 			}
 			all.Write(content)
 		}
-		for name, reason := range s.leftOut {
+		for name, reason := range s.leaves(false) {
 			if reason == "" || !strings.Contains(all.String(), "\nfunc "+name+"(") {
 				t.Errorf("%s: there is no %s, or no reason: %q", path, name, reason)
 			}
@@ -92,13 +95,22 @@ func TestWithInterfaces(t *testing.T) {
 
 // TestUnfinished: of a process that a panic has ended, the tests that ran then have no result, and those that had not begun are no failures.
 func TestUnfinished(t *testing.T) {
-	output := "=== RUN   TestA\n--- PASS: TestA (0.00s)\n=== RUN   TestB\n=== PAUSE TestB\n=== RUN   TestC\n=== PAUSE TestC\n" +
-		"=== RUN   TestD\n=== RUN   TestD/part\n=== CONT  TestC\npanic: test timed out after 1s\n"
-	if got, want := unfinished([]byte(output)), []string{"TestC", "TestD"}; !slices.Equal(got, want) {
+	output := []byte("\x16=== RUN   TestA\n\x16--- PASS: TestA (0.00s)\n\x16=== RUN   TestB\n\x16=== PAUSE TestB\n\x16=== RUN   TestC\n\x16=== PAUSE TestC\n" +
+		"\x16=== RUN   TestD\n\x16=== RUN   TestD/part\n\x16=== CONT  TestC\npanic: test timed out after 1s\n")
+	if got, want := unfinished(output, ""), []string{"TestC", "TestD"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if got, want := anyOf([]string{"TestC", "TestD"}), "^(TestC|TestD)$"; got != want {
-		t.Errorf("%s, want %s", got, want)
+	if got, want := unfinished(output, "TestD"), []string{"part"}; !slices.Equal(got, want) {
+		t.Errorf("of TestD %v, want %v", got, want)
+	}
+}
+
+// TestAnyOf: an expression is for these tests, and for no others whose names contain them.
+func TestAnyOf(t *testing.T) {
+	for parent, want := range map[string]string{"": "^(TestC|TestD)$", "Test": "^Test$/^(TestC|TestD)$"} {
+		if got := (&binary{parent: parent}).anyOf([]string{"TestC", "TestD"}); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }
 

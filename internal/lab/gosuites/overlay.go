@@ -12,6 +12,9 @@ import (
 // transportVariable is the environment variable that says over what the tests run: tcp or ebb.
 const transportVariable = "GOSUITES_TRANSPORT"
 
+// unlimitedVariable is the one that says whether Ebb's connections have no limit of rate: true or false.
+const unlimitedVariable = "GOSUITES_UNLIMITED"
+
 // hook is what package net gets: two variables, and in front of what dials and listens a look at them.
 const hook = `
 // SuiteDial and SuiteListen take the place of Dialer.DialContext and ListenConfig.Listen for TCP, if they are set.
@@ -50,16 +53,20 @@ func init() {
 	if os.Getenv(%q) != "ebb" {
 		return
 	}
+	var config *ebb.Config
+	if os.Getenv(%q) == "true" {
+		config = &ebb.Config{BandwidthLimit: ebb.Unlimited}
+	}
 	net.SuiteDial = func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error) {
 		return (&ebb.Dialer{
 			Timeout: d.Timeout, Deadline: d.Deadline, LocalAddr: d.LocalAddr, DualStack: d.DualStack, FallbackDelay: d.FallbackDelay,
 			KeepAlive: d.KeepAlive, KeepAliveConfig: d.KeepAliveConfig, Resolver: d.Resolver, Cancel: d.Cancel,
-			Control: d.Control, ControlContext: d.ControlContext,
+			Control: d.Control, ControlContext: d.ControlContext, Config: config,
 		}).DialContext(ctx, network, address)
 	}
 	net.SuiteListen = func(ctx context.Context, lc *net.ListenConfig, network, address string) (net.Listener, error) {
 		return (&ebb.ListenConfig{
-			Control: lc.Control, KeepAlive: lc.KeepAlive, KeepAliveConfig: lc.KeepAliveConfig,
+			Control: lc.Control, KeepAlive: lc.KeepAlive, KeepAliveConfig: lc.KeepAliveConfig, Config: config,
 		}).Listen(ctx, network, address)
 	}
 }
@@ -94,7 +101,7 @@ func (s suite) overlay(ctx context.Context, dir, at string) (string, error) {
 			return "", err
 		}
 	}
-	if err := write(filepath.Join(at, "suite_hook_test.go"), fmt.Sprintf(setter, s.testPackage, transportVariable)); err != nil {
+	if err := write(filepath.Join(at, "suite_hook_test.go"), fmt.Sprintf(setter, s.testPackage, transportVariable, unlimitedVariable)); err != nil {
 		return "", err
 	}
 	tests, err := filepath.Glob(filepath.Join(at, "*_test.go"))
