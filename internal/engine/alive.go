@@ -92,6 +92,9 @@ func (c *Conn) noteWait(now time.Duration) {
 		c.lastProgress = min(c.lastProgress+now-c.heldSince, now)
 		c.heldSince = Never
 	}
+	if c.send.Blocked() {
+		c.rarely().noteBlocked(c.send.Base())
+	}
 	if c.rare != nil {
 		c.rare.note(now, c.send.End())
 	}

@@ -48,6 +48,45 @@ func TestBlockedIsSaidOncePerLimit(t *testing.T) {
 	}
 }
 
+// TestWindowOpensForSmallWrites: while the peer's window holds everything back the send buffer takes a megabyte. When the window
+// opens it shrinks no faster than its bytes leave: small writes are admitted all the time, and in the end it is what it was.
+func TestWindowOpensForSmallWrites(t *testing.T) {
+	w := newWorld(t, 1, path(0, rtt), path(0, rtt))
+	w.client.Controller = fixedFactory(20 << 10)
+	c, s := w.connect()
+	usual := c.Conn.Info().SendBuffer
+	for range 40 {
+		send(c, 64<<10)
+		w.Run(time.Second)
+	}
+	full := c.Conn.Info().SendBuffered
+	if full < 1<<20 {
+		t.Fatalf("%d bytes are buffered while the window is closed", full)
+	}
+	readAll0(s)
+	s.Flush()
+	for w.Run(2 * rtt); c.Conn.Info().SendBuffered > usual; w.Run(rtt) {
+		readAll0(s)
+		s.Flush()
+		i := c.Conn.Info()
+		if i.SendBuffered > i.SendBuffer {
+			t.Fatalf("%d of %d bytes are buffered still, the bound is %d", i.SendBuffered, full, i.SendBuffer)
+		}
+		if n, err := c.Conn.Write([]byte{1}); n == 0 || err != nil {
+			t.Fatalf("with %d of %d bytes buffered, a small Write takes %d bytes, %v", i.SendBuffered, full, n, err)
+		}
+	}
+	for range 40 {
+		send(c, 64<<10)
+		readAll0(s)
+		s.Flush()
+		w.Run(time.Second)
+	}
+	if got := c.Conn.Info().SendBuffer; got != usual {
+		t.Errorf("the send buffer is %d bytes in the end, was %d", got, usual)
+	}
+}
+
 // TestATransferInGoodOrderIsNotBlocked: a transfer that the window bounds, over paths short and long, says nothing of that.
 // Of docs/wire.md: [W128].
 func TestATransferInGoodOrderIsNotBlocked(t *testing.T) {

@@ -291,7 +291,9 @@ const (
 	// minSendBuffer is the least send buffer, in bytes.
 	minSendBuffer = 64 << 10
 	// blockedSendBuffer is the least one while the peer's window holds everything back. Two programs that both write
-	// before they read then get this much rid of, as they do over TCP. It is memory that only they take.
+	// before they read then get this much rid of, as they do over TCP. It is memory that only they take. When the window opens it
+	// shrinks by half of what the peer acknowledges: if it shrank at once, no Write would be admitted, however small, until
+	// the peer had nearly all of that.
 	blockedSendBuffer = 1 << 20
 )
 
@@ -301,6 +303,8 @@ func (c *Conn) sendLimit() int {
 	limit := max(minSendBuffer, 2*c.path.cc.Window())
 	if c.send.Blocked() {
 		limit = max(limit, blockedSendBuffer)
+	} else if c.rare != nil {
+		limit = max(limit, c.rare.leftOfBlocked(c.send.Base()))
 	}
 	return min(limit, max(c.params.SendBuffer, 1))
 }

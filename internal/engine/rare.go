@@ -11,6 +11,9 @@ type rare struct {
 	starved    bool          // Write was refused memory, and nothing has changed since
 	writeAgain time.Duration // when it is worth asking again; Never
 
+	blocked     bool   // the peer's window has held everything back
+	blockedBase uint64 // what it had then, for the last time
+
 	healthCheck time.Duration // see Params; 0: none
 	used        time.Duration // when the application's bytes last moved, or the peer was last found in health
 	asked       time.Duration // when the peer was asked; Never: no answer is awaited
@@ -39,6 +42,17 @@ func (c *Conn) AwaitMemory(now time.Duration) time.Duration {
 	}
 	c.rare.writeAgain = now + memoryWait
 	return c.rare.writeAgain
+}
+
+// noteBlocked notes that the peer's window holds everything back. base is the offset below which it has everything.
+func (r *rare) noteBlocked(base uint64) { r.blocked, r.blockedBase = true, base }
+
+// leftOfBlocked is what is left of blockedSendBuffer when the peer has everything below base.
+func (r *rare) leftOfBlocked(base uint64) int {
+	if !r.blocked {
+		return 0
+	}
+	return max(0, blockedSendBuffer-int(min((base-r.blockedBase)/2, blockedSendBuffer)))
 }
 
 func (c *Conn) starved() bool { return c.rare != nil && c.rare.starved }
