@@ -1,11 +1,11 @@
 package kernel
 
 import (
-	"bytes"
 	"flag"
-	"os"
 	"strings"
 	"testing"
+
+	"example.com/ebb/internal/lab/pagetable"
 )
 
 var update = flag.Bool("update", false, "write the tables of docs/congestion.md anew")
@@ -17,28 +17,10 @@ const (
 
 // TestTables: the tables of docs/congestion.md are what the committed results say.
 func TestTables(t *testing.T) {
-	text, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, calibrate := range map[string]bool{"kernel": false, "calibration": true} {
-		table := reported(t, calibrate)
-		begin := []byte("<!-- " + name + ": written by go test ./internal/lab/kernel -run TestTables -update -->\n")
-		before, rest, begun := bytes.Cut(text, begin)
-		old, after, ended := bytes.Cut(rest, []byte("<!-- end -->"))
-		if !begun || !ended {
-			t.Fatalf("there is no place for the table %s", name)
-		}
-		if string(old) != table && !*update {
-			t.Errorf("the table %s is\n%s, want\n%s", name, old, table)
-		}
-		text = bytes.Join([][]byte{before, begin, []byte(table), []byte("<!-- end -->"), after}, nil)
-	}
-	if *update {
-		if err := os.WriteFile(page, text, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	pagetable.Check(t, page, "go test ./internal/lab/kernel -run TestTables -update", map[string]string{
+		"kernel":      reported(t, false),
+		"calibration": reported(t, true),
+	}, *update)
 }
 
 // reported is the table of what was measured, if anything was.

@@ -1,14 +1,13 @@
 package settings
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"example.com/ebb/internal/lab/pagetable"
 	"example.com/ebb/ledbat"
 	"example.com/ebb/pool"
 )
@@ -19,34 +18,12 @@ const tuning = "../../../../docs/tuning.md"
 
 // The tables of docs/tuning.md are what the code has.
 func TestTuningTables(t *testing.T) {
-	page, err := os.ReadFile(tuning)
-	if err != nil {
-		t.Fatal(err)
-	}
-	written := page
-	for name, table := range map[string]string{
+	pagetable.Check(t, tuning, "go test ./cmd/ebb/internal/settings -run TestTuningTables -update", map[string]string{
 		"presets":  presetTable(),
 		"shares":   shareTable(100_000_000, 2_000_000, 1, 5, 10, 25, 50, 100),
 		"home":     shareTable(3_000_000, 500_000, 1, 4, 6, 9),
 		"networks": networkTable(),
-	} {
-		begin := []byte("<!-- " + name + ": written by go test ./cmd/ebb/internal/settings -run TestTuningTables -update -->\n")
-		before, rest, begun := bytes.Cut(written, begin)
-		old, after, ended := bytes.Cut(rest, []byte("<!-- end -->"))
-		if !begun || !ended {
-			t.Errorf("there is no place for the table of %s", name)
-			continue
-		}
-		if string(old) != table && !*update {
-			t.Errorf("the table of %s is\n%s, want\n%s", name, old, table)
-		}
-		written = bytes.Join([][]byte{before, begin, []byte(table), []byte("<!-- end -->"), after}, nil)
-	}
-	if *update && !t.Failed() {
-		if err := os.WriteFile(tuning, written, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	}, *update)
 }
 
 // The tables that the settings are described by: no other figures than these.
