@@ -247,6 +247,19 @@ func TestStoppedBeforeAnythingIsSent(t *testing.T) {
 	}
 }
 
+// A folder that is not there is not made, as its name may be misspelt: the receiver says so at once.
+func TestReceiveIntoNoFolder(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing")
+	status, _, stderr := execute(t, "plain", "receive", "127.0.0.1:0", missing)
+	if status != 1 {
+		t.Errorf("status %d", status)
+	}
+	wantOneLine(t, stderr, missing, "create it first")
+	if _, err := os.Stat(missing); err == nil {
+		t.Error("the folder was made")
+	}
+}
+
 // A limit on the size of files stands in for a full disk: a write fails in the
 // middle of the content.
 func TestDiskFull(t *testing.T) {

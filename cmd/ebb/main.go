@@ -62,6 +62,7 @@ usage: ebb COMMAND [FLAG]... [ARGUMENT]...
 
 const firstSteps = `
 Try it on one machine, in two terminals:
+  mkdir inbox
   ebb receive localhost:9000 inbox      (prints an ID)
   ebb send photo.jpg ID@localhost:9000
 

@@ -109,6 +109,9 @@ func receive(ctx context.Context, c console, open opener, args []string) error {
 	}
 	server.places.listed = len(chosen.Protection.Peers) > 0
 	root, err := os.OpenRoot(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("cannot store files in %s: there is no such folder; create it first", dir)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot store files in %s: %w", dir, err)
 	}
