@@ -2,12 +2,9 @@ package main
 
 import (
 	"bytes"
-	"fmt"
-	"html"
 	"image/color"
 	"math"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -19,6 +16,8 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"example.com/ebb/internal/lab/svgtext"
 )
 
 // flowColors tell flows apart, for most colour-blind people too (Okabe and Ito); with more of them they come round again.
@@ -114,25 +113,9 @@ func (p *picture) svg() ([]byte, error) {
 	if _, err := canvas.WriteTo(&out); err != nil {
 		return nil, err
 	}
-	const families = "font-family:Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif;"
-	return bytes.ReplaceAll(withLengths(out.Bytes()), []byte("font-family:Liberation Sans;"), []byte(families)), nil
-}
-
-// svgText is a text in an SVG of package vgsvg: what comes before its style, the style with weight and size, the text.
-var svgText = regexp.MustCompile(`(<text [^>]*?)(\s+style="[^"]*font-weight:(\w+);[^"]*font-size:([0-9.]+)px[^"]*">)([^<]+)</text>`)
-
-// withLengths gives every text the length that it was laid out with: where the picture is looked at, letters may be wider.
-func withLengths(svg []byte) []byte {
-	return svgText.ReplaceAllFunc(svg, func(element []byte) []byte {
-		part := svgText.FindSubmatch(element)
-		size, err := strconv.ParseFloat(string(part[4]), 64)
-		if err != nil {
-			return element
-		}
-		text := html.UnescapeString(string(part[5]))
-		length := lettering(vg.Length(size), string(part[3]) != "normal").Width(text)
-		return fmt.Appendf(nil, `%s textLength="%.2f" lengthAdjust="spacingAndGlyphs"%s%s</text>`, part[1], length.Points(), part[2], part[5])
-	})
+	return svgtext.Portable(out.Bytes(), func(text string, size float64, bold bool) float64 {
+		return lettering(vg.Length(size), bold).Width(text).Points()
+	}), nil
 }
 
 // lettering is the style of text in a picture.

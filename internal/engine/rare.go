@@ -52,7 +52,7 @@ func (r *rare) leftOfBlocked(base uint64) int {
 	if !r.blocked {
 		return 0
 	}
-	return max(0, blockedSendBuffer-int(min((base-r.blockedBase)/2, blockedSendBuffer)))
+	return blockedSendBuffer - int(min((base-r.blockedBase)/2, blockedSendBuffer))
 }
 
 func (c *Conn) starved() bool { return c.rare != nil && c.rare.starved }

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"html"
 	"image/color"
 	"math"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 
@@ -21,6 +19,7 @@ import (
 
 	"example.com/ebb/bench/internal/measure"
 	"example.com/ebb/bench/internal/raw"
+	"example.com/ebb/internal/lab/svgtext"
 )
 
 // WriteChart draws how fast one connection and eight move bytes, and what the
@@ -133,24 +132,6 @@ func figuresOf(exponents plotter.Values, offset vg.Length, f font.Font) (*plotte
 	return labels, nil
 }
 
-// svgText is a text in an SVG of package vgsvg: what comes before its style, the style with the size, the text.
-var svgText = regexp.MustCompile(`(<text [^>]*?)(\s+style="[^"]*font-size:([0-9.]+)px[^"]*">)([^<]+)</text>`)
-
-// withLengths gives every text the length that it was laid out with: where the picture is looked at, letters may be wider.
-func withLengths(svg []byte, sans font.Font) []byte {
-	return svgText.ReplaceAllFunc(svg, func(element []byte) []byte {
-		part := svgText.FindSubmatch(element)
-		size, err := strconv.ParseFloat(string(part[3]), 64)
-		if err != nil {
-			return element
-		}
-		style := text.Style{Font: sans, Handler: plot.DefaultTextHandler}
-		style.Font.Size = vg.Length(size)
-		length := style.Width(html.UnescapeString(string(part[4])))
-		return fmt.Appendf(nil, `%s textLength="%.2f" lengthAdjust="spacingAndGlyphs"%s%s</text>`, part[1], length.Points(), part[2], part[4])
-	})
-}
-
 // write writes a plot into a file. An SVG's letters are of whatever font without serifs there is where it is looked at.
 func write(p *plot.Plot, path string, width, height vg.Length) error {
 	if filepath.Ext(path) != ".svg" {
@@ -164,8 +145,11 @@ func write(p *plot.Plot, path string, width, height vg.Length) error {
 	if _, err := svg.WriteTo(&out); err != nil {
 		return err
 	}
-	const families = "font-family:Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif;"
-	drawn := bytes.ReplaceAll(withLengths(out.Bytes(), p.Title.TextStyle.Font), []byte("font-family:Liberation Sans;"), []byte(families))
+	style := text.Style{Font: p.Title.TextStyle.Font, Handler: plot.DefaultTextHandler}
+	drawn := svgtext.Portable(out.Bytes(), func(said string, size float64, _ bool) float64 {
+		style.Font.Size = vg.Length(size)
+		return style.Width(said).Points()
+	})
 	return os.WriteFile(path, drawn, 0o666)
 }
 

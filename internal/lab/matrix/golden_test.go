@@ -71,37 +71,32 @@ func figureOf(line string) string {
 
 // The kept table of a full run has every figure of the matrix as it is, judged by the bars as they are.
 func TestFullTableIsOfThisMatrix(t *testing.T) {
-	lines := func(path string) map[string][]string {
-		file, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found := make(map[string][]string)
-		for line := range strings.Lines(string(file)) {
-			found[figureOf(line)] = strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+	lines := func(path string) map[string]kept {
+		found := make(map[string]kept)
+		for _, k := range readKept(t, path) {
+			found[k.row+"\t"+k.name+"\t"+k.figure] = k
 		}
 		return found
 	}
-	quick, full := lines(goldenPath), lines("testdata/full.tsv")
-	for figure, f := range quick { // order-free: each is looked up
-		if g := full[figure]; g == nil || g[7] != f[7] {
-			t.Errorf("%s, bar %q: the full table has %q", figure, f[7], g)
+	quick, full := lines(goldenPath), lines(fullPath)
+	for figure, k := range quick { // order-free: each is looked up
+		if g, ok := full[figure]; !ok || g.bar != k.bar {
+			t.Errorf("%s, bar %q: the full table has %+v", figure, k.bar, g)
 		}
 	}
 	unseen := make(map[string]bool) // what no quick run has
 	for _, c := range mustSelect(t) {
 		unseen[c.Row+"\t"+c.Name] = c.Full
 	}
-	for figure := range full { // order-free: each is looked up
-		f := strings.Split(figure, "\t")
-		if quick[figure] == nil && !unseen[f[0]+"\t"+f[1]] && !strings.HasPrefix(f[1], recordedPrefix) {
+	for figure, k := range full { // order-free: each is looked up
+		if _, ok := quick[figure]; !ok && !unseen[k.row+"\t"+k.name] && !strings.HasPrefix(k.name, recordedPrefix) {
 			t.Errorf("%s is no longer measured", figure)
 		}
 	}
 	for _, c := range mustSelect(t) {
 		for _, bar := range c.Bars {
-			if g := full[c.Row+"\t"+c.Name+"\t"+bar.Figure]; g == nil || g[7] != bar.String() {
-				t.Errorf("%s, %s, bar %s: the full table has %q", c.String(), bar.Figure, bar, g)
+			if g, ok := full[c.Row+"\t"+c.Name+"\t"+bar.Figure]; !ok || g.bar != bar.String() {
+				t.Errorf("%s, %s, bar %s: the full table has %+v", c.String(), bar.Figure, bar, g)
 			}
 		}
 	}
