@@ -19,6 +19,7 @@ type course struct {
 	back, clock time.Duration
 	noOneWay    bool
 	appLimited  bool
+	overtook    bool // every packet comes ahead of others
 	throttled   bool
 	flight      int // bytes in flight instead of the window, if not 0
 	ce          int // marks with the first ACK of the next round
@@ -74,7 +75,7 @@ func (s *course) ack(number uint64, acked, inFlight, before int, q time.Duration
 		PriorInFlight: inFlight, InFlight: inFlight - acked,
 		RTT: rtt, SmoothedRTT: rtt, MinRTT: s.base,
 		OneWay: s.base/2 + q + s.clock, HasOneWay: !s.noOneWay,
-		AppLimited: s.appLimited, Throttled: s.throttled, CE: s.ce,
+		AppLimited: s.appLimited, Throttled: s.throttled, CE: s.ce, Overtook: s.overtook,
 		// What leaves in a round trip is what is delivered in one.
 		Delivery: congestion.Delivery{
 			Delivered: int64(before + acked), PriorDelivered: 0, Interval: rtt, TxInFlight: before,

@@ -415,3 +415,43 @@ func TestNoJitterInsideAMachine(t *testing.T) {
 		}
 	}
 }
+
+// TestAStartOnAFullQueueWherePacketsOvertake: what the samples of packets that overtook others say lowers the base if there
+// are many in a round and all say so (A18).
+func TestAStartOnAFullQueueWherePacketsOvertake(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		samples int
+		late    time.Duration // the queue that one of them saw
+		want    time.Duration
+	}{
+		{"few", manySamples - 1, 0, 140 * ms},
+		{"many", manySamples, 0, 60 * ms},
+		{"many, of which one is longer", manySamples, 30 * ms, 90 * ms},
+		{"many, of which one is like the base", manySamples, 79 * ms, 140 * ms},
+	} {
+		s, a := newCourse(t, 140*ms, Config{})
+		s.flight = 2 * c.samples * mss
+		s.round(0, 0)
+		s.now += minRound
+		s.base, s.overtook = 60*ms, true
+		for range 2 { // a round ends with the first packet of the next flight
+			number := s.sent
+			for n := s.send(); n > 0; n -= 2 {
+				queue := time.Duration(0)
+				if n == 10 {
+					queue = c.late
+				}
+				s.now += ms
+				s.ack(number+1, 2*mss, n*mss, 0, queue)
+				number += 2
+			}
+		}
+		if got := a.Stats().BaseDelay; got != c.want {
+			t.Errorf("%s: base %v, want %v", c.name, got, c.want)
+		}
+		if got := a.delay.baseOneWay; got != c.want-70*ms {
+			t.Errorf("%s: one-way base %v, want %v", c.name, got, c.want-70*ms)
+		}
+	}
+}

@@ -7,7 +7,7 @@ import (
 
 func TestJitterIsWhatEveryRoundShows(t *testing.T) {
 	var j jitter
-	round := func(samples int, spread time.Duration) {
+	round := func(samples int32, spread time.Duration) {
 		j.add(&round{samples: samples, least: 3 * ms, most: 3*ms + spread})
 	}
 	for range jitterRounds - 1 {

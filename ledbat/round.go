@@ -22,16 +22,17 @@ type round struct {
 	end   uint64 // the round trip ends when this number is acknowledged
 	trips int64  // round trips so far, the running one included
 
-	samples   int
-	lostCount int           // packets, likewise
+	samples   int32
+	reverse   bool          // a queue on the ACKs' path was told from one on ours
+	early     bool          // all samples so far are of packets that overtook others
+	marked    bool          // marks were answered
+	lostCount int           // packets, of those in lost
 	least     time.Duration // queue
 	most      time.Duration
 	sum       time.Duration
 	rise      time.Duration // the most by which it rose from one sample to the next
 	rtt       time.Duration // the least
-	reverse   bool          // a queue on the ACKs' path was told from one on ours
-	early     bool          // all samples so far are of packets that overtook others
-	marked    bool          // marks were answered
+	longest   time.Duration // round trip, also of packets that overtook others
 
 	acked     int64         // bytes
 	lost      int64         // bytes, of packets sent since the last cut
@@ -53,6 +54,7 @@ func (r *round) sample(d *delaySignal, rtt, rise time.Duration, overtook bool) {
 	case r.early || !overtook:
 		r.least, r.rtt = min(r.least, d.queue), min(r.rtt, rtt)
 	}
+	r.longest = max(r.longest, rtt)
 	r.rise = max(r.rise, rise)
 	r.sum += d.queue
 	r.most = max(r.most, d.queue)

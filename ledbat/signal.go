@@ -19,6 +19,9 @@ const (
 	// firstSamples is how many samples may show that the very first was early (A18).
 	firstSamples = 16
 	settled      = 255
+	// manySamples is how many samples of a round must all be below the base to lower it, although their packets
+	// overtook others (A18). Where few packets are early, so many are not in one round without a single other.
+	manySamples = 24
 	// maxOneWay bounds one-way delays, whatever the peer says its clock shows.
 	maxOneWay = time.Duration(1) << 60
 )
@@ -135,6 +138,16 @@ func (d *delaySignal) credible(s sample, doubtful bool) sample {
 		s.oneWay = most.oneWay
 	}
 	return s
+}
+
+// lower makes the longest round trip of a round the base, if the round had many samples and all are below it (A18). Where every
+// packet is delayed by itself, nearly all samples are of packets that overtook others, and the rest say too seldom
+// what the path is like. What was no part of the path is in the one-way base as well.
+func (d *delaySignal) lower(longest time.Duration) {
+	if fall := d.base - longest; fall > smallFall {
+		d.base -= fall
+		d.baseOneWay -= fall
+	}
 }
 
 // addOneWay takes a one-way delay, of which low may lower the base.
