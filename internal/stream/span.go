@@ -52,15 +52,24 @@ func (s *SpanSet) Add(start, end uint64) {
 		return
 	}
 	t[i] = Span{start, end}
-	*s = slices.Delete(t, i+1, j)
+	if j > i+1 {
+		*s = slices.Delete(t, i+1, j)
+	}
 }
 
 // Remove takes [start, end) out of the set.
 func (s *SpanSet) Remove(start, end uint64) {
-	if start >= end {
+	if len(*s) > 0 && start < end { // most often there is nothing
+		s.remove(start, end)
+	}
+}
+
+func (s *SpanSet) remove(start, end uint64) {
+	t := *s
+	if start <= t[0].Start && end >= t[len(t)-1].End {
+		*s = t[:0]
 		return
 	}
-	t := *s
 	i := t.find(start)
 	if i == len(t) || t[i].Start >= end {
 		return
