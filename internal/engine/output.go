@@ -26,6 +26,12 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, room int) ([]byte, 
 		c.refreshRate(now)
 		c.spendKeys(now)
 	}
+	if c.idle(now) {
+		c.path.mtu.finish(now)
+		c.maySend(now) // which notes that the application has nothing
+		c.endFlush(now)
+		return dst, train
+	}
 	c.beginTrain(now)
 	first, full := c.sent.next, c.packetSize()
 	limit := min(room, c.trainLimit(), c.trainPackets(now)*full)
@@ -54,15 +60,27 @@ func (c *Conn) AppendSegments(now time.Duration, dst []byte, room int) ([]byte, 
 		c.sent.noteTrain(first, n)
 		c.path.trains.sent(n, first, c.sent.next)
 	}
-	c.noteWait(now)
-	if c.trace != nil {
-		c.traceChanges(now)
-	}
+	c.endFlush(now)
 	train.ECN = c.path.ecn.codepoint()
 	if c.path.service.marking {
 		train.DSCP = c.path.dscp
 	}
 	return dst, train
+}
+
+// idle reports whether there is nothing to send now, whatever the limits say: so it is at the end of every flush, and after most of
+// what arrives.
+func (c *Conn) idle(now time.Duration) bool {
+	return c.state == stateEstablished && c.due == 0 && c.acks.due > now && c.loss.probes == 0 && c.hs == nil &&
+		!c.suspects() && !c.hasWork() && !c.send.Blocked()
+}
+
+// endFlush notes what the connection waits for when a train was built, or nothing may leave.
+func (c *Conn) endFlush(now time.Duration) {
+	c.noteWait(now)
+	if c.trace != nil {
+		c.traceChanges(now)
+	}
 }
 
 // unmarked reports whether the next train must carry neither ECT(0) nor a DSCP. What opens a connection, keeps it alive or follows a
