@@ -18,12 +18,14 @@ const (
 )
 
 // notice compares the time with that for which a timer was set. Whatever enters the connection begins with it, as
-// a process that goes on may find datagrams first, a late timer, or its application.
+// a process that goes on may find datagrams first, a late timer, or its application. Nothing is asked where something has happened to the
+// connection a moment ago: its process was running.
 func (c *Conn) notice(now time.Duration) {
-	if now == c.noticed {
+	before := c.noticed
+	c.noticed = now
+	if now-before <= maxTimerDelay {
 		return
 	}
-	c.noticed = now
 	if late := now - c.NextTimeout(); late > maxTimerDelay {
 		c.excuse(now, late)
 	}
