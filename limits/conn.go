@@ -196,7 +196,9 @@ func (c *Conn) charge(s *scope, as state) error {
 // discharge gives it back.
 func (c *Conn) discharge(s *scope, as state) {
 	for _, h := range c.holdings(as) {
-		s.books[h.of].give(h.n)
+		if h.n > 0 {
+			s.books[h.of].give(h.n)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"encoding/binary"
 	"math"
 	"math/bits"
 	"sync/atomic"
@@ -129,11 +130,7 @@ func (t *rateTable) spend(now time.Duration, p Peer, perSecond int64) {
 func (p Peer) hash(seed uint64) uint64 {
 	h := fold(seed^uint64(p.kind), 0x9e3779b97f4a7c15)
 	for i := 0; i < len(p.id); i += 8 {
-		var word uint64
-		for _, b := range p.id[i : i+8] {
-			word = word<<8 | uint64(b)
-		}
-		h = fold(h^word, seed|1)
+		h = fold(h^binary.BigEndian.Uint64(p.id[i:]), seed|1)
 	}
 	return fold(h, 0xd6e8feb86659fd93)
 }

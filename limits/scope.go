@@ -98,7 +98,8 @@ type scope struct {
 	books             [held]book
 	rate              rate // handshakes: of the process or an endpoint
 	refusedHandshakes atomic.Uint64
-	refs              int // connections; the lock of its part of the table guards it
+	shard             *shard // its part of the table; nil: it is in none
+	refs              int    // connections; the shard's lock guards it
 }
 
 // bound is the limit for a resource.

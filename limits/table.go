@@ -37,7 +37,7 @@ func (t *table) enter(p Peer) *scope {
 		if h.scopes == nil {
 			h.scopes, h.most = make(map[Peer]*scope), 0
 		}
-		s = &scope{class: t.classes[p.level()], peer: p}
+		s = &scope{class: t.classes[p.level()], peer: p, shard: h}
 		h.scopes[p] = s
 		h.most = max(h.most, len(h.scopes))
 	}
@@ -55,7 +55,7 @@ func (t *table) find(p Peer) *scope {
 
 // leave takes a scope off the table when nothing of it is held any more.
 func (t *table) leave(s *scope) {
-	h := t.shard(s.peer)
+	h := s.shard
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if s.refs--; s.refs > 0 {

@@ -28,8 +28,7 @@ func (r *Router[C]) charge(now time.Duration, remote netip.AddrPort, h wire.Head
 		return r.refuse(now, h, wire.CodeRefused, reply)
 	}
 	err := r.hold(now, remote, &v)
-	var at *limits.Error
-	if errors.As(err, &at) && at.NeedsProof() && r.cfg.RetryAfter >= 0 {
+	if at, ok := errors.AsType[*limits.Error](err); ok && at.NeedsProof() && r.cfg.RetryAfter >= 0 {
 		if !r.cookies.valid(now, remote, h) {
 			return r.retry(now, remote, h, reply)
 		}
@@ -65,8 +64,8 @@ func (r *Router[C]) hold(now time.Duration, remote netip.AddrPort, v *Verdict[C]
 
 // fullForAll reports whether a limit is that of the half-open connections of everybody.
 func fullForAll(err error) bool {
-	var at *limits.Error
-	return errors.As(err, &at) && at.Resource == limits.HalfOpen && (at.Level == limits.LevelProcess || at.Level == limits.LevelEndpoint)
+	at, ok := errors.AsType[*limits.Error](err)
+	return ok && at.Resource == limits.HalfOpen && (at.Level == limits.LevelProcess || at.Level == limits.LevelEndpoint)
 }
 
 // displace makes place for a newcomer, if there is one who has to make way for it.
@@ -82,10 +81,9 @@ func (r *Router[C]) displace(remote netip.AddrPort, v *Verdict[C]) bool {
 
 // turnAway answers a dial for which there is no place, if it should know.
 func (r *Router[C]) turnAway(now time.Duration, h wire.Header, err error, v Verdict[C], reply []byte) Verdict[C] {
-	var at *limits.Error
 	answer := Verdict[C]{Action: Drop, Reason: OverLimit}
 	r.count.Dropped[OverLimit]++
-	if errors.As(err, &at) && at.Lasting() {
+	if at, ok := errors.AsType[*limits.Error](err); ok && at.Lasting() {
 		answer = r.refuse(now, h, wire.CodeBusy, reply)
 	}
 	answer.Displaced = v.Displaced
