@@ -21,12 +21,13 @@ type closingSet struct {
 	dropped int     // errors that there was no room for
 }
 
-// closing is one of them, until done is closed.
+// closing is one of them, until it is over.
 type closing struct {
 	conn   *conn
-	done   chan struct{}
-	err    error // why it gave up; nil: all was delivered. Valid once done.
-	drains int   // how many wait for it and will tell. Guarded by closings.mu.
+	over   bool          // guarded by closings.mu, as are the next two
+	done   chan struct{} // closed then; nil: nobody has asked, as of most
+	drains int           // how many wait for it and will tell
+	err    error         // why it gave up; nil: all was delivered. Valid once it is over
 
 	overBefore bool     // the connection had ended when it was closed. Guarded by conn.mu.
 	lingers    bool     // something may be left to be delivered: it is on the list of its endpoint
@@ -90,8 +91,10 @@ func (s *closingSet) resolve(c *conn, err error) {
 	if d == nil {
 		panic("BUG: a connection resolved that was not closed")
 	}
-	d.err = err
-	close(d.done)
+	d.err, d.over = err, true
+	if d.done != nil {
+		close(d.done)
+	}
 	if d.lingers {
 		c.endpoint.lingering.remove(d)
 	}
@@ -99,6 +102,23 @@ func (s *closingSet) resolve(c *conn, err error) {
 	if err != nil && d.drains == 0 {
 		s.keep(err)
 	}
+}
+
+// wait returns what is closed when a connection is over.
+func (s *closingSet) wait(d *closing) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return d.awaited()
+}
+
+// awaited is wait with closings.mu held.
+func (d *closing) awaited() <-chan struct{} {
+	if d.done == nil {
+		if d.done = make(chan struct{}); d.over {
+			close(d.done)
+		}
+	}
+	return d.done
 }
 
 // keep leaves an error to the next Drain. The newest ones are what a program that never calls it would want.
@@ -117,6 +137,7 @@ func (s *closingSet) begin() (all []*closing, untold []error) {
 	all = make([]*closing, 0, len(s.open))
 	for _, d := range s.open {
 		d.drains++
+		d.awaited()
 		all = append(all, d)
 	}
 	untold = s.untold
@@ -132,13 +153,11 @@ func (s *closingSet) abandon(rest []*closing) (errs []error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range rest {
-		select {
-		case <-d.done:
-			if d.err != nil {
-				errs = append(errs, d.err)
-			}
-		default:
+		switch {
+		case !d.over:
 			d.drains--
+		case d.err != nil:
+			errs = append(errs, d.err)
 		}
 	}
 	return errs

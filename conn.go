@@ -182,7 +182,7 @@ func (c *conn) Close() error {
 		limit := time.NewTimer(wait)
 		defer limit.Stop()
 		select {
-		case <-closing.done:
+		case <-closings.wait(closing):
 		case <-limit.C:
 		}
 	}
@@ -290,7 +290,7 @@ func (c *conn) giveUp() {
 // list's own lock is.
 func (c *conn) startClosing() *closing {
 	if c.closing == nil {
-		c.closing = &closing{conn: c, done: make(chan struct{}), lingers: !c.aborted}
+		c.closing = &closing{conn: c, lingers: !c.aborted}
 		d := c.closing
 		c.mu.Unlock()
 		if first := closings.add(d); first != nil {

@@ -344,7 +344,7 @@ func awaitClosings(conns []*conn, limit time.Duration) {
 		closing := c.closing
 		c.mu.Unlock()
 		select {
-		case <-closing.done:
+		case <-closings.wait(closing):
 		case <-timer.C:
 			return
 		}
