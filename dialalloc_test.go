@@ -27,8 +27,8 @@ func TestAllocationsOfADial(t *testing.T) {
 		dialer ebb.Dialer
 		most   float64
 	}{
-		{"shared socket", ebb.Dialer{Endpoint: shared.(*ebb.Listener).Endpoint()}, 80},
-		{"own socket", ebb.Dialer{}, 155},
+		{"shared socket", ebb.Dialer{Endpoint: shared.(*ebb.Listener).Endpoint()}, 48},
+		{"own socket", ebb.Dialer{}, 124},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := make([]byte, 1)

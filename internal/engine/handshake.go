@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"example.com/ebb/internal/protect"
+	"example.com/ebb/internal/stream"
 	"example.com/ebb/internal/untrusted"
 	"example.com/ebb/wire"
 )
@@ -16,8 +17,9 @@ type handshakeState struct {
 	deadline time.Duration // when the handshake fails; Never
 	yielded  bool          // a dial of the peer's is about to take our place
 
-	shaker  handshaker // nil: a server that has heard nothing yet
-	make    func(client bool, ours *wire.Parameters) handshaker
+	shaker  handshaker
+	begun   bool         // the handshaker is: a client's with its first packet, a server's with the client's
+	plain   *plainState  // what this is part of; nil: a protected connection's
 	initial cryptoSpace  // INITIAL and ACCEPT
 	second  *cryptoSpace // HANDSHAKE; nil in plain connections
 	done    bool         // the handshaker is
@@ -70,26 +72,61 @@ func (h *handshakeState) at(l level) *cryptoSpace {
 }
 
 func (c *Conn) initHandshake(now time.Duration, p *Params) {
-	c.hs = &handshakeState{timeout: p.HandshakeTimeout, deadline: Never, make: newPlainHandshake, firstDst: p.OriginalDst, server: p.Local}
-	hs, s := c.hs, &c.hs.initial
+	if p.Handshake == nil {
+		plain := new(plainState)
+		plain.plain, c.hs = plain, &plain.handshakeState
+	} else {
+		c.hs = new(handshakeState)
+	}
+	hs := c.hs
+	hs.timeout, hs.deadline, hs.firstDst, hs.server = p.HandshakeTimeout, Never, p.OriginalDst, p.Local
 	if p.HandshakeTimeout > 0 {
 		hs.deadline = now + p.HandshakeTimeout
 	}
-	s.init()
+	hs.initial.init()
 	if p.Client {
 		hs.firstDst, hs.server = p.Peer, 0
 	}
-	if p.Handshake != nil {
+	if hs.plain == nil {
 		c.initSecure(p)
 		return
 	}
-	s.seal = protect.NewChecksum(wire.Version, p.Local, p.Peer)
+	hs.plain.init(p)
+}
+
+// plainState is what the handshake of a plain connection takes, unless packets of it are lost, in one allocation: there may be many
+// dials.
+type plainState struct {
+	handshakeState
+	exchange   plainHandshake
+	seal, open protect.Checksum
+	sent       sentTables
+	received   [2]wire.Range
+	acked, in  [1]stream.Span
+	said, came message
+}
+
+func (h *plainState) init(p *Params) {
+	h.exchange.client, h.shaker = p.Client, &h.exchange
+	s := &h.initial
+	s.sent.equip(&h.sent)
+	s.acks.ranges = h.received[:0]
+	s.out.b, s.out.acked = h.said[:0], h.acked[:0]
+	s.in.b, s.in.have = h.came[:0], h.in[:0]
+	h.seal = protect.NewChecksum(wire.Version, p.Local, p.Peer)
+	s.seal = &h.seal
 	if !p.Client {
-		s.open = protect.NewChecksum(wire.Version, p.OriginalDst, p.Peer)
+		h.listen(protect.NewChecksum(wire.Version, p.OriginalDst, p.Peer))
 	}
 }
 
-// startHandshake makes the handshaker, once what our parameters repeat is known.
+// listen has the packets opened that the other side seals.
+func (h *plainState) listen(open protect.Checksum) {
+	h.open = open
+	h.initial.open = &h.open
+}
+
+// startHandshake starts the handshaker, once what our parameters repeat is known.
 func (c *Conn) startHandshake() {
 	ours := wire.Parameters{
 		InitialWindow: c.recv.Limit(), MaxAckDelay: c.acks.delay,
@@ -102,8 +139,8 @@ func (c *Conn) startHandshake() {
 			ours.Cookie = c.hs.cookies[0]
 		}
 	}
-	c.hs.shaker = c.hs.make(c.params.Client, &ours)
-	c.hs.shaker.start()
+	c.hs.begun = true
+	c.hs.shaker.start(ours)
 }
 
 // hear does what follows from what the handshaker has learnt or has to say.
@@ -213,7 +250,7 @@ func (c *Conn) handleInitial(now, at time.Duration, h wire.Header, payload, seg 
 
 // beginServer begins a server's handshake with the first INITIAL.
 func (c *Conn) beginServer(h wire.Header) {
-	if c.hs.shaker != nil {
+	if c.hs.begun {
 		return
 	}
 	if len(h.Cookie) > 0 {
@@ -274,7 +311,7 @@ func (c *Conn) handleAccept(now time.Duration, a *Arrival, h wire.Header, payloa
 		return
 	}
 	if c.hs.server == 0 {
-		c.hs.initial.open = protect.NewChecksum(h.Version, h.Dst, h.Src)
+		c.hs.plain.listen(protect.NewChecksum(h.Version, h.Dst, h.Src))
 	}
 	number, ok := c.openHandshake(h, payload, seg)
 	if !ok {

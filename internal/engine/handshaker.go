@@ -9,8 +9,8 @@ import (
 // streams of the handshake's levels; how they travel is not its business. A plain connection has plainHandshake, a
 // protected one secureHandshake.
 type handshaker interface {
-	// start begins. A client has something to say from then on.
-	start()
+	// start begins, for a side that says ours of itself. A client has something to say from then on.
+	start(ours wire.Parameters)
 	// receive takes the next bytes that the peer said at a level, borrowed. An error ends the handshake.
 	receive(l level, b []byte) error
 	// next returns what has come of that and was not returned before; of kind eventNone if there is no more.
@@ -41,7 +41,6 @@ const (
 )
 
 // plainHandshake is the handshaker of a plain connection: each side says one message with its parameters, the client first.
-// It takes one allocation, as there may be many dials.
 type plainHandshake struct {
 	client bool
 	ours   []byte // our message
@@ -50,19 +49,21 @@ type plainHandshake struct {
 
 	heard, speaks, over bool // events that were not returned yet, in their order
 
-	space [2][96]byte // for both messages, if there is no long cookie
+	space [2]message // for both messages
 }
 
-// newPlainHandshake makes the handshaker of a side that says ours.
-func newPlainHandshake(client bool, ours *wire.Parameters) handshaker {
-	h := &plainHandshake{client: client}
-	h.ours, h.theirs = wire.Must(wire.AppendParameters(h.space[0][:0], ours)), h.space[1][:0]
-	return h
-}
+// message has room for what a side of a plain connection says, if there is no long cookie.
+type message [96]byte
 
-func (h *plainHandshake) start() { h.speaks = h.client }
+func (h *plainHandshake) start(ours wire.Parameters) {
+	h.ours = wire.Must(wire.AppendParameters(h.space[0][:0], &ours))
+	h.speaks = h.client
+}
 
 func (h *plainHandshake) receive(l level, b []byte) error {
+	if h.theirs == nil {
+		h.theirs = h.space[1][:0]
+	}
 	h.theirs = append(h.theirs, b...)
 	list, ok, err := wire.CutMessage(h.theirs)
 	if err != nil {

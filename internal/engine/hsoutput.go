@@ -12,7 +12,7 @@ const minHandshakePacket = 64
 
 // appendHandshake appends the next packet of the handshake, if one is to be sent.
 func (c *Conn) appendHandshake(now time.Duration, dst []byte) []byte {
-	if c.params.Client && c.hs.shaker == nil {
+	if c.params.Client && !c.hs.begun {
 		c.startHandshake()
 		if err := c.hear(); err != nil {
 			c.breach(now, err) // of TLS. Nobody is to be told

@@ -60,12 +60,10 @@ func (c *Conn) initSecure(p *Params) {
 	s.seal, s.open = seal, open
 	c.hs.second = &cryptoSpace{level: protect.LevelHandshake}
 	c.hs.second.init()
-	c.secure = &secured{limits: p.KeyLimits, ours: p.ResetToken}
+	h := &secureHandshake{make: p.Handshake}
+	c.secure = &secured{shaker: h, limits: p.KeyLimits, ours: p.ResetToken}
 	c.secure.in.most = wire.MaxMessage
-	c.hs.make = func(client bool, ours *wire.Parameters) handshaker {
-		c.secure.shaker = &secureHandshake{p.Handshake(parameterList(ours))}
-		return c.secure.shaker
-	}
+	c.hs.shaker = h
 }
 
 // parameterList is what we say of ourselves, as TLS carries it: the message of a plain connection without its length.
@@ -78,9 +76,15 @@ func parameterList(p *wire.Parameters) []byte {
 }
 
 // secureHandshake is the handshaker of a protected connection: TLS, or what stands in for it in a simulation.
-type secureHandshake struct{ protect.Handshake }
+type secureHandshake struct {
+	protect.Handshake // nil: it was not started
+	make              func(ours []byte) protect.Handshake
+}
 
-func (h *secureHandshake) start() { h.Start() }
+func (h *secureHandshake) start(ours wire.Parameters) {
+	h.Handshake = h.make(parameterList(&ours))
+	h.Start()
+}
 
 func (h *secureHandshake) receive(l level, b []byte) error {
 	if err := h.Receive(l, b); err != nil {
@@ -174,7 +178,7 @@ func (c *Conn) install(e *event) (err error) {
 
 // HandshakeNews is to be called when the handshake that Params.Handshake has made has new events.
 func (c *Conn) HandshakeNews(now time.Duration) {
-	if c.secure == nil || c.secure.shaker == nil || c.state >= stateClosing {
+	if c.secure == nil || c.secure.shaker == nil || c.state >= stateClosing || !c.Begun() {
 		return
 	}
 	c.notice(now)
@@ -247,7 +251,7 @@ const maxLastWords = 80
 
 // Begun reports whether the handshake has begun: whether a server has had a packet that opens a connection. Of a protected one
 // nobody can tell before it is opened here; a connection that has not begun with its first packet is to be forgotten.
-func (c *Conn) Begun() bool { return c.state != stateHandshake || c.hs.shaker != nil }
+func (c *Conn) Begun() bool { return c.state != stateHandshake || c.hs.begun }
 
 // LastWords is, of a protected connection that has ended, the one packet that answers what comes later; nil: there is no answer.
 func (c *Conn) LastWords() []byte {

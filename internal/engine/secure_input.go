@@ -87,7 +87,7 @@ func (c *Conn) handleSealedLong(now time.Duration, a *Arrival, h wire.Header, at
 	case len(frames) == 0:
 		c.breach(now, protocolError("a packet without frames"))
 		return
-	case !c.params.Client && c.hs.shaker == nil && !wire.Opens(frames):
+	case !c.params.Client && !c.hs.begun && !wire.Opens(frames):
 		c.stats.Malformed++
 		return
 	}

@@ -64,6 +64,19 @@ type sentState struct {
 	skip         skipState
 }
 
+// sentTables is the memory that a sentState begins with, in one piece. A connection that says little needs no more.
+type sentTables struct {
+	records         [2]sentPacket
+	frames          [4]sentFrame
+	acked, resolved [1]stream.Span
+}
+
+// equip gives a sentState that has no records its first memory.
+func (s *sentState) equip(t *sentTables) {
+	s.records.slots, s.frames.slots = t.records[:], t.frames[:]
+	s.acked, s.resolved = t.acked[:0], t.resolved[:0]
+}
+
 // base is the number below which everything is resolved and forgotten.
 func (s *sentState) base() uint64 {
 	if s.records.empty() {
@@ -105,6 +118,9 @@ func (s *sentState) find(n uint64) *sentPacket {
 // reserve returns the record of the next number, for a packet to be sent now. It counts once it
 // is pushed.
 func (s *sentState) reserve(now time.Duration) *sentPacket {
+	if s.records.slots == nil {
+		s.equip(new(sentTables))
+	}
 	p := s.records.slot()
 	*p = sentPacket{number: s.next, sentAt: now, first: s.frames.next}
 	return p
