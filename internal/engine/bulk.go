@@ -38,17 +38,9 @@ func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 		r := c.sent.reserve(now)
 		start, offset := len(dst), c.send.Next()
 		dst = wire.Must(wire.AppendShort(dst, c.peerID, c.sent.next, wire.NumberLen(c.sent.next, c.sent.largestAcked, c.sent.anyAcked)))
-		body := len(dst)
 		length := size - c.overhead() - (len(dst) - start) - wire.DataHeaderLen(offset, 0, true)
-		dst = wire.Must(wire.AppendDataHeader(dst, offset, length, false, true))
-		dst = dst[:len(dst)+length]
-		c.send.SendNew(dst[len(dst)-length:])
-		if c.trace != nil {
-			c.traceSent(now, wire.Short, c.sent.next, size, dst[body:], r)
-		}
-		if c.secure != nil {
-			dst = c.secure.keys.Seal(dst, start, body, c.sent.next)
-		} else if sent > 0 {
+		dst = c.appendNext(now, dst, start, length, r)
+		if c.secure == nil && sent > 0 {
 			c.protection.End(dst[:start-wire.TrailerSize], start-size)
 		}
 		dst = dst[:start+size]
@@ -68,4 +60,25 @@ func (c *Conn) appendBulk(now time.Duration, dst []byte, n int) []byte {
 		return dst
 	}
 	return c.protection.End(dst[:len(dst)-wire.TrailerSize], len(dst)-size)
+}
+
+// appendNext appends to the header dst[start:] a DATA frame of the next length bytes of the stream, to the end of the packet, which it seals
+// on a protected connection.
+func (c *Conn) appendNext(now time.Duration, dst []byte, start, length int, r *sentPacket) []byte {
+	if c.secure != nil && c.trace == nil { // which is told of the frames in clear
+		if b, ok := c.sealNext(dst, start, length); ok {
+			return b
+		}
+	}
+	body := len(dst)
+	dst = wire.Must(wire.AppendDataHeader(dst, c.send.Next(), length, false, true))
+	dst = dst[:len(dst)+length]
+	c.send.SendNew(dst[len(dst)-length:])
+	if c.trace != nil {
+		c.traceSent(now, wire.Short, c.sent.next, len(dst)-start+c.overhead(), dst[body:], r)
+	}
+	if c.secure != nil {
+		dst = c.secure.keys.Seal(dst, start, body, c.sent.next)
+	}
+	return dst
 }

@@ -94,16 +94,16 @@ func (c *Conn) handleShort(now time.Duration, a *Arrival, seg []byte) {
 		}
 		c.confirmServer(now, a.At)
 	}
-	c.takeShort(now, a, number, payload)
+	c.takeShort(now, a, number, payload, nil)
 }
 
-// takeShort takes a short packet that is the peer's and is new.
-func (c *Conn) takeShort(now time.Duration, a *Arrival, number uint64, payload []byte) {
+// takeShort takes a short packet that is the peer's and is new. data is as of handleFrames.
+func (c *Conn) takeShort(now time.Duration, a *Arrival, number uint64, payload, data []byte) {
 	c.path.Local = a.Local
 	c.lastReceived = now
 	c.unanswered = Never
 	c.believe()
-	if c.handleFrames(now, a.At, number, payload) {
+	if c.handleFrames(now, a.At, number, payload, data) {
 		c.ecnSeen[a.ECN&3]++
 	}
 }
@@ -117,8 +117,8 @@ type packetEffect struct {
 }
 
 // handleFrames processes a packet's frames and notes its number. It reports whether the
-// packet will be acknowledged.
-func (c *Conn) handleFrames(now, at time.Duration, number uint64, payload []byte) bool {
+// packet will be acknowledged. data, unless it is nil, is all that the frames are: the next bytes of the stream.
+func (c *Conn) handleFrames(now, at time.Duration, number uint64, payload, data []byte) bool {
 	if c.trace != nil {
 		c.traceReceived(now, wire.Short, number, payload)
 	}
@@ -126,6 +126,13 @@ func (c *Conn) handleFrames(now, at time.Duration, number uint64, payload []byte
 	if len(payload) == 0 {
 		c.breach(now, protocolError("a packet without frames"))
 		return false
+	}
+	if data != nil {
+		e.eliciting, payload = true, nil
+		if err := c.handleData(c.recv.Next(), data, false, &e); err != nil {
+			c.breach(now, err)
+			return false
+		}
 	}
 	for len(payload) > 0 && c.state == stateEstablished {
 		n, err := c.handleFirst(now, at, payload, &e)

@@ -142,7 +142,7 @@ func (c *Conn) handleSealedShort(now time.Duration, a *Arrival, seg []byte) {
 		}
 		return
 	}
-	number, frames, ok := k.Open(seg, wire.ShortHeaderLen(0), c.acks.largest, c.acks.any)
+	number, frames, data, ok := c.openShort(seg)
 	if !ok {
 		c.stats.BadTrailers++
 		if err := k.Err(); err != nil {
@@ -154,7 +154,7 @@ func (c *Conn) handleSealedShort(now time.Duration, a *Arrival, seg []byte) {
 		c.stats.Duplicates++
 		return
 	}
-	c.takeShort(now, a, number, frames)
+	c.takeShort(now, a, number, frames, data)
 	k.Advance(now, c.path.rtt.pto(c.peerAckDelay))
 }
 

@@ -131,7 +131,13 @@ func (k *DataKeys) Forged() uint64 { return k.forged }
 
 // Seal ends a short packet as SealKey does. It may begin a key update. More than Room is a bug, but for a few.
 func (k *DataKeys) Seal(b []byte, start, frames int, number uint64) []byte {
-	n := checkSeal(b, start, frames)
+	return k.SealFrom(b[:frames], start, b[frames:], number)
+}
+
+// SealFrom is Seal of frames that stand elsewhere: b ends with the header. They are read where they are, and written once, behind it.
+func (k *DataKeys) SealFrom(b []byte, start int, frames []byte, number uint64) []byte {
+	body := len(b)
+	n := checkSeal(b[start], body-start, len(frames))
 	if k.sealed >= k.limits.Update && k.mayUpdate() {
 		k.updateSend()
 	}
@@ -144,13 +150,19 @@ func (k *DataKeys) Seal(b []byte, start, frames int, number uint64) []byte {
 	k.sealed++
 	b[start] |= byte(k.sendPhase&1) * phaseBit
 	b = k.send.seal(b, start, frames, number)
-	k.sendHeader.protect(b[start:], frames-start-n, n)
+	k.sendHeader.protect(b[start:], body-start-n, n)
 	return b
 }
 
 // Open verifies and decrypts a packet in place, as OpenKey does, and follows the peer's key updates. A packet with reserved
 // bits is none that was sent.
 func (k *DataKeys) Open(packet []byte, numberAt int, largest uint64, any bool) (number uint64, frames []byte, ok bool) {
+	return k.OpenTo(nil, packet, numberAt, largest, any)
+}
+
+// OpenTo is Open that decrypts to dst, which is no part of the packet's memory, if that has just the size of the frames; of a packet that
+// does not open nothing is left there. Frames of another size are decrypted in place.
+func (k *DataKeys) OpenTo(dst, packet []byte, numberAt int, largest uint64, any bool) (number uint64, frames []byte, ok bool) {
 	if k.recv == nil || k.err != nil {
 		return 0, nil, false
 	}
@@ -160,7 +172,10 @@ func (k *DataKeys) Open(packet []byte, numberAt int, largest uint64, any bool) (
 	}
 	number = wire.DecodeNumber(largest, any, truncated, n)
 	phase, key := k.choose(packet[0]&phaseBit != 0, number)
-	if frames, ok = key.open(packet, numberAt+n, number); !ok {
+	if len(dst) != len(packet)-numberAt-n-TagSize {
+		dst = packet[numberAt+n:]
+	}
+	if frames, ok = key.open(dst, packet, numberAt+n, number); !ok {
 		if k.forged++; k.forged > k.limits.Forged {
 			k.err = ErrLimit
 		}

@@ -356,3 +356,33 @@ func TestNoKeys(t *testing.T) {
 		t.Errorf("opened without keys, or %d forged", k.Forged())
 	}
 }
+
+// TestSealElsewhere: where frames stand makes no difference to a packet, nor where they are decrypted to. Memory of another size than
+// theirs is not used, and in what was to have those of a damaged packet nothing of them is left.
+func TestSealElsewhere(t *testing.T) {
+	for _, s := range suites {
+		a, b := sides(t, s, Limits{})
+		frames := bytes.Repeat([]byte("elsewhere"), 100)
+		header := wire.Must(wire.AppendShort(make([]byte, 0, 1500), 9, 0, 3))
+		packet := a.SealFrom(header, 0, frames, 0)
+		again, _ := sides(t, s, Limits{})
+		if want := again.packet(frames...); !bytes.Equal(packet, want) {
+			t.Errorf("%v: a packet differs from one that is sealed in place", s)
+		}
+		for _, size := range []int{len(frames) - 1, len(frames), len(frames) + 1} {
+			p, dst := bytes.Clone(packet), make([]byte, size)
+			_, got, ok := b.OpenTo(dst, p, wire.ShortHeaderLen(0), 0, false)
+			if !ok || !bytes.Equal(got, frames) {
+				t.Fatalf("%v: %v, %q", s, ok, got)
+			}
+			if elsewhere := &got[0] == &dst[0]; elsewhere != (size == len(frames)) {
+				t.Errorf("%v: %d bytes of memory for %d of frames: used %v", s, size, len(frames), elsewhere)
+			}
+		}
+		packet[len(packet)-1] ^= 1
+		dst := make([]byte, len(frames))
+		if _, _, ok := b.OpenTo(dst, packet, wire.ShortHeaderLen(0), 0, false); ok || !bytes.Equal(dst, make([]byte, len(dst))) {
+			t.Errorf("%v: of a damaged packet: %v, %q", s, ok, dst)
+		}
+	}
+}

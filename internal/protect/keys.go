@@ -45,16 +45,17 @@ func (p *packetKey) nonceOf(number uint64) []byte {
 	return p.nonce[:]
 }
 
-// seal encrypts b[frames:] in place, appends the tag, and covers b[start:frames].
-func (p *packetKey) seal(b []byte, start, frames int, number uint64) []byte {
-	b = slices.Grow(b, TagSize)
-	sealed := p.aead.Seal(b[frames:frames], p.nonceOf(number), b[frames:], b[start:frames])
-	return b[:frames+len(sealed)]
+// seal appends frames, encrypted, and the tag to the header b[start:], which it covers. The frames stand just behind b, to be encrypted
+// in place, or are no part of b's memory.
+func (p *packetKey) seal(b []byte, start int, frames []byte, number uint64) []byte {
+	b = slices.Grow(b, len(frames)+TagSize)
+	sealed := p.aead.Seal(b[len(b):], p.nonceOf(number), frames, b[start:])
+	return b[:len(b)+len(sealed)]
 }
 
-// open decrypts packet[frames:] in place.
-func (p *packetKey) open(packet []byte, frames int, number uint64) ([]byte, bool) {
-	b, err := p.aead.Open(packet[frames:frames], p.nonceOf(number), packet[frames:], packet[:frames])
+// open decrypts packet[frames:] to dst, which has room: the place where they stand, or no part of the packet's memory.
+func (p *packetKey) open(dst, packet []byte, frames int, number uint64) ([]byte, bool) {
+	b, err := p.aead.Open(dst[:0], p.nonceOf(number), packet[frames:], packet[:frames])
 	return b[:len(b):len(b)], err == nil
 }
 
@@ -122,16 +123,17 @@ func (k *SealKey) Overhead() int { return TagSize }
 // Seal ends the packet that begins at b[start], whose number, in full, is the last field of its header, and whose frames
 // begin at b[frames]. Number and frames have at least four bytes. If b has room for the tag, nothing is copied.
 func (k *SealKey) Seal(b []byte, start, frames int, number uint64) []byte {
-	n := checkSeal(b, start, frames)
-	b = k.packet.seal(b, start, frames, number)
+	n := checkSeal(b[start], frames-start, len(b)-frames)
+	b = k.packet.seal(b[:frames], start, b[frames:], number)
 	k.header.protect(b[start:], frames-start-n, n)
 	return b
 }
 
-// checkSeal returns the size of the number of a packet that is to be sealed.
-func checkSeal(b []byte, start, frames int) int {
-	n := int(b[start]&numberBits) + 1
-	if frames-start <= n || len(b)-frames+n < minSealed {
+// checkSeal returns the size of the number of a packet that is to be sealed, of which it is told the first byte and the sizes of header
+// and frames.
+func checkSeal(first byte, header, frames int) int {
+	n := int(first&numberBits) + 1
+	if header <= n || frames+n < minSealed {
 		panic("BUG: a packet too short to be sealed")
 	}
 	return n
@@ -145,7 +147,7 @@ func (k *OpenKey) Open(packet []byte, numberAt int, largest uint64, any bool) (n
 		return 0, nil, false
 	}
 	number = wire.DecodeNumber(largest, any, truncated, n)
-	frames, ok = k.packet.open(packet, numberAt+n, number)
+	frames, ok = k.packet.open(packet[numberAt+n:], packet, numberAt+n, number)
 	if !ok {
 		return 0, nil, false
 	}

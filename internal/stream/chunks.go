@@ -126,6 +126,15 @@ func (w *chunkWindow) read(offset uint64, p []byte) {
 	}
 }
 
+// piece is the memory of the n bytes at the offset and of the before bytes ahead of them, if that is there in one piece, or nil.
+func (w *chunkWindow) piece(offset uint64, before, n int) []byte {
+	k, at := offset/ChunkSize, int(offset%ChunkSize)
+	if at < before || at+n > ChunkSize || !w.has(k) {
+		return nil
+	}
+	return (*w.slot(k))[at-before : at+n]
+}
+
 // extend makes room for chunk k.
 func (w *chunkWindow) extend(k uint64) {
 	if k < w.first {

@@ -96,6 +96,24 @@ func (p *Recv) Reclaim() int {
 	return n
 }
 
+// Next is the offset behind all bytes that were received in order.
+func (p *Recv) Next() uint64 { return p.ready }
+
+// Landing is the memory that Receive would copy the next n bytes to, and the before bytes ahead of it, if that is there in one piece and
+// nothing else is in it, or nil. Who writes the bytes there spares Receive the copy. What was ahead of them must be there again
+// when Receive is called.
+func (p *Recv) Landing(before, n int) []byte {
+	switch {
+	case n <= 0 || p.discard || len(p.ahead) > 0:
+		return nil
+	case p.lease == nil || p.read != p.ready:
+		return p.chunks.piece(p.ready, before, n)
+	case p.lease.N < before || n > len(p.lease.Buf)-p.lease.N:
+		return nil
+	}
+	return p.lease.Buf[p.lease.N-before : p.lease.N+n]
+}
+
 // Leased reports whether a lease has bytes.
 func (p *Recv) Leased() bool { return p.lease != nil && p.lease.N > 0 }
 

@@ -62,6 +62,13 @@ func (p *Send) SendNew(b []byte) {
 	p.next += uint64(len(b))
 }
 
+// PeekNew is the next n bytes that were never sent, of which there are as many, where they stand, and the before bytes ahead of them. It is
+// nil if all that is not one piece. The caller may change it for a moment.
+func (p *Send) PeekNew(before, n int) []byte { return p.chunks.piece(p.next, before, n) }
+
+// SentNew notes that the next n bytes leave, which PeekNew has shown.
+func (p *Send) SentNew(n int) { p.next += uint64(n) }
+
 // Shrink lets go of tables that have grown in busier times, if the peer has everything.
 func (p *Send) Shrink() {
 	if p.base == p.end {
