@@ -188,11 +188,6 @@ func (c *adaptive) target(rtt time.Duration) time.Duration {
 // jitterTime is J, the queue that is allowed for jitter (A8).
 func (c *adaptive) jitterTime() time.Duration { return c.noise.jitter.allowed(c.maxTarget()) }
 
-// local says whether the path is inside a machine or a rack (A8): so short that what varies is when
-// programs are scheduled and not what the path holds. A window that covers such a time is
-// larger than the buffers of sockets.
-func (c *adaptive) local() bool { return c.maxTarget() == minTarget }
-
 // sample takes the delays of one packet.
 func (c *adaptive) sample(e *congestion.AckEvent) {
 	s := sample{e.RTT, e.OneWay, e.HasOneWay}
@@ -201,7 +196,7 @@ func (c *adaptive) sample(e *congestion.AckEvent) {
 	c.base = c.delay.base
 	queue := c.delay.queue
 	rise := queue - before
-	if c.local() {
+	if c.delay.local() {
 		rise = 0
 	}
 	c.round.sample(&c.delay, e.RTT, rise, e.Overtook)
@@ -255,7 +250,7 @@ func (c *adaptive) endRound() {
 	c.buffer.add(c.now, &r, c.before)
 	c.before = r.most
 	if c.stage == steady {
-		if c.local() {
+		if c.delay.local() {
 			c.noise = noise{}
 		} else if c.window >= c.baseProbe.window/2 { // A8: a squeezed window's bursts see less of the jitter
 			c.noise.endRound(&r, c.maxTarget())

@@ -7,6 +7,8 @@ const (
 	// one-way delay before the difference is put down to the ACKs' path (A1). It covers
 	// what two clocks drift apart between two drains: 200 ppm in 10 s are 2 ms.
 	reverseMargin = 5 * time.Millisecond
+	// localBase is the base delay below which a path is inside a machine or a rack (A1, A8).
+	localBase = 500 * time.Microsecond
 	// ackHoldingMargin is how much of that difference must vary within two rounds to
 	// count as ACKs that were delayed (A1).
 	ackHoldingMargin = time.Millisecond
@@ -98,10 +100,18 @@ func (d *delaySignal) add(s sample, overtook, noisy bool) {
 		d.base = low.rtt
 	}
 	d.queue, d.reverse = max(0, s.rtt-d.base), false
-	if s.hasOneWay {
+	switch {
+	case d.local():
+		d.ackHolding = ackHolding{}
+	case s.hasOneWay:
 		d.addOneWay(s.oneWay, low.oneWay)
 	}
 }
+
+// local says whether the path is so short that what varies is when programs are scheduled and not what the path holds. A window
+// that covers such a time makes both ends busier, ACKs later, and the time longer; and it is larger than caches and the
+// buffers of sockets. So it counts as a queue, on whichever way it was (A1), and nothing is allowed for it (A8).
+func (d *delaySignal) local() bool { return d.base < localBase }
 
 // confirm takes a sample that may show that the first was early (A18). If firstSamples others or more are all
 // more than smallFall above the base, and most of the recent ones that close to the least of them, that

@@ -87,6 +87,29 @@ func TestOneWayBase(t *testing.T) {
 	}
 }
 
+// Inside a machine, ACKs that are late are a queue like any other (A1).
+func TestLateACKsOnAShortPath(t *testing.T) {
+	for _, c := range []struct {
+		base, queue, ackDelay time.Duration
+	}{
+		{localBase, ms, 20 * ms},
+		{localBase - 1, 21 * ms, 0},
+	} {
+		var d delaySignal
+		for range 2 {
+			d.add(sample{c.base, c.base / 2, true}, false, false)
+			d.add(sample{c.base + 21*ms, c.base/2 + ms, true}, false, false)
+			if d.queue != c.queue || d.reverse == (c.ackDelay == 0) {
+				t.Errorf("base %v: queue %v, want %v; reverse %v", c.base, d.queue, c.queue, d.reverse)
+			}
+			d.ackHolding.endRound()
+		}
+		if got := d.ackHolding.spread(); got != c.ackDelay {
+			t.Errorf("base %v: ACKs delayed by %v, want %v", c.base, got, c.ackDelay)
+		}
+	}
+}
+
 func TestRoundTripsAloneWillDo(t *testing.T) {
 	var d delaySignal
 	d.add(sample{40 * ms, 0, false}, false, false)
