@@ -242,10 +242,8 @@ func (c *adaptive) startRound() {
 
 func (c *adaptive) endRound() {
 	r := c.round
-	if r.samples >= manySamples {
-		c.delay.lower(r.longest)
-		c.base = c.delay.base
-	}
+	c.delay.lower(&r)
+	c.base = c.delay.base
 	c.flights.add(r.flight)
 	c.buffer.add(c.now, &r, c.before)
 	c.before = r.most

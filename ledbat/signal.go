@@ -93,7 +93,7 @@ func (d *delaySignal) add(s sample, overtook, noisy bool) {
 		d.confirm(s)
 	}
 	low := s
-	if d.base > 0 && (s.rtt < d.base || s.hasOneWay && s.oneWay < d.baseOneWay) {
+	if d.base > 0 && (s.rtt < d.base || s.hasOneWay && d.hasOneWay && s.oneWay < d.baseOneWay) {
 		low = d.credible(s, overtook || noisy)
 	}
 	if d.base == 0 || low.rtt < d.base {
@@ -101,8 +101,8 @@ func (d *delaySignal) add(s sample, overtook, noisy bool) {
 	}
 	d.queue, d.reverse = max(0, s.rtt-d.base), false
 	switch {
-	case d.local():
-		d.ackHolding = ackHolding{}
+	case d.local(): // A1: nothing is asked of the peer's clock
+		d.hasOneWay, d.ackHolding = false, ackHolding{}
 	case s.hasOneWay:
 		d.addOneWay(s.oneWay, low.oneWay)
 	}
@@ -153,8 +153,8 @@ func (d *delaySignal) credible(s sample, doubtful bool) sample {
 // lower makes the longest round trip of a round the base, if the round had many samples and all are below it (A18). Where every
 // packet is delayed by itself, nearly all samples are of packets that overtook others, and the rest say too seldom
 // what the path is like. What was no part of the path is in the one-way base as well.
-func (d *delaySignal) lower(longest time.Duration) {
-	if fall := d.base - longest; fall > smallFall {
+func (d *delaySignal) lower(r *round) {
+	if fall := d.base - r.longest; r.samples >= manySamples && fall > smallFall {
 		d.base -= fall
 		d.baseOneWay -= fall
 	}

@@ -107,6 +107,12 @@ func TestLateACKsOnAShortPath(t *testing.T) {
 		if got := d.ackHolding.spread(); got != c.ackDelay {
 			t.Errorf("base %v: ACKs delayed by %v, want %v", c.base, got, c.ackDelay)
 		}
+		for range enoughSamples {
+			d.add(sample{localBase / 2, localBase / 4, true}, false, false)
+		}
+		if d.hasOneWay || d.ackHolding.spread() != 0 {
+			t.Errorf("base %v, then %v: one-way delays known %v, ACKs delayed by %v", c.base, d.base, d.hasOneWay, d.ackHolding.spread())
+		}
 	}
 }
 
