@@ -140,8 +140,9 @@ func (s *stream) run(ctx context.Context, q *Request, look Look) Result {
 	if s.sender {
 		watch := watchSender(s.conn, look)
 		err = s.send(start.Add(limit), q.Bytes)
-		r.Seconds = time.Since(start).Seconds()
-		r.Sent = watch()
+		var end time.Time
+		r.Sent, end = watch()
+		r.Seconds = end.Sub(start).Seconds()
 		if last, ok := look(s.conn); ok {
 			s.last.Store(&last)
 		}
@@ -215,28 +216,31 @@ func (s *stream) end() error {
 	return s.conn.Close()
 }
 
-// watchSender looks at a sender until the function is called that it returns.
-func watchSender(conn net.Conn, look Look) (stop func() *Sent) {
+// watchSender looks at a sender until the function is called that it returns; that one says when the last look was, at which the sending
+// ended: what limited a sender makes its time only if both end with one reading of the clock.
+func watchSender(conn net.Conn, look Look) (stop func() (*Sent, time.Time)) {
 	first, ok := look(conn)
 	if !ok {
-		return func() *Sent { return nil }
+		return func() (*Sent, time.Time) { return nil, time.Now() }
 	}
 	var group sync.WaitGroup
 	over := make(chan struct{})
 	sent := &Sent{LimitedBy: make(map[string]float64)}
-	group.Go(func() { sent.watch(conn, look, first, over) })
-	return func() *Sent {
+	var end time.Time
+	group.Go(func() { end = sent.watch(conn, look, first, over) })
+	return func() (*Sent, time.Time) {
 		close(over)
 		group.Wait()
-		return sent
+		return sent, end
 	}
 }
 
-func (t *Sent) watch(conn net.Conn, look Look, s Sample, over <-chan struct{}) {
+// watch returns the time of its last look.
+func (t *Sent) watch(conn net.Conn, look Look, s Sample, over <-chan struct{}) time.Time {
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
-	var rtt, queue float64
-	last, looks := time.Now(), 0.0
+	var rtt, queue time.Duration // summed
+	last, looks := time.Now(), time.Duration(0)
 	for done := false; !done; {
 		select {
 		case <-tick.C:
@@ -259,7 +263,7 @@ func (t *Sent) watch(conn net.Conn, look Look, s Sample, over <-chan struct{}) {
 			continue
 		}
 		looks++
-		rtt, queue = rtt+s.RTT.Seconds(), queue+s.Queue.Seconds()
+		rtt, queue = rtt+s.RTT, queue+s.Queue
 		if t.MinRTT == 0 {
 			t.MinRTT = s.RTT.Seconds()
 		}
@@ -267,6 +271,7 @@ func (t *Sent) watch(conn net.Conn, look Look, s Sample, over <-chan struct{}) {
 		t.MaxQueue = max(t.MaxQueue, s.Queue.Seconds())
 	}
 	if looks > 0 {
-		t.MeanRTT, t.MeanQueue = rtt/looks, queue/looks
+		t.MeanRTT, t.MeanQueue = (rtt / looks).Seconds(), (queue / looks).Seconds()
 	}
+	return last
 }

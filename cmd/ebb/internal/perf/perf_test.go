@@ -124,7 +124,7 @@ func checkSent(t *testing.T, h *Result) {
 	for _, seconds := range h.Sent.LimitedBy {
 		limited += seconds
 	}
-	if limited <= 0 || limited > h.Seconds+0.001 {
+	if limited <= 0 || limited > h.Seconds+1e-6 { // of rounding
 		t.Errorf("it was limited for %v of %v s: %v", limited, h.Seconds, h.Sent.LimitedBy)
 	}
 }
