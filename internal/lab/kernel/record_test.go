@@ -2,8 +2,11 @@ package kernel
 
 import (
 	"context"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -162,5 +165,37 @@ func TestSourceID(t *testing.T) {
 	write("main.go", "package main // changed")
 	if got := id(Options{Scale: 1}); got == first {
 		t.Error("the laboratory's source did not change it")
+	}
+}
+
+// TestUnmeasured: what is left out of the source exists, and the library does not use it.
+func TestUnmeasured(t *testing.T) {
+	root, err := moduleRoot()
+	if err != nil || root == "" {
+		t.Fatal(root, err)
+	}
+	found := make(map[string]bool)
+	err = filepath.WalkDir(root, func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			found[d.Name()] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range unmeasured {
+		if !found[name] {
+			t.Errorf("there is no folder %s", name)
+		}
+	}
+	used, err := exec.Command("go", "list", "-deps", module[len("module "):]).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dep := range strings.Fields(string(used)) {
+		if strings.HasPrefix(dep, "example.com/ebb/") && slices.Contains(unmeasured, filepath.Base(dep)) {
+			t.Errorf("the library uses %s", dep)
+		}
 	}
 }
