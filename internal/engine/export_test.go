@@ -1,6 +1,10 @@
 package engine
 
-import "example.com/ebb/wire"
+import (
+	"time"
+
+	"example.com/ebb/wire"
+)
 
 // MaxRetries is how many RETRYs a dial follows.
 const MaxRetries = maxRetries
@@ -32,4 +36,12 @@ func (c *Conn) KeyPhases() (send, recv uint64) {
 		return 0, 0
 	}
 	return c.secure.keys.Phases()
+}
+
+// AppendThoughIdle appends the packet that a connection would send which takes itself for idle: none, unless idle forgets something.
+func (c *Conn) AppendThoughIdle(now time.Duration, dst []byte) []byte {
+	if !c.idle(now) {
+		return dst
+	}
+	return c.appendPacket(now, dst)
 }

@@ -65,6 +65,11 @@ func newActor(w *world, r *rand.Rand, f *simnet.Flow, salt uint64) *actor {
 	a := &actor{w: w, r: r, f: f, salt: salt, in: sink{t: w.t, f: f, salt: 3 - salt}}
 	a.goal = uint64(r.IntN(4)) * uint64(r.IntN(100_000))
 	a.last = w.Now()
+	f.OnChange = func() {
+		if b := f.Conn.AppendThoughIdle(w.Now(), nil); len(b) > 0 {
+			w.t.Fatalf("nothing was to be sent, and then %x was", b)
+		}
+	}
 	a.step()
 	return a
 }
