@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/pflag"
 
@@ -139,13 +140,16 @@ func (v *settingValue) Set(s string) error {
 // checkAddress reports what is wrong with the form of HOST:PORT. Whether there is
 // such a host is found out when it is used.
 func checkAddress(address string, listening bool) error {
-	_, port, err := net.SplitHostPort(address)
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		var bad *net.AddrError
 		if errors.As(err, &bad) {
 			return usageErrorf("%q is not HOST:PORT: %s", address, bad.Err)
 		}
 		return usageErrorf("%q is not HOST:PORT: %w", address, err)
+	}
+	if strings.ContainsFunc(host, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return usageErrorf("%q is not HOST:PORT: no host's name has such a character as in %q", address, host)
 	}
 	number, err := net.LookupPort("udp", port)
 	if err != nil {

@@ -265,6 +265,7 @@ func TestSettingErrors(t *testing.T) {
 	checkUsage(t, []badUsage{
 		{"pipe", "HOST:PORT"},
 		{"pipe localhost:1 localhost:2", `"localhost:2"`},
+		{"tunnel --accept :0 --forward a\x7fb:80", "such a character"},
 		{"pipe --bandwidth-limit 0 localhost:1", "--bandwidth-limit"},
 		{"pipe --bandwidth-limit -2 localhost:1", "--bandwidth-limit"},
 		{"pipe --bandwidth-limit 10Mb localhost:1", "MB or Mbit"},
