@@ -28,7 +28,7 @@ type Dialer struct {
 	// LocalAddr is where to dial from, a *net.UDPAddr or *net.TCPAddr whatever the network; nil for
 	// any address and port. With Endpoint it is ignored.
 	LocalAddr net.Addr
-	// Timeout bounds a dial, all addresses of a name together; 0 for none.
+	// Timeout bounds a dial, all addresses of a name together; 0 for none. A negative one is over, as in package net.
 	// Config.HandshakeTimeout bounds each address.
 	Timeout time.Duration
 	// Deadline is when a dial fails, if Timeout does not end it sooner. The zero time is none.
@@ -106,7 +106,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 // bounded is the context with the dialer's own ends.
 func (d *Dialer) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline := d.Deadline
-	if d.Timeout > 0 {
+	if d.Timeout != 0 {
 		if t := time.Now().Add(d.Timeout); deadline.IsZero() || t.Before(deadline) {
 			deadline = t
 		}

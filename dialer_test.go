@@ -179,13 +179,16 @@ func TestAnAddressThatFailsIsFollowedAtOnce(t *testing.T) {
 	}
 }
 
-// Deadline and Cancel end a dial that nobody answers.
+// Deadline, Cancel and a Timeout that is over end a dial that nobody answers.
 func TestDialerEnds(t *testing.T) {
 	leavesNothing(t)
 	address := silent(t).String()
 	d := ebb.Dialer{Timeout: time.Hour, Deadline: time.Now().Add(30 * time.Millisecond)}
 	if _, err := d.Dial("tcp", address); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("with a deadline: %v", err)
+	}
+	if _, err := ebb.DialTimeout("udp", address, -1); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("with a negative timeout: %v", err)
 	}
 	cancel := make(chan struct{})
 	d = ebb.Dialer{Cancel: cancel}
