@@ -1,6 +1,7 @@
 package ledbat
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -53,12 +54,8 @@ func TestTheFirstSampleMayBeEarly(t *testing.T) {
 		{"early", func(int) sample { return sample{40 * ms, 20 * ms, true} }, 40 * ms},
 		{"early, with jitter", func(i int) sample { j := time.Duration(i%2) * ms; return sample{40*ms + j, 20*ms + j, true} }, 40 * ms},
 		{"true, and a queue that grows", func(i int) sample { q := time.Duration(i) * 12 * ms; return sample{54*ms + q, 39*ms + q, true} }, 30 * ms},
-		{"true, as another says", func(i int) sample {
-			if i == firstSamples-2 {
-				return sample{31 * ms, 16 * ms, true}
-			}
-			return sample{40 * ms, 25 * ms, true}
-		}, 30 * ms},
+		{"early, as another is", but(40*ms, firstSamples-2), 40 * ms},
+		{"true, as two others say", but(40*ms, 3, firstSamples-2), 30 * ms},
 	} {
 		var d delaySignal
 		d.add(first, false, false)
@@ -71,6 +68,16 @@ func TestTheFirstSampleMayBeEarly(t *testing.T) {
 		if d.base != c.want {
 			t.Errorf("%s: base %v, want %v", c.name, d.base, c.want)
 		}
+	}
+}
+
+// but makes samples of a round trip, but of those with the given indices, which are a little longer than 30 ms.
+func but(rtt time.Duration, near ...int) func(i int) sample {
+	return func(i int) sample {
+		if slices.Contains(near, i) {
+			return sample{31 * ms, 16 * ms, true}
+		}
+		return sample{rtt, rtt - 15*ms, true}
 	}
 }
 

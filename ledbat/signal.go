@@ -18,8 +18,10 @@ const (
 	// smallFall is how far below the base a single sample is believed (A18): less than the
 	// path can be mistaken for, and more than clocks and timers are out.
 	smallFall = 2 * time.Millisecond
-	// firstSamples is how many samples may show that the very first was early (A18).
+	// firstSamples is how many samples may show that the very first was early, and agreeing how many must agree with it
+	// before it is believed (A18): where one packet in twenty is early, one of the next sixteen most often is, too.
 	firstSamples = 16
+	agreeing     = 2
 	settled      = 255
 	// manySamples is how many samples of a round must all be below the base to lower it, although their packets
 	// overtook others (A18). Where few packets are early, so many are not in one round without a single other.
@@ -37,12 +39,13 @@ type delaySignal struct {
 	base       time.Duration // the least round trip; 0 without a sample
 	baseOneWay time.Duration // the least one-way delay, if hasOneWay
 	recent     recentDelays
-	others     sample        // the least of each beside the first sample, until one confirms that
+	others     sample        // the least of each beside the first sample and those that agree with it, until it is settled
 	queue      time.Duration // as of the last sample
 	ackHolding ackHolding
 
 	hasOneWay bool
-	doubts    uint8 // samples since the first that have not confirmed it, or settled
+	agreed    uint8 // samples since the first that agree with it
+	doubts    uint8 // those that do not, or settled
 	reverse   bool  // the last sample put the round trip's queue down to the ACKs' path
 }
 
@@ -113,15 +116,17 @@ func (d *delaySignal) add(s sample, overtook, noisy bool) {
 // buffers of sockets. So it counts as a queue, on whichever way it was (A1), and nothing is allowed for it (A8).
 func (d *delaySignal) local() bool { return d.base < localBase }
 
-// confirm takes a sample that may show that the first was early (A18). If firstSamples others or more are all
-// more than smallFall above the base, and most of the recent ones that close to the least of them, that
+// confirm takes a sample that may show that the first was early (A18). If, before agreeing samples are within smallFall of the
+// base, firstSamples or more are above that, and most of the recent ones that close to the least of them, that
 // is the base. In a queue that grows they are not.
 func (d *delaySignal) confirm(s sample) {
 	if d.base == 0 || d.doubts == settled {
 		return
 	}
 	if s.rtt-d.base <= smallFall {
-		d.doubts = settled
+		if d.agreed++; d.agreed == agreeing {
+			d.doubts = settled
+		}
 		return
 	}
 	if d.doubts == 0 {
