@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -19,6 +20,8 @@ import (
 	"unicode"
 
 	"github.com/rivo/uniseg"
+
+	"example.com/ebb/cmd/ebb/internal/transfer"
 )
 
 func TestFolderUsageErrors(t *testing.T) {
@@ -68,6 +71,26 @@ func TestFoldersThatCannotBeSent(t *testing.T) {
 			t.Errorf("%s: status %d, output %q", path, status, stdout)
 		}
 		wantOneLine(t, stderr, path)
+	}
+}
+
+// A name that no receiver takes is told and counted; what Ebb itself is receiving in the folder is not a user's.
+func TestReservedNamesAreReported(t *testing.T) {
+	from, to := filepath.Join(t.TempDir(), "d"), t.TempDir()
+	os.Mkdir(from, 0o755)
+	own := "ebb-" + rand.Text() + transfer.PartialSuffix
+	for _, name := range []string{"a", "mine" + transfer.PartialSuffix, own} {
+		writeFile(t, filepath.Join(from, name), []byte("x"))
+	}
+	receiver := start(t, prepare(t, "tcp", "receive", "--once", "127.0.0.1:0", to), true)
+	status, stdout, stderr := execute(t, "tcp", "send", "-r", from, receiver.address)
+	receiver.wait(t)
+	if status != 1 || !strings.Contains(stdout, "2 stored, 0 unchanged, 0 deleted, 1 failed") {
+		t.Errorf("status %d, output %q", status, stdout)
+	}
+	wantOneLine(t, stderr, "ebb send: d/mine.ebb-partial: ", "reserved")
+	if names := listDir(t, filepath.Join(to, "d")); !slices.Equal(names, []string{"a"}) {
+		t.Errorf("stored are %q", names)
 	}
 }
 

@@ -22,8 +22,9 @@ seconds, rate, SHA-256.
 With -r, sends folders and everything in them, skipping what the receiver already has;
 of a file that has changed, only the changed parts are sent. To resume an interrupted
 run, repeat the command. Anything that is not a file, folder or symbolic link is
-reported and skipped, and the exit status is then 1. Prints a total, and with -v a line
-for each entry stored.
+reported and skipped, as is any name that ends in ` + transfer.PartialSuffix + `, and the exit status is
+then 1. Files that Ebb itself is receiving there are left out. Prints a total, and with
+-v a line for each entry stored.
 
 The connection is encrypted, and only the receiver whose identity is ID can accept it.
 "ebb receive" prints the exact command to run here.`

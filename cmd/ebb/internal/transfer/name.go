@@ -37,7 +37,7 @@ func CheckName(name string) error {
 	case len(name) >= 2 && name[1] == ':' && isASCIILetter(name[0]):
 		return errors.New("the name begins with a drive")
 	case strings.HasSuffix(name, PartialSuffix):
-		return errors.New("the name is one of a file that is still being received")
+		return errReserved
 	case isDevice(name):
 		return errors.New("the name is a device's on Windows")
 	case runtime.GOOS == "windows" && !windowsAllows(name):
@@ -63,7 +63,7 @@ func CheckElement(name string) error {
 	case strings.ContainsAny(name, "/\x00"):
 		return errors.New("the name has a path separator or a zero byte")
 	case strings.HasSuffix(name, PartialSuffix):
-		return errors.New("the name is one of a file that is still being received")
+		return errReserved
 	case runtime.GOOS == "windows" && (!utf8.ValidString(name) || strings.Contains(name, `\`) || !windowsAllows(name) ||
 		isDevice(name) || strings.ContainsFunc(name, unicode.IsControl)):
 		return errors.New("the name is not allowed on Windows")
@@ -72,6 +72,9 @@ func CheckElement(name string) error {
 	}
 	return nil
 }
+
+// errReserved is why a name is refused that a file has while it is being received.
+var errReserved = errors.New("names that end in " + PartialSuffix + " are reserved for files that are still being received")
 
 // The zero width non-joiner and joiner, which Persian, Hindi and emoji are written with.
 const (

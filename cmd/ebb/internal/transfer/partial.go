@@ -8,11 +8,27 @@ import (
 	"hash"
 	"io/fs"
 	"os"
+	"strings"
 )
 
 // PartialSuffix ends the name of a file that is still being received. One that
 // is left behind belongs to a process that was killed, and may be deleted.
 const PartialSuffix = ".ebb-partial"
+
+// partialPrefix begins the name of one.
+const partialPrefix = "ebb-"
+
+// IsTemporary reports whether a name is of the form that a file has which is received alone, as long as it is not complete.
+func IsTemporary(name string) bool {
+	random, ok := strings.CutPrefix(strings.TrimSuffix(name, PartialSuffix), partialPrefix)
+	return ok && strings.HasSuffix(name, PartialSuffix) && len(random) == randomLength && strings.Trim(random, base32) == ""
+}
+
+// randomLength is how many characters rand.Text has, and base32 which.
+const (
+	randomLength = 26
+	base32       = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+)
 
 // partial is a file on its way: hashed as it is written, under a temporary name
 // of its own. It either gets its final name whole or disappears.
@@ -26,7 +42,7 @@ type partial struct {
 
 // newPartial creates a temporary file that only its owner can read.
 func newPartial(root *os.Root) (*partial, error) {
-	name := "ebb-" + rand.Text() + PartialSuffix
+	name := partialPrefix + rand.Text() + PartialSuffix
 	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err

@@ -37,6 +37,13 @@ func partialName(name string) string {
 // isPartial reports whether a name is one of a file that is being received.
 func isPartial(name string) bool { return strings.HasSuffix(name, transfer.PartialSuffix) }
 
+// isTemporary reports whether a name is of a form that only we give to what is not complete: a file of a folder, the mark of an
+// unfinished folder, or a file that is received alone. Others that end alike are a user's.
+func isTemporary(name string) bool {
+	_, ok := partialKey(name)
+	return ok && isPartial(name) || transfer.IsTemporary(name)
+}
+
 // partialKey is what the name of a partial file stands for.
 func partialKey(name string) (key string, ok bool) {
 	name, ok = strings.CutPrefix(strings.TrimSuffix(name, transfer.PartialSuffix), partialPrefix)
@@ -177,7 +184,7 @@ func Sweep(ctx context.Context, root *os.Root, before time.Time) (removed int) {
 			return fs.SkipAll
 		case err != nil && d != nil && d.IsDir():
 			return fs.SkipDir
-		case err != nil || d.IsDir() || !isPartial(d.Name()) || !strings.HasPrefix(d.Name(), partialPrefix):
+		case err != nil || d.IsDir() || !isTemporary(d.Name()):
 			return nil
 		}
 		info, err := d.Info()

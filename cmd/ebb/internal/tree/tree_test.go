@@ -2,9 +2,11 @@ package tree
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -69,10 +71,12 @@ func TestCheckTarget(t *testing.T) {
 	}
 }
 
-// A walk tells a folder before what is in it, everything by name, and its end behind that; partial files are nobody's business.
+// A walk tells a folder before what is in it, everything by name, and its end behind that; partial
+// files are nobody's business, and what only ends as they do is told without a folder counting as incomplete.
 func TestWalkHasOneOrder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "d")
-	for _, name := range []string{"b/z", "b/a", "c", "a", partialName("x")} {
+	for _, name := range []string{"b/z", "b/a", "c", "a", partialName("x"), path.Base(markOf("d")), "ebb-" + rand.Text() + transfer.PartialSuffix,
+		"mine" + transfer.PartialSuffix, "ebb-mine" + transfer.PartialSuffix} {
 		write(t, filepath.Join(dir, name), name)
 	}
 	source, err := Open(dir, false)
@@ -83,13 +87,17 @@ func TestWalkHasOneOrder(t *testing.T) {
 	var got []string
 	Walk(context.Background(), []*Source{source}, func(i Item) bool {
 		name := i.Path
-		if i.End {
+		if i.End && i.Complete {
 			name += " end"
+		}
+		if i.Err != nil {
+			name += ": " + i.Err.Error()
 		}
 		got = append(got, name)
 		return true
 	})
-	want := []string{"d", "d/a", "d/b", "d/b/a", "d/b/z", "d/b end", "d/c", "d end"}
+	const reserved = "names that end in .ebb-partial are reserved for files that are still being received"
+	want := []string{"d", "d/a", "d/b", "d/b/a", "d/b/z", "d/b end", "d/c", "d/ebb-mine.ebb-partial: " + reserved, "d/mine.ebb-partial: " + reserved, "d end"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

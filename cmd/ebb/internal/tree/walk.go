@@ -62,7 +62,7 @@ type Item struct {
 	Source *Source
 	Err    error // why it is not sent: then only Path is set
 	// End says that all entries of a folder were told. Complete says that none is missing because it could not be read;
-	// what is no file, folder or link is not missing.
+	// what is no file, folder or link is not missing, nor what has a name that is reserved.
 	End, Complete bool
 }
 
@@ -138,7 +138,8 @@ func (w *walker) entry(inside, name string) (complete bool) {
 	return true
 }
 
-// list is the sorted names in a folder, without the ones of files that are being received there.
+// list is the sorted names in a folder, without the ones of files that are being received there. Any other name that ends
+// as theirs does is told, as one that no receiver takes.
 func (w *walker) list(inside string) ([]string, error) {
 	dir, err := w.openFile(inside, os.O_RDONLY)
 	if err != nil {
@@ -150,7 +151,7 @@ func (w *walker) list(inside string) ([]string, error) {
 		return nil, err
 	}
 	slices.Sort(names)
-	return slices.DeleteFunc(names, isPartial), nil
+	return slices.DeleteFunc(names, isTemporary), nil
 }
 
 // describe looks at an entry.
@@ -167,6 +168,9 @@ func (w *walker) describe(inside, name string) (Entry, fs.FileInfo, error) {
 	}
 	e := Entry{Path: name, Mode: info.Mode().Perm(), Modified: info.ModTime()}
 	if err := CheckPath(name); err != nil {
+		if isPartial(name) { // nor does the receiver have one, which could be deleted there
+			err = odd(err.Error())
+		}
 		return Entry{}, nil, err
 	}
 	switch kind := info.Mode().Type(); kind {
