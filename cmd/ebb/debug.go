@@ -84,9 +84,9 @@ func (s *debugServer) say(w io.Writer, command string) {
 	switch {
 	case s.server == nil:
 	case s.ln.Addr().Network() == "unix":
-		fmt.Fprintf(w, "ebb %s: figures are at %s: see them with \"ebb top %[2]s\"\n", command, s.ln.Addr())
+		tell(w, command, "figures are at %s: see them with \"ebb top %[1]s\"", s.ln.Addr())
 	default:
-		fmt.Fprintf(w, "ebb %s: figures are at http://%s/: everybody who reaches that address may read them\n", command, s.ln.Addr())
+		tell(w, command, "figures are at http://%s/: everybody who reaches that address may read them", s.ln.Addr())
 	}
 }
 

@@ -109,7 +109,7 @@ func (o *transportOptions) resolve(w io.Writer) (settings.Settings, error) {
 		return settings.Settings{}, &usageError{err}
 	}
 	for _, note := range resolved.Notes {
-		fmt.Fprintf(w, "ebb %s: %s\n", o.command.Name(), note)
+		tell(w, o.command.Name(), "%s", note)
 	}
 	return resolved, nil
 }
@@ -118,7 +118,7 @@ func (o *transportOptions) resolve(w io.Writer) (settings.Settings, error) {
 func (o *transportOptions) open(w io.Writer, open opener, s settings.Settings) (transport, error) {
 	t, err := open(s)
 	for _, note := range t.notes {
-		fmt.Fprintf(w, "ebb %s: %s\n", o.command.Name(), note)
+		tell(w, o.command.Name(), "%s", note)
 	}
 	return t, err
 }

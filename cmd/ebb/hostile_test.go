@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -89,6 +90,64 @@ func TestReasonsOfAPeerAreEscaped(t *testing.T) {
 		stdout := strings.ReplaceAll(p.stdout.String(), string(peer.Say), "") // pipe carries what comes
 		wantSafe(t, stdout+p.stderr.String(), nastyShown)
 	}
+}
+
+// What is on the command line, and names of files that stand there for "*", reach the terminal escaped, whichever command it is.
+func TestWordsOfTheCommandLineAreEscaped(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no file can have such a name here")
+	}
+	dir := t.TempDir()
+	t.Chdir(dir)
+	const name = "x\x1b]0;pwn\x07\x1b[31m\u009b1m\xff"
+	file, folder, missing := writeFile(t, "f"+name, []byte("hi")), "d"+name, "m"+name
+	for _, made := range []string{folder, "inbox", "traces" + name} {
+		if err := os.Mkdir(made, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeFile(t, folder+"/in"+name, []byte("hi"))
+	writeFile(t, "traces"+name+"/bad"+name+".up", []byte("no number"))
+	for _, args := range [][]string{
+		{"send", file, "127.0.0.1:1"}, {"send", missing, "127.0.0.1:1"}, {"send", folder, "127.0.0.1:1"},
+		{"send", file, "./" + file, "127.0.0.1:1"}, {"send", "inbox/../" + file, folder + "/in" + name, "host" + name + ":1"},
+		{"send", "-r", missing, "127.0.0.1:1"}, {"send", "-r", folder, folder, "127.0.0.1:1"},
+		{"send", "-r", folder, name + "@127.0.0.1:1"}, {"send", "--key", file, file, somebody + "@127.0.0.1:1"},
+		{"receive", "127.0.0.1:0", missing}, {"receive", "127.0.0.1:0", file}, {"receive", name, "inbox"},
+		{"receive", "127.0.0.1:" + name, "inbox"}, {"receive", "127.0.0.1:0", "inbox", name},
+		{"receive", "--debug=unix:" + missing + "/x", "127.0.0.1:0", "inbox"}, {"receive", "--debug=" + name, "127.0.0.1:0", "inbox"},
+		{"receive", "--max-size", name, "127.0.0.1:0", "inbox"}, {"receive", "--max-files", name, "127.0.0.1:0", "inbox"},
+		{"receive", "--from", name, "127.0.0.1:0", "inbox"}, {"receive", "--peer", name, "127.0.0.1:0", "inbox"},
+		{"receive", "--keep-partial", name, "127.0.0.1:0", "inbox"}, {"receive", "--once=" + name, "127.0.0.1:0", "inbox"},
+		{"receive", "--config", missing, "127.0.0.1:0", "inbox"}, {"receive", "--config", folder, "127.0.0.1:0", "inbox"},
+		{"receive", "--config", file, "127.0.0.1:0", "inbox"}, {"receive", "--preset", name, "127.0.0.1:0", "inbox"},
+		{"receive", "--" + name, "127.0.0.1:0", "inbox"}, {"receive", "-" + name, "127.0.0.1:0", "inbox"},
+		{"pipe", "--bandwidth-limit", name, "127.0.0.1:1"}, {"pipe", "--congestion-control", name, "127.0.0.1:1"}, {"pipe", name},
+		{"tunnel", "--accept", "127.0.0.1:0", "--forward", name}, {"tunnel", "--accept", "127.0.0.1:0", "--forward-any", name},
+		{"top", missing}, {"top", file}, {"top", "http://" + name}, {"top", "http://127.0.0.1:1/" + name}, {"top", "--interval", name},
+		{"id", "--key", file}, {"id", "--key", file + "/key"}, {"id", name},
+		{"bench", "--only", name}, {"bench", "--rounds", name},
+		{"kernel", "--netlab", missing}, {"kernel", name}, {"kernel", "--traces", missing},
+		{"sim", name}, {"sim", "--case", name}, {"sim", "--traces", missing}, {"sim", "--traces", "traces" + name},
+		{"sim", "4", "--pictures", file},
+		{"perf", "--over", name, somebody + "@127.0.0.1:1"}, {"perf", name}, {"perf", "--seconds", name, "127.0.0.1:1"},
+		{"qlog", missing}, {"qlog", file}, {"qlog", folder}, {"completion", name}, {name}, {"help", name}, {"version", name},
+	} {
+		status, stdout, stderr := execute(t, "plain", args...)
+		if status == 0 || stderr == "" {
+			t.Errorf("%q: status %d, standard error %q", args, status, stderr)
+		}
+		wantSafe(t, stdout+stderr)
+	}
+	status, stdout, stderr := execute(t, "plain", "id", "--key", missing)
+	if status != 0 {
+		t.Errorf("id: status %d", status)
+	}
+	wantSafe(t, stdout+stderr, `created a key in mx\u001b]0;pwn\u0007\u001b[31m\u009b1m\xff`)
+	receiver := start(t, prepare(t, "plain", "receive", "--debug=unix:"+folder+"/s", "127.0.0.1:0", "inbox"), true)
+	receiver.Process.Signal(os.Interrupt)
+	receiver.wait(t)
+	wantSafe(t, receiver.stdout.String()+receiver.stderr.String(), `dx\u001b]0;pwn`)
 }
 
 // Names and messages of the transfer's protocol reach the terminal escaped. No name that could deceive

@@ -22,7 +22,7 @@ not exist. Keep that file secret: whoever has it can pose as you.`,
 	}
 	key, notes, err := loadKey(*path)
 	for _, note := range notes {
-		fmt.Fprintf(c.stderr, "ebb id: %s\n", note)
+		tell(c.stderr, "id", "%s", note)
 	}
 	if err != nil {
 		return err

@@ -19,6 +19,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/pflag"
+
+	"example.com/ebb/internal/untrusted"
 )
 
 func main() {
@@ -222,7 +224,13 @@ type toldError struct{ err error }
 func (e *toldError) Error() string { return e.err.Error() }
 func (e *toldError) Unwrap() error { return e.err }
 
-// oneLine is the text of err without the line breaks of joined errors.
+// oneLine is the text of err without the line breaks of joined errors, and with nothing in it that a terminal would obey: names of files
+// are in it, and words of the command line.
 func oneLine(err error) string {
-	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	return untrusted.Escaped(strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; "))
+}
+
+// tell writes a line that a command says besides its results; a terminal obeys nothing in it.
+func tell(w io.Writer, command, format string, args ...any) {
+	fmt.Fprintf(w, "ebb %s: %s\n", command, untrusted.Escaped(fmt.Sprintf(format, args...)))
 }

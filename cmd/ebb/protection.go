@@ -217,10 +217,10 @@ func (t transport) announce(w io.Writer, name, other, before, typed string, at n
 	if t.identity == (peerid.ID{}) {
 		other += " --plain"
 	} else {
-		fmt.Fprintf(w, "ebb %s: identity %v\n", name, t.identity)
+		tell(w, name, "identity %v", t.identity)
 	}
-	fmt.Fprintf(w, "ebb %s: at the other end: ebb %s%s %v\n", name, other, before, target{t.identity, reachable(typed, at)})
-	fmt.Fprintf(w, "ebb %s: listening on %v\n", name, at)
+	tell(w, name, "at the other end: ebb %s%s %v", other, before, target{t.identity, reachable(typed, at)})
+	tell(w, name, "listening on %v", at)
 }
 
 // reachable is an address at which others may reach us who listen at one: under the name that the user has given, or, where that is

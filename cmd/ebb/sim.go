@@ -15,6 +15,7 @@ import (
 	"example.com/ebb/cmd/ebb/internal/settings"
 	"example.com/ebb/congestion"
 	"example.com/ebb/internal/lab/matrix"
+	"example.com/ebb/internal/untrusted"
 )
 
 // simFlags is the command line of sim.
@@ -134,6 +135,9 @@ func (f *simFlags) readTraces() (err error) {
 	}
 	if named && len(f.recorded) == 0 {
 		return usageErrorf("there is no trace in %s", f.traces)
+	}
+	for i := range f.recorded {
+		f.recorded[i].Name = untrusted.Escaped(f.recorded[i].Name) // its file's, which cases and pictures are named after
 	}
 	return nil
 }

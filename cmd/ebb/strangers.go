@@ -5,12 +5,14 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
 	"example.com/ebb"
+	"example.com/ebb/internal/untrusted"
 	"example.com/ebb/limits"
 	"example.com/ebb/peerid"
 )
@@ -138,7 +140,8 @@ func (g *grumbler) printf(now time.Time, format string, args ...any) {
 		return
 	}
 	g.flush()
-	fmt.Fprintf(g.w, format, args...)
+	line := strings.TrimSuffix(fmt.Sprintf(format, args...), "\n")
+	fmt.Fprintln(g.w, untrusted.Escaped(line))
 }
 
 // flush says how many lines were left out.

@@ -1,4 +1,4 @@
-// Package untrusted is the border at which text from the network becomes safe to show.
+// Package untrusted is the border at which text from the network, or from whoever has named a file, becomes safe to show.
 //
 // Whoever takes text out of a packet or a stream makes it a [Text] at once. From there it
 // prints escaped, whatever prints it: package fmt, package log/slog, encoding/json. Only a
@@ -45,6 +45,21 @@ func (t Text) String() string {
 		if len(shown) <= MaxText-len(ellipsis) {
 			cut = len(shown)
 		}
+		i += size
+	}
+	return string(shown)
+}
+
+// Escaped returns text of any length with the characters escaped that String escapes. It is for a line that has passed into a string
+// already, and may have in it what the user has typed or what a file is called: whoever typed "*" has not chosen the names.
+func Escaped(text string) string {
+	if Text(text).printable() {
+		return text
+	}
+	shown := make([]byte, 0, len(text)+len(text)/2)
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		shown = appendEscaped(shown, r, Text(text[i:i+size]))
 		i += size
 	}
 	return string(shown)

@@ -34,6 +34,10 @@ func TestTextIsShownEscaped(t *testing.T) {
 		if got := Text(test.text).String(); got != test.shown {
 			t.Errorf("%q is shown as %q, want %q", test.text, got, test.shown)
 		}
+		long := strings.Repeat("x", MaxText)
+		if got := Escaped(long + test.text); got != long+test.shown {
+			t.Errorf("%q behind %d bytes is escaped as %q, want %q", test.text, MaxText, got[min(MaxText, len(got)):], test.shown)
+		}
 	}
 }
 
