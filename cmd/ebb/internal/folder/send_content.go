@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/ebb/cmd/ebb/internal/delta"
+	"example.com/ebb/cmd/ebb/internal/transfer"
 	"example.com/ebb/internal/untrusted"
 )
 
@@ -84,17 +85,8 @@ type localError struct{ error }
 // withdraw ends the content of a file for a reason on this side.
 func (s *sendSession) withdraw(e *sent, why error) error {
 	e.failed = why
-	_, err := s.w.Write(messageFrame(frameWithdraw, reasonOf(why)))
+	_, err := s.w.Write(messageFrame(frameWithdraw, transfer.Reason(why)))
 	return err
-}
-
-// reasonOf is an error without the path on this side's disk.
-func reasonOf(err error) string {
-	var path *os.PathError
-	if errors.As(err, &path) {
-		return fmt.Sprintf("%s: %v", path.Op, path.Err)
-	}
-	return err.Error()
 }
 
 // end ends content that has come to its end.

@@ -144,9 +144,17 @@ func Reason(err error) string {
 	var link *os.LinkError
 	switch {
 	case errors.As(err, &path):
-		return fmt.Sprintf("%s: %v", path.Op, path.Err)
+		return fmt.Sprintf("%s: %v", operation(path.Op), path.Err)
 	case errors.As(err, &link):
-		return fmt.Sprintf("%s: %v", link.Op, link.Err)
+		return fmt.Sprintf("%s: %v", operation(link.Op), link.Err)
 	}
 	return err.Error()
+}
+
+// operation is the name of an operation of an os.Root without what tells that it is relative to a directory: open of openat.
+func operation(op string) string {
+	if short := strings.TrimSuffix(op, "at"); !strings.HasSuffix(op, "stat") {
+		return short
+	}
+	return op
 }

@@ -224,14 +224,14 @@ func (s *receiveSession) store(e entry, result *Result) (verdict reply, err erro
 	}
 	p, err := newPartial(s.Root)
 	if err != nil {
-		return reply{}, &storageError{err}
+		return reply{}, &storageError{e.name, err}
 	}
 	defer p.discard()
 	s.conn.ExpectRate(s.MinRate)
 	n, err := io.CopyBuffer(p, io.LimitReader(s.r, e.size), s.buf)
 	switch {
 	case p.err != nil:
-		return reply{}, &storageError{p.err}
+		return reply{}, &storageError{e.name, p.err}
 	case err == nil && n < e.size:
 		err = io.ErrUnexpectedEOF
 		fallthrough
@@ -270,7 +270,7 @@ func (s *receiveSession) giveUp(err error) error {
 	switch {
 	case errors.As(err, &storage):
 		final.code |= CodeStorage
-		final.message = untrusted.Text(Reason(storage.err))
+		final.message = untrusted.Text(fmt.Sprintf("%s cannot be stored: %s", storage.name, Reason(storage.err)))
 	case errors.As(err, &protocol):
 		final.code |= CodeProtocol
 		final.message = untrusted.Text(err.Error())
@@ -293,7 +293,10 @@ func (s *receiveSession) report(r Result) {
 }
 
 // storageError is a failure to store what has arrived.
-type storageError struct{ err error }
+type storageError struct {
+	name untrusted.Text
+	err  error
+}
 
 func (e *storageError) Error() string { return "cannot store it: " + Reason(e.err) }
 func (e *storageError) Unwrap() error { return e.err }

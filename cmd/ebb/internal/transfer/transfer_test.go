@@ -429,3 +429,39 @@ func TestStatRefusesWhatIsNoFile(t *testing.T) {
 		}
 	}
 }
+
+// What the disk refuses is told to the sender with the name of the file, and with a word for what was tried.
+func TestRefusalsOfTheDiskNameTheFile(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no folder that is open can be removed here")
+	}
+	file := writeFile(t, filepath.Join(t.TempDir(), "photo"), []byte("x"), 0o644)
+	dir := filepath.Join(t.TempDir(), "inbox")
+	os.Mkdir(dir, 0o755)
+	receiver := &Receiver{Root: openRoot(t, dir)}
+	os.Remove(dir)
+	client, server := tcpPair(t)
+	received := make(chan error, 1)
+	go func() { received <- receiver.Receive(context.Background(), server) }()
+	err := new(Sender).Send(context.Background(), client, []File{file})
+	if want := "the receiver says: photo cannot be stored: open: no such file or directory"; err == nil || err.Error() != want {
+		t.Errorf("the sender says %q, want %q", err, want)
+	}
+	if err := <-received; err == nil || err.Error() != "cannot store it: open: no such file or directory" {
+		t.Errorf("the receiver says %q", err)
+	}
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{&fs.PathError{Op: "mkdirat", Path: "d", Err: fs.ErrPermission}, "mkdir: permission denied"},
+		{&fs.PathError{Op: "statat", Path: "d", Err: fs.ErrPermission}, "stat: permission denied"},
+		{&fs.PathError{Op: "lstat", Path: "d", Err: fs.ErrPermission}, "lstat: permission denied"},
+		{&os.LinkError{Op: "linkat", Old: "a", New: "b", Err: fs.ErrExist}, "link: file already exists"},
+		{&fs.PathError{Op: "write", Path: "d", Err: fs.ErrInvalid}, "write: invalid argument"},
+	} {
+		if got := Reason(test.err); got != test.want {
+			t.Errorf("%v is told as %q, want %q", test.err, got, test.want)
+		}
+	}
+}
