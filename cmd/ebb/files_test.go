@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -389,6 +390,50 @@ func TestBytesText(t *testing.T) {
 	for n, want := range tests {
 		if got := bytesText(n); got != want {
 			t.Errorf("bytesText(%v) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+// A receiver whose folder was removed says so, to the sender too, and ends: also where there is another of that name, which
+// stays empty. One that was renamed is the same folder.
+func TestFolderOfAReceiverIsRemoved(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no folder that is open can be removed here")
+	}
+	file := writeFile(t, filepath.Join(t.TempDir(), "photo"), []byte("x"))
+	for _, test := range []struct {
+		change func(dir string) error
+		says   string // empty: nothing, and the file is stored
+	}{
+		{os.Remove, "removed; create it"},
+		{func(dir string) error { return errors.Join(os.Remove(dir), os.Mkdir(dir, 0o755)) }, "another of its name"},
+		{func(dir string) error { return os.Rename(dir, dir+".old") }, ""},
+		{func(dir string) error { return errors.Join(os.Rename(dir, dir+".old"), os.Mkdir(dir, 0o755)) }, ""},
+	} {
+		dir := filepath.Join(t.TempDir(), "inbox")
+		os.Mkdir(dir, 0o755)
+		receiver := start(t, prepare(t, "tcp", "receive", "127.0.0.1:0", dir), true)
+		if err := test.change(dir); err != nil {
+			t.Fatal(err)
+		}
+		status, _, stderr := execute(t, "tcp", "send", file, receiver.address)
+		if test.says == "" {
+			receiver.Process.Signal(os.Interrupt)
+			receiver.wait(t)
+			if names := listDir(t, dir+".old"); status != 0 || !slices.Equal(names, []string{"photo"}) {
+				t.Errorf("into a folder that was renamed: status %d, %q\n%s", status, names, stderr)
+			}
+			continue
+		}
+		if status != 1 || receiver.wait(t) != 1 {
+			t.Errorf("%s: status %d, %v", test.says, status, receiver.ProcessState)
+		}
+		wantOneLine(t, stderr, "the receiver says: its folder is gone")
+		if said := receiver.stderr.String(); !strings.Contains(said, "cannot store files in "+dir) || !strings.Contains(said, test.says) {
+			t.Errorf("the receiver says %q", said)
+		}
+		if names, err := os.ReadDir(dir); err == nil && len(names) > 0 {
+			t.Errorf("%s: it has %v", test.says, names)
 		}
 	}
 }

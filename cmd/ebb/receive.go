@@ -16,6 +16,7 @@ import (
 	"example.com/ebb/cmd/ebb/internal/folder"
 	"example.com/ebb/cmd/ebb/internal/settings"
 	"example.com/ebb/cmd/ebb/internal/transfer"
+	"example.com/ebb/cmd/ebb/internal/tree"
 )
 
 const (
@@ -30,6 +31,7 @@ const (
 // fileServer receives files into a directory.
 type fileServer struct {
 	transport transport
+	dir       string // whose Root the receivers have
 	receiver  transfer.Receiver
 	folders   folder.Receiver
 	meter     folder.Meter
@@ -59,8 +61,9 @@ type receiveOptions struct {
 // receiveText and receiveExamples are of the help.
 const (
 	receiveText = `Listens on ADDR, a UDP HOST:PORT, and stores the files that "ebb send" sends in DIR,
-which must exist. A file gets its final name once all of it has arrived and its
-SHA-256 matches; until then its name ends in ` + transfer.PartialSuffix + `.
+which must exist; if it is removed meanwhile, the command ends with status 1. A file gets
+its final name once all of it has arrived and its SHA-256 matches; until then its name
+ends in ` + transfer.PartialSuffix + `.
 Prints one line per file, separated by tabs: name, size, seconds, rate, SHA-256.
 
 Folders from "ebb send -r" are stored in DIR. Files already there with the same size
@@ -116,7 +119,7 @@ func receive(ctx context.Context, c console, open opener, args []string) error {
 		return fmt.Errorf("cannot store files in %s: %w", dir, err)
 	}
 	defer root.Close()
-	server.receiver.Root, server.folders.Root = root, root
+	server.dir, server.receiver.Root, server.folders.Root = dir, root, root
 	server.status = newStatusLine(c.stderr, server.parts)
 	defer server.status.close()
 	if server.transport, err = options.open(c.stderr, open, chosen); err != nil {
@@ -173,7 +176,7 @@ func (s *fileServer) configure(own receiveOptions) error {
 	return s.configureFolders()
 }
 
-// serve accepts senders until ctx ends, or the first of them is done.
+// serve accepts senders until ctx ends, or the first of them is done, or there is no folder for them any more.
 func (s *fileServer) serve(ctx context.Context, ln net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var sessions sync.WaitGroup
@@ -181,13 +184,20 @@ func (s *fileServer) serve(ctx context.Context, ln net.Listener) error {
 	defer cancel()
 	defer ln.Close()
 	sessions.Go(func() { s.sweep(ctx) })
-	first := make(chan error, 1) // with --once: how the first sender's session ended
+	over := make(chan error, 1) // why no more senders are accepted: with --once how the session of the first ended
+	end := func(why error) {
+		select {
+		case over <- why:
+			ln.Close()
+		default:
+		}
+	}
 	refusing := make(chan struct{}, maxRefusing)
 	for {
 		conn, err := ln.Accept()
 		if err != nil {
 			select {
-			case err := <-first:
+			case err := <-over:
 				return err
 			default:
 			}
@@ -202,6 +212,11 @@ func (s *fileServer) serve(ctx context.Context, ln net.Listener) error {
 			ends.Abort(conn)
 			continue
 		}
+		if err := s.gone(); err != nil {
+			refuse(conn, errNoFolder, &sessions, refusing)
+			end(err)
+			continue
+		}
 		release, err := s.places.takeFor(conn)
 		if err != nil {
 			s.grumble("ebb receive: the sender at %v is refused: %v\n", conn.RemoteAddr(), err)
@@ -212,14 +227,29 @@ func (s *fileServer) serve(ctx context.Context, ln net.Listener) error {
 			defer release()
 			err := s.session(ctx, conn)
 			if s.once && !errors.Is(err, transfer.ErrNoSender) {
-				select {
-				case first <- err:
-					ln.Close()
-				default:
-				}
+				end(err)
+			}
+			if gone := s.gone(); err != nil && gone != nil {
+				end(gone)
 			}
 		})
 	}
+}
+
+// errNoFolder is what a sender hears when there is no folder any more.
+var errNoFolder = errors.New("its folder is gone")
+
+// gone reports that the folder was removed. Another of its name is not taken instead: nobody has said what may be stored there.
+func (s *fileServer) gone() error {
+	open, err := s.receiver.Root.Stat(".")
+	named, notNamed := os.Stat(s.dir)
+	if err == nil && notNamed == nil && os.SameFile(open, named) || !tree.Removed(s.receiver.Root) {
+		return nil
+	}
+	if notNamed == nil {
+		return fmt.Errorf("cannot store files in %s any more: the folder was removed, and there is another of its name; start again to use that", s.dir)
+	}
+	return fmt.Errorf("cannot store files in %s any more: the folder was removed; create it, and start again", s.dir)
 }
 
 // refuse tells a sender why it is not served, if not too many are being told just now.

@@ -41,6 +41,18 @@ const (
 	Different       // something else
 )
 
+// Removed reports whether the directory was removed while it is open here: nothing can be made in it any more. One that has another name
+// is not removed.
+func Removed(root *os.Root) bool {
+	name := partialName("removed")
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err == nil {
+		f.Close()
+		root.Remove(name)
+	}
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // Look compares what is at the place of e with it. The FileInfo is nil if nothing is.
 func (s *Store) Look(e Entry) (Found, fs.FileInfo, error) {
 	info, err := s.Root.Lstat(e.Path)

@@ -256,3 +256,23 @@ func TestUnfinishedFolders(t *testing.T) {
 	}
 	check(0o700)
 }
+
+// A directory that was removed is told from one that has another name, in which nothing is left behind.
+func TestRemoved(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no folder that is open can be removed here")
+	}
+	dir := filepath.Join(t.TempDir(), "d")
+	os.Mkdir(dir, 0o755)
+	root := openStore(t, dir).Root
+	os.Rename(dir, dir+".old")
+	if Removed(root) {
+		t.Error("a folder that was renamed counts as removed")
+	}
+	if err := os.Remove(dir + ".old"); err != nil { // it is empty
+		t.Fatal(err)
+	}
+	if !Removed(root) {
+		t.Error("a folder that was removed does not count as removed")
+	}
+}
