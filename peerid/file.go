@@ -21,8 +21,12 @@ const (
 )
 
 // Load reads a key from a file that Save or LoadOrCreate has written, or any PEM file with an Ed25519 key in PKCS #8. A file that others may
-// read or write is refused, except on Windows, whose files have no such mode. Errors name the file.
+// read or write is refused, except on Windows, whose files have no such mode, and so is whatever is no regular file. Errors name the file.
 func Load(path string) (ed25519.PrivateKey, error) {
+	// Before it is opened, which would wait at a pipe; and before its mode, which nobody is to change of a directory or a device.
+	if err := checkKind(path); err != nil {
+		return nil, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -44,6 +48,20 @@ func Load(path string) (ed25519.PrivateKey, error) {
 		return nil, fmt.Errorf("peerid: %s: %w", path, err)
 	}
 	return key, nil
+}
+
+// checkKind reports that what is at path can be no key file.
+func checkKind(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("peerid: %s is a directory, not a key file", path)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("peerid: %s is not a regular file, which a key is in", path)
+	}
+	return nil
 }
 
 func parseKey(text []byte) (ed25519.PrivateKey, error) {

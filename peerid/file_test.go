@@ -135,6 +135,13 @@ func TestLoad(t *testing.T) {
 			}
 		})
 	}
+	dir := t.TempDir()
+	os.Chmod(dir, 0o755)
+	for path, want := range map[string]string{dir: "is a directory, not a key file", os.DevNull: "is not a regular file"} {
+		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), path+" "+want) || strings.Contains(err.Error(), "chmod") {
+			t.Errorf("%v, want an error with %q", err, path+" "+want)
+		}
+	}
 	if _, err := Load(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v, want %v", err, fs.ErrNotExist)
 	}

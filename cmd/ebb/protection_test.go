@@ -164,7 +164,7 @@ func TestKeyErrors(t *testing.T) {
 		key("broken", 0o600, "not a key"):              "no private key in PEM",
 		key("half", 0o600, string(good[:len(good)/2])): "no private key in PEM",
 		key("empty", 0o600, ""):                        "no private key in PEM",
-		dir:                                            "can be used by others",
+		dir:                                            "is a directory, not a key file",
 		filepath.Join(dir, "good", "key"):              "not a directory",
 		key("open", 0o644, string(good)):               "chmod 600",
 		key("unreadable", 0, string(good)):             "permission denied",
@@ -178,7 +178,7 @@ func TestKeyErrors(t *testing.T) {
 			continue
 		}
 		if path == dir {
-			os.Chmod(dir, 0o755)
+			os.Chmod(dir, 0o755) // which is no reason to take rights to a directory away
 		}
 		before, _ := os.ReadFile(path)
 		for _, args := range [][]string{{"receive", "--key", path, "127.0.0.1:0", dir}, {"pipe", "--key", path, somebody + "@127.0.0.1:1"}, {"id", "--key", path}} {
