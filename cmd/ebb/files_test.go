@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	cryptorand "crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -392,6 +393,35 @@ func TestBytesText(t *testing.T) {
 			t.Errorf("bytesText(%v) = %q, want %q", n, got, want)
 		}
 	}
+}
+
+// What a killed receiver has left of a file alone is removed when another starts, and not what one is writing.
+func TestLeftoversOfAKilledReceiver(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no locks of files here")
+	}
+	to := t.TempDir()
+	_, writing := midway(t, "tcp", to)
+	partial := listDir(t, to)
+	writeFile(t, filepath.Join(to, "ebb-"+cryptorand.Text()+transfer.PartialSuffix), []byte("x"))
+	next := func(want []string) {
+		t.Helper()
+		receiver := start(t, prepare(t, "tcp", "receive", "127.0.0.1:0", to), true)
+		for deadline := time.Now().Add(20 * time.Second); !slices.Equal(listDir(t, to), want); runtime.Gosched() {
+			if time.Now().After(deadline) {
+				t.Fatalf("the folder has %q, want %q", listDir(t, to), want)
+			}
+		}
+		receiver.Process.Signal(os.Interrupt)
+		receiver.wait(t)
+		if got := listDir(t, to); !slices.Equal(got, want) {
+			t.Errorf("in the end the folder has %q, want %q", got, want)
+		}
+	}
+	next(partial)
+	writing.Process.Kill()
+	writing.wait(t)
+	next(nil)
 }
 
 // A receiver whose folder was removed says so, to the sender too, and ends: also where there is another of that name, which

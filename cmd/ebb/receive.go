@@ -69,7 +69,8 @@ Prints one line per file, separated by tabs: name, size, seconds, rate, SHA-256.
 Folders from "ebb send -r" are stored in DIR. Files already there with the same size
 and time are kept; files that differ are replaced only with --overwrite. The part of a
 file that arrived before an interruption is kept for a week, so that a later run can
-use it.
+use it. Of a file that was sent without -r nothing is kept: if receive was killed, the
+next one on DIR removes what is left.
 
 Connections are encrypted. The receiver has an identity, which its senders have to
 know. It creates the identity on its first run, and prints the command to run at the

@@ -136,13 +136,14 @@ func (s *fileServer) parts(now time.Time) []string {
 
 // sweep removes what was left behind too long ago, now and then, until ctx ends.
 func (s *fileServer) sweep(ctx context.Context) {
-	if s.keep == 0 {
-		return
-	}
 	ticker := time.NewTicker(sweepInterval)
 	defer ticker.Stop()
 	for {
-		tree.Sweep(ctx, s.folders.Root, time.Now().Add(-s.keep))
+		var before time.Time // for ever
+		if s.keep > 0 {
+			before = time.Now().Add(-s.keep)
+		}
+		tree.Sweep(ctx, s.folders.Root, before)
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// PartialSuffix ends the name of a file that is still being received. One that
-// is left behind belongs to a process that was killed, and may be deleted.
+// PartialSuffix ends the name of a file that is still being received. One that nobody has locked (see Lock)
+// was left behind by a process that was killed, and may be deleted.
 const PartialSuffix = ".ebb-partial"
 
 // partialPrefix begins the name of one.
@@ -40,14 +40,22 @@ type partial struct {
 	err  error // the first failure of a write
 }
 
-// newPartial creates a temporary file that only its owner can read.
+// newPartial creates a temporary file that only its owner can read, and locks it. Another receiver that begins in the directory between
+// the two takes it for one that was left behind, and removes it: then it is made once more.
 func newPartial(root *os.Root) (*partial, error) {
-	name := partialPrefix + rand.Text() + PartialSuffix
-	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, err
+	for attempt := 1; ; attempt++ {
+		name := partialPrefix + rand.Text() + PartialSuffix
+		file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		p := &partial{root: root, file: file, name: name, hash: sha256.New()}
+		locked := Lock(file) || attempt == lockAttempts // where nothing can be locked, nobody else does it
+		if _, err = root.Lstat(name); locked && !errors.Is(err, fs.ErrNotExist) {
+			return p, nil
+		}
+		p.discard()
 	}
-	return &partial{root: root, file: file, name: name, hash: sha256.New()}, nil
 }
 
 // Write implements io.Writer. The first failure stays in p.err, so that a

@@ -7,7 +7,7 @@
 // A file on its way has a name of its own beside the one that it will have: "ebb-", 26 characters that stand for its name,
 // "-", 13 at random, and [transfer.PartialSuffix]. No received name ends so, and nobody guesses the name of another's. On
 // Unix it is locked while somebody writes it, so what is not locked was left behind: it can serve the next transfer of the
-// same file, and is swept when it is old. An empty one in a folder marks that the folder was made here, and is not finished.
+// same file, and is swept when it is old, or at once if it was of a file that is received alone. An empty one in a folder marks that the folder was made here, and is not finished.
 package tree
 
 import (

@@ -17,9 +17,6 @@ const (
 	nonBlocking = unix.O_NONBLOCK
 )
 
-// lock takes a partial file for this process, until it is closed. It reports false if somebody has it.
-func lock(f *os.File) bool { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil }
-
 // setLinkTime sets the modification time of a symbolic link itself. A failure does not matter: some systems cannot.
 func setLinkTime(root *os.Root, name string, t time.Time) {
 	dir, err := root.Open(path.Dir(name))

@@ -70,7 +70,7 @@ func (s *Store) NewPartial(path string) (*Partial, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock(file)
+	transfer.Lock(file)
 	return &Partial{store: s, path: path, name: name, file: file, hash: sha256.New()}, nil
 }
 
@@ -166,16 +166,19 @@ func (s *Store) RemoveLeftover(name string) error {
 	if err != nil {
 		return err
 	}
-	free := lock(f)
-	f.Close()
-	if !free {
+	defer f.Close()
+	if !transfer.Lock(f) {
 		return errors.New("somebody is writing it")
+	}
+	if onWindows { // which removes nothing that is open; elsewhere nobody is to lock it before it is gone
+		f.Close()
 	}
 	return s.removeQuietly(name)
 }
 
-// Sweep removes the partial files below the directory that nobody has written to since a time, and nobody writes. It
-// returns how many. What cannot be read is left alone.
+// Sweep removes the partial files below the directory that nobody has written to since a time, and nobody writes. Those of files that
+// are received alone, which serve no other session, are removed whenever they were written to. It returns how many. What cannot be
+// read is left alone.
 func Sweep(ctx context.Context, root *os.Root, before time.Time) (removed int) {
 	s := Store{Root: root}
 	fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
@@ -188,7 +191,7 @@ func Sweep(ctx context.Context, root *os.Root, before time.Time) (removed int) {
 			return nil
 		}
 		info, err := d.Info()
-		if err == nil && info.ModTime().Before(before) && (!info.Mode().IsRegular() && s.remove(name) == nil ||
+		if err == nil && (info.ModTime().Before(before) || info.Mode().IsRegular() && transfer.IsTemporary(d.Name())) && (!info.Mode().IsRegular() && s.remove(name) == nil ||
 			info.Mode().IsRegular() && s.RemoveLeftover(name) == nil) {
 			removed++
 		}

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -214,6 +215,38 @@ func TestLeftovers(t *testing.T) {
 		t.Errorf("there is %v", names)
 	}
 	writing.Discard()
+}
+
+// What was left behind of a file that is received alone serves nobody, so that it is swept whenever it was written; what somebody
+// is writing, and a user's file that is called nearly so, are not.
+func TestLeftoversOfFilesAloneAreSwept(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	temporary := func() string { return filepath.Join(dir, "ebb-"+rand.Text()+transfer.PartialSuffix) }
+	left, writing, mine := temporary(), temporary(), filepath.Join(dir, "ebb-mine"+transfer.PartialSuffix)
+	for _, path := range []string{left, writing, mine} {
+		write(t, path, "x")
+	}
+	f, err := os.Open(writing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	transfer.Lock(f)
+	want := []string{filepath.Base(writing), filepath.Base(mine)}
+	if runtime.GOOS == "windows" { // where one that was just written to may be somebody's
+		want = append(want, filepath.Base(left))
+	}
+	Sweep(context.Background(), s.Root, time.Time{})
+	var got []string
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
 
 // A folder that was made and not finished gets its mode and time in the next session, one that was there keeps them.
