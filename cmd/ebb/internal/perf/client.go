@@ -52,6 +52,9 @@ func Run(ctx context.Context, dial func(context.Context) (net.Conn, error), q Re
 	}
 	r := &Report{Request: q, Began: time.Now(), Local: control.LocalAddr().String(), Remote: control.RemoteAddr().String()}
 	r.Here = make([]Result, len(streams))
+	control.SetDeadline(time.Time{})
+	told := make(chan error, 1) // what the server says meanwhile would fill a buffer some day
+	go func() { told <- readMessage(in, &r.There) }()
 	var group sync.WaitGroup
 	for i, s := range streams {
 		group.Go(func() { r.Here[i] = s.run(ctx, &q, look) })
@@ -60,7 +63,7 @@ func Run(ctx context.Context, dial func(context.Context) (net.Conn, error), q Re
 	go func() { group.Wait(); close(done) }()
 	r.watch(streams, look, every, done, tell)
 	control.SetDeadline(time.Now().Add(2 * patience))
-	if err := readMessage(in, &r.There); err != nil {
+	if err := <-told; err != nil {
 		return r, fmt.Errorf("the server does not say what it has measured: %w", err)
 	}
 	return r, nil

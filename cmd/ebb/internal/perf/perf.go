@@ -1,6 +1,7 @@
 // Package perf measures what connections between two machines carry: a server that takes tests, and a client that makes one. Both work on any
 // net.Conn. A test has a control connection, on which the client asks for it and the server tells what it has measured, and data
-// connections, each of which carries bytes in one direction.
+// connections, each of which carries bytes in one direction. A message is a line of JSON; while the test is on, the server sends spaces
+// in front of the one with its results.
 package perf
 
 import (
@@ -23,6 +24,8 @@ const (
 	maxMessage = 64 << 10
 	// patience is how long the other side may take to say what is due, or to end what is over.
 	patience = 10 * time.Second
+	// heartbeat is how often the server says something on the control connection, so that it learns of a client that is no more.
+	heartbeat = time.Second
 	// block is how much is written or read at a time, in bytes.
 	block = 128 << 10
 	// tlsBlock is the same for writing to a connection of crypto/tls, of which a Write that was too late is the last.
@@ -96,8 +99,18 @@ type Sample struct {
 // Look looks at a connection; false: it cannot tell.
 type Look func(net.Conn) (Sample, bool)
 
-// readMessage reads a line of JSON.
+// readMessage reads a line of JSON, and any number of spaces before it.
 func readMessage(r *bufio.Reader, v any) error {
+	for {
+		b, err := r.ReadByte()
+		if err != nil {
+			return err
+		}
+		if b != ' ' {
+			r.UnreadByte()
+			break
+		}
+	}
 	line, err := r.ReadSlice('\n')
 	switch {
 	case err == bufio.ErrBufferFull:

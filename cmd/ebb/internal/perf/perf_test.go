@@ -7,7 +7,9 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"example.com/ebb"
@@ -154,7 +156,7 @@ func TestAServerIsBounded(t *testing.T) {
 	if err := readMessage(bufio.NewReader(control), &a); err != nil || a.Token == "" {
 		t.Fatalf("the first test: %+v, %v", a, err)
 	}
-	if _, err := Run(t.Context(), dial, Request{Up: 1, Seconds: 1}, nothing, time.Second, nil); err == nil || !strings.Contains(err.Error(), "one runs at a time") {
+	if _, err := Run(t.Context(), dial, Request{Up: 1, Seconds: 1}, nothing, time.Second, nil); err == nil || !strings.Contains(err.Error(), "on, for at most 35 s more: one runs at a time") {
 		t.Errorf("a second test: %v", err)
 	}
 	for _, text := range []string{
@@ -174,6 +176,64 @@ func TestAServerIsBounded(t *testing.T) {
 	}
 	control.Close() // which ends the test
 	eventually(t, "the test is over", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.test == nil })
+}
+
+// mute is a connection whose peer has been killed: nothing comes any more, and that nobody is there shows when something is written.
+type mute struct {
+	net.Conn
+	killed chan struct{}
+}
+
+func (m *mute) Write(b []byte) (int, error) {
+	select {
+	case <-m.killed:
+		m.Conn.Close()
+		return 0, syscall.ECONNRESET
+	default:
+		return m.Conn.Write(b)
+	}
+}
+
+// TestAServerNoticesAClientThatWasKilled: however long it was quiet while the client sent, it is free for the next within seconds, and the
+// client had results to read until then behind any number of spaces.
+func TestAServerNoticesAClientThatWasKilled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{MaxSeconds: 3600, MaxStreams: 1, Look: nothing, Log: func(string) {}}
+		killed := make(chan struct{})
+		dial := func(o opening) (client net.Conn) {
+			client, conn := net.Pipe()
+			places := make(chan struct{}, 1)
+			places <- struct{}{}
+			go s.take(t.Context(), &mute{conn, killed}, places)
+			if err := writeMessage(client, o); err != nil {
+				t.Fatal(err)
+			}
+			return client
+		}
+		control := dial(opening{Test: &Request{Up: 1, Seconds: 3600}})
+		in := bufio.NewReader(control)
+		var a answer
+		if err := readMessage(in, &a); err != nil || a.Token == "" {
+			t.Fatalf("%+v, %v", a, err)
+		}
+		dial(opening{Data: &greeting{Token: a.Token}})
+		go io.Copy(io.Discard, in)
+		on := func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.test != nil }
+		time.Sleep(time.Hour) // virtual
+		if !on() {
+			t.Error("the test is over before its time")
+		}
+		close(killed)
+		time.Sleep(2 * heartbeat)
+		if synctest.Wait(); on() {
+			t.Error("the test is still on")
+		}
+	})
+	text := strings.Repeat(" ", 2*maxMessage) + `{"token":"a"}` + "\n"
+	var a answer
+	if err := readMessage(bufio.NewReaderSize(strings.NewReader(text), maxMessage), &a); err != nil || a.Token != "a" {
+		t.Errorf("a message behind spaces: %+v, %v", a, err)
+	}
 }
 
 // eventually waits until the condition holds.

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"sync"
 	"time"
@@ -28,6 +29,7 @@ type serverTest struct {
 	token   string
 	host    string // that the client is on, whose data connections alone are taken
 	streams chan *stream
+	until   time.Time // when it is over at the latest
 }
 
 // maxGreeting bounds the connections that have not said what they are for.
@@ -108,11 +110,13 @@ func (s *Server) admit(conn net.Conn, q *Request) (*serverTest, error) {
 	case q.Bytes < 0:
 		return nil, errors.New("a negative number of bytes")
 	}
-	t := &serverTest{Request: *q, token: rand.Text(), host: hostOf(conn), streams: make(chan *stream, q.Up+q.Down)}
+	t := &serverTest{Request: *q, token: rand.Text(), host: hostOf(conn), streams: make(chan *stream, q.Up+q.Down),
+		until: time.Now().Add(time.Duration(q.Seconds*float64(time.Second)) + 3*patience)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.test != nil {
-		return nil, errors.New("another test is on: one runs at a time")
+		left := max(time.Until(s.test.until), 0).Seconds()
+		return nil, fmt.Errorf("another test is on, for at most %.0f s more: one runs at a time", math.Ceil(left))
 	}
 	s.test = t
 	return t, nil
@@ -132,7 +136,7 @@ func (s *Server) control(ctx context.Context, conn net.Conn, in *bufio.Reader, q
 		return
 	}
 	// The client says no more on this connection: its end ends the test.
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(q.Seconds*float64(time.Second))+3*patience)
+	ctx, cancel := context.WithDeadline(ctx, t.until)
 	defer cancel()
 	conn.SetDeadline(time.Time{})
 	var group sync.WaitGroup
@@ -140,13 +144,41 @@ func (s *Server) control(ctx context.Context, conn net.Conn, in *bufio.Reader, q
 		defer cancel()
 		in.ReadByte()
 	})
+	beating, stopBeating := context.WithCancel(ctx)
+	var beats sync.WaitGroup
+	beats.Go(func() {
+		if beat(beating, conn) != nil {
+			cancel()
+		}
+	})
 	results := t.run(ctx, s.Look)
+	stopBeating()
+	beats.Wait()
 	s.end(t) // before the client knows, which may ask for its next at once
 	conn.SetDeadline(time.Now().Add(patience))
 	writeMessage(conn, results)
 	conn.Close()
 	group.Wait()
 	s.Log(summary(t.host, results))
+}
+
+// beat says something to the client until the context ends, or it cannot be said. A host answers for a process that was killed only if
+// something comes for it, and while the client sends all that it hears are acknowledgements, of which the last may be on its way before it
+// is gone.
+func beat(ctx context.Context, conn net.Conn) error {
+	tick := time.NewTicker(heartbeat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			conn.SetWriteDeadline(time.Now().Add(patience))
+			if _, err := conn.Write([]byte{' '}); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // end lets the next test begin.
