@@ -202,9 +202,14 @@ func TestFullDisk(t *testing.T) {
 	writeFile(t, filepath.Join(from, "too large"), randomBytes(6<<20))
 	overNetworks(t, func(t *testing.T, network string) {
 		receiver := start(t, prepare(t, network, "receive", "--once", "127.0.0.1:0", disk), true)
-		status, _, stderr := execute(t, network, "send", "-r", from, receiver.address)
+		status, stdout, stderr := execute(t, network, "send", "-r", from, receiver.address)
 		if status != 1 || receiver.wait(t) != 1 {
 			t.Errorf("status %d, %v", status, receiver.ProcessState)
+		}
+		for side, text := range map[string]string{"sender": stdout, "receiver": receiver.stdout.String()} {
+			if !strings.Contains(text, "3 entries, 2 files") || !strings.Contains(text, " 1 failed") {
+				t.Errorf("the total of the %s is %q", side, text)
+			}
 		}
 		for side, text := range map[string]string{"sender": stderr, "receiver": receiver.stderr.String()} {
 			if !strings.Contains(text, "d/too large") || !strings.Contains(text, "no space left on device") {

@@ -104,10 +104,6 @@ func (s *receiveSession) partial(w *wanted) (*tree.Partial, error) {
 // fail answers at once for a file that cannot be stored; what comes of it is dropped. The error is not nil if nothing can
 // be stored.
 func (s *receiveSession) fail(w *wanted, err error) error {
-	if isFull(err) {
-		s.tell(Outcome{Path: untrusted.Text(w.entry.Path), Kind: tree.File, Size: w.entry.Size, Code: CodeStorage, Err: err}, true)
-		return &storageError{path: w.entry.Path, err: err}
-	}
 	w.failed = true
 	s.giveBack(w.entry.Size)
 	code := CodeStorage
@@ -115,6 +111,9 @@ func (s *receiveSession) fail(w *wanted, err error) error {
 		code = CodeTaken
 	}
 	s.answer(w.number, w.entry, code, err, w)
+	if isFull(err) {
+		return &storageError{path: w.entry.Path, err: err}
+	}
 	return s.flush()
 }
 

@@ -103,12 +103,13 @@ func (s *receiveSession) decide(all *folders, q queued) error {
 func (s *receiveSession) refuse(number uint64, e tree.Entry, err error) error {
 	code := CodeStorage
 	switch {
-	case isFull(err):
-		return &storageError{path: e.Path, err: err}
 	case errors.Is(err, tree.ErrTaken), errors.Is(err, fs.ErrExist):
 		code = CodeTaken
 	}
 	s.answer(number, e, code, err, nil)
+	if isFull(err) {
+		return &storageError{path: e.Path, err: err}
+	}
 	return nil
 }
 

@@ -342,6 +342,52 @@ func TestHostileReceiver(t *testing.T) {
 	}
 }
 
+// What a receiver has answered before it ended the session counts, though the sender was busy with content then.
+func TestAnswersBeforeTheEndCount(t *testing.T) {
+	from := filepath.Join(t.TempDir(), "d")
+	write(t, filepath.Join(from, "a"), []byte("x"))
+	write(t, filepath.Join(from, "large"), randomBytes(1<<20))
+	source, err := tree.Open(from, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	client, server := net.Pipe()
+	defer client.Close()
+	go func() {
+		defer server.Close()
+		in := frameReader{r: bufio.NewReader(server)}
+		go server.Write(greeting(0))
+		readGreeting(in.r)
+		for entries := 0; ; {
+			f, err := in.next()
+			if err != nil {
+				return
+			}
+			if f.kind == frameEntry {
+				entries++
+			}
+			if f.kind == frameEntry && entries == 3 {
+				server.Write(appendWant(nil, 2, 0, 0))
+			}
+			if f.kind == frameContent {
+				break // and no more of it is read
+			}
+		}
+		server.Write(slices.Concat(appendAnswer(nil, 0, CodeStored, ""), appendAnswer(nil, 1, CodeStored, ""),
+			appendAnswer(nil, 2, CodeStorage, "no room"), messageFrame(frameFinal, "no room for d/large", byte(CodeStorage))))
+	}()
+	meter := new(Meter)
+	s := Sender{Meter: meter, Timeout: 10 * time.Second}
+	err = s.Send(context.Background(), client, []*tree.Source{source})
+	if err == nil || err.Error() != "the receiver says: no room for d/large" {
+		t.Errorf("error %v", err)
+	}
+	if got := meter.Totals(); got.Entries != 3 || got.Stored != 2 || got.Failed != 1 {
+		t.Errorf("counted are %+v", got)
+	}
+}
+
 // What a receiver says reaches nobody unescaped.
 func TestMessagesAreEscaped(t *testing.T) {
 	from := filepath.Join(t.TempDir(), "d")

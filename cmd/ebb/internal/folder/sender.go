@@ -154,6 +154,7 @@ func (s *sendSession) run() error {
 		// What the receiver said last explains whatever else went wrong.
 		s.conn.SetReadDeadline(time.Now().Add(parting))
 		s.reader.Wait()
+		s.handleEvents() // answers that came while content was being sent
 		var remote *RemoteError
 		if broken := s.brokenErr(); errors.As(broken, &remote) {
 			err = broken
@@ -162,6 +163,7 @@ func (s *sendSession) run() error {
 	}
 	s.conn.SetReadDeadline(time.Unix(1, 0))
 	s.reader.Wait()
+	s.handleEvents()
 	return err
 }
 
