@@ -69,3 +69,24 @@ func TestQlog(t *testing.T) {
 	}
 	wantOneLine(t, stderr, file, "no header")
 }
+
+// TestTracesThatCannotBeWritten: a folder for traces that cannot be written to is told in one line, and the transfer goes on; one that can is
+// not talked about.
+func TestTracesThatCannotBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	file := writeFile(t, filepath.Join(dir, "photo"), []byte("x"))
+	for traces, told := range map[string]bool{filepath.Join(file, "traces"): true, filepath.Join(dir, "new", "traces"): false} {
+		receiver := start(t, prepare(t, "ebb", "receive", "--once", "127.0.0.1:0", t.TempDir()), true)
+		cmd := prepare(t, "ebb", "send", file, receiver.address)
+		cmd.Env = append(cmd.Env, "QLOGDIR="+traces)
+		status, sender := runOf(t, cmd)
+		if status != 0 || receiver.wait(t) != 0 {
+			t.Errorf("%s: status %d, %v", traces, status, receiver.ProcessState)
+		}
+		if stderr := sender.stderr.String(); told {
+			wantOneLine(t, stderr, "not traced", "QLOGDIR", traces)
+		} else if stderr != "" || len(listDir(t, traces)) != 1 {
+			t.Errorf("%q, and there are %q", stderr, listDir(t, traces))
+		}
+	}
+}

@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 
 	"example.com/ebb"
@@ -29,6 +32,10 @@ func openEbb(s settings.Settings) (transport, error) {
 		if key, notes, err = loadKey(s.Protection.Key); err != nil {
 			return transport{}, err
 		}
+	}
+	traces := os.Getenv(traceVariable)
+	if err := traceable(traces); err != nil {
+		notes = append(notes, fmt.Sprintf("connections are not traced: nothing can be written into %s, which $%s names: %v", traces, traceVariable, err))
 	}
 	clients := clientConfigs{key: key, of: make(map[peerid.ID]*tls.Config)}
 	return transport{
@@ -62,6 +69,25 @@ func openEbb(s settings.Settings) (transport, error) {
 			return func() string { return "" }
 		},
 	}, nil
+}
+
+// traceVariable names the folder that package ebb traces connections in.
+const traceVariable = "QLOGDIR"
+
+// traceable reports that no trace can be written into a folder, which is made if it is not there; "" is none. The connections would say
+// so when they are closed, to a log that nobody reads.
+func traceable(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	probe, err := os.CreateTemp(dir, ".ebb-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
 // configFor is what the settings ask of connections, but for their protection.
