@@ -355,6 +355,11 @@ func TestReaderOfWhatIsBroken(t *testing.T) {
 			t.Errorf("%q has a header", text)
 		}
 	}
+	for text, want := range map[string]string{"": "is empty", "hello\n": "JSON Text Sequence", "\x1e{\"file_sch": "JSON Text Sequence"} {
+		if _, err := NewReader(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
 	q, err := NewReader(strings.NewReader("\x1e{\"file_schema\":\"urn:ietf:params:qlog:file:sequential\"}\n\x1e{\"time\":1.5,\"name\":\"a:b\",\"data\":{}}\n\x1e{\"time\":2,\"na"))
 	if err != nil {
 		t.Fatal(err)

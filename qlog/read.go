@@ -54,12 +54,17 @@ type Reader struct {
 
 // NewReader reads the header of a file.
 func NewReader(r io.Reader) (*Reader, error) {
-	q := &Reader{in: bufio.NewScanner(r)}
+	whole := bufio.NewReader(r)
+	_, nothing := whole.Peek(1)
+	q := &Reader{in: bufio.NewScanner(whole)}
 	q.in.Buffer(make([]byte, 64<<10), maxRecord)
 	q.in.Split(splitRecords)
 	b, err := q.next()
-	if err == io.EOF {
-		err = errors.New("it is empty")
+	switch {
+	case err == io.EOF && nothing == io.EOF:
+		err = errors.New("the file is empty")
+	case err == io.EOF:
+		err = errors.New("nothing in the file is a record of a JSON Text Sequence, from a byte 0x1e to a line feed")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("qlog: no header: %w", err)
