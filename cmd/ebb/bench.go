@@ -95,7 +95,7 @@ the delay of a call beside each.`,
 		return err
 	}
 	switch {
-	case f.only != "" && f.only != onlySpeed && f.only != onlyShared:
+	case fs.Changed("only") && f.only != onlySpeed && f.only != onlyShared:
 		return usageErrorf("--only is %s or %s, not %q", onlySpeed, onlyShared, f.only)
 	case f.picture != "" && f.only == onlySpeed:
 		return usageErrorf("--picture is of the shared line, which --only %s leaves out", onlySpeed)

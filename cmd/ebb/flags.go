@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -48,13 +49,32 @@ func (fs *flagSet) parse(args []string, least, most int) error {
 		return &helpRequest{fmt.Sprintf("%s\n\nusage: ebb %s\n\n%s%s\nexamples:\n%s",
 			fs.text, usage, fs.flagUsages(), fs.footer, fs.examples), fs.FlagSet}
 	case err != nil:
-		return &usageError{err}
+		return &usageError{plainly(err)}
 	case fs.NArg() < least:
 		return usageErrorf("too few arguments: want %s", fs.synopsis)
 	case most >= 0 && fs.NArg() > most:
 		return usageErrorf("unexpected argument %q", fs.Arg(most))
 	}
 	return nil
+}
+
+// plainly is an error of a flag's value that says what is wanted, where package strconv or time would say what its function did not like.
+func plainly(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	want, ok := map[string]string{
+		"int": "a whole number", "int64": "a whole number", "uint64": "a whole number from 0 on", "float64": "a number",
+		"bool": "true or false", "boolfunc": "true or false", "duration": "a time with its unit, such as 1m30s",
+	}[invalid.GetFlag().Value.Type()]
+	if !ok { // it is of ours, and says so itself
+		return err
+	}
+	if errors.Is(err, strconv.ErrRange) {
+		want = "one that is nearer to 0"
+	}
+	return fmt.Errorf("--%s is %q: want %s", invalid.GetFlag().Name, invalid.GetValue(), want)
 }
 
 // flagUsages describes the flags. The value of --debug is optional and needs a "=", as "--debug ADDR[=auto]" does not say.

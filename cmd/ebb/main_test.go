@@ -243,7 +243,6 @@ func TestUsageErrors(t *testing.T) {
 		{"receive :9000", "ADDR DIR"},
 		{"receive :9000 dir more", `"more"`},
 		{"receive 9000 dir", `"9000"`},
-		{"receive --once=maybe :0 dir", "--once"},
 		{"bench now", `"now"`},
 		{"bench --rounds 0", "--rounds"},
 		{"bench --seconds 0", "--seconds"},
@@ -258,6 +257,23 @@ func TestUsageErrors(t *testing.T) {
 		{"sim 4 --json --tsv", "--tsv"},
 		{"sim 4 --pictures main.go", "main.go"},
 		{"sim 4 --pictures main.go/drawn", "main.go/drawn"},
+	})
+}
+
+// A value that makes no sense is refused with what is wanted, not with the name of a function.
+func TestValueErrors(t *testing.T) {
+	checkUsage(t, []badUsage{
+		{"sim 4 --seeds NaN", `--seeds is "NaN": want a whole number (`},
+		{"sim 4 --seed -1", `--seed is "-1": want a whole number from 0 on (`},
+		{"sim 4 --seeds 99999999999999999999", `--seeds is "99999999999999999999": want one that is nearer to 0 (`},
+		{"perf --seconds soon --serve", `--seconds is "soon": want a number (`},
+		{"top --interval soon", `--interval is "soon": want a time with its unit`},
+		{"receive --once=maybe :0 dir", `--once is "maybe": want true or false (`},
+		{"send --plain=maybe file host:1", `--plain is "maybe": want true or false (`},
+		{"sim 4 --min-ssthresh -5", "--min-ssthresh is -5"},
+		{"bench --only=", `not ""`},
+		{"perf -n -1 host:1", "--bytes is -1: want at least 0"},
+		{"perf " + somebody + "@" + somebody + "@host:1", "two identities"},
 	})
 }
 

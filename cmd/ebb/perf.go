@@ -84,7 +84,7 @@ func (f *perfFlags) check() error {
 	case f.parallel < 1 || f.parallel > 1000:
 		return usageErrorf("--parallel is from 1 to 1000, not %d", f.parallel)
 	case f.bytes < 0:
-		return usageErrorf("--bytes is not negative: %d", f.bytes)
+		return usageErrorf("--bytes is %d: want at least 0", f.bytes)
 	case f.reverse && f.bothWays:
 		return usageErrorf("--reverse and --both-ways exclude each other")
 	case f.over != "ebb" && f.over != "tcp" && f.over != "both":

@@ -34,6 +34,9 @@ func parseTarget(text string) (target, error) {
 		return target{address: text}, checkAddress(text, false)
 	}
 	t := target{address: address}
+	if strings.Contains(address, "@") {
+		return t, usageErrorf("%q has two identities: want one, as in ID@HOST:PORT", text)
+	}
 	var err error
 	if t.id, err = peerid.Parse(id); err != nil {
 		return t, usageErrorf("%q is not an identity: want the 52 letters and digits that the other side prints, before @HOST:PORT", id)

@@ -113,6 +113,9 @@ bar is missed.`,
 	if f.json && f.tsv || f.json && f.markdown || f.tsv && f.markdown {
 		return usageErrorf("--json, --tsv and --markdown exclude each other")
 	}
+	if f.floor < -1 {
+		return usageErrorf("--min-ssthresh is %d: want at least 0, or -1 for none", f.floor)
+	}
 	var err error
 	f.controller, err = controllerOf(f.mode, f.floor)
 	return err
@@ -168,9 +171,14 @@ func (f *simFlags) cases() ([]matrix.Case, error) {
 	}
 	var names []string
 	for _, c := range cases {
-		names = append(names, fmt.Sprintf("%q", c.Name))
+		if name := fmt.Sprintf("%q", c.Name); c.Name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
 	cases = slices.DeleteFunc(cases, func(c matrix.Case) bool { return c.Name != f.only })
+	if len(cases) == 0 && len(names) == 0 {
+		return nil, usageErrorf("no case %q: the cases of these scenarios have no names", f.only)
+	}
 	if len(cases) == 0 {
 		return nil, usageErrorf("no case %q; there are %s", f.only, strings.Join(names, ", "))
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -115,5 +116,17 @@ func TestSimWithoutTraces(t *testing.T) {
 	_, stdout, stderr := execute(t, "ebb", args...)
 	if !strings.Contains(stderr, "no recorded traces") || strings.Contains(stdout, "recorded") {
 		t.Errorf("%s%s", stdout, stderr)
+	}
+}
+
+// The cases that there are instead of one that is not are told once each, and those alone that have a name.
+func TestSimTellsTheNamesOfCases(t *testing.T) {
+	status, _, stderr := execute(t, "ebb", "sim", "--case", "nonesuch")
+	_, names, _ := strings.Cut(stderr, "; there are ")
+	names, _, _ = strings.Cut(names, " (see ")
+	all := strings.Split(strings.ReplaceAll(names, `", "`, "\",\n\""), ",\n")
+	slices.Sort(all)
+	if status != 2 || len(all) < 10 || slices.Contains(all, `""`) || len(slices.Compact(slices.Clone(all))) != len(all) {
+		t.Errorf("status %d, cases %q", status, all)
 	}
 }
