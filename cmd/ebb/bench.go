@@ -117,6 +117,9 @@ func bench(ctx context.Context, c console, open opener, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkWritable(f.picture); err != nil {
+		return fmt.Errorf("--picture: %w", err)
+	}
 	report := benchReport{
 		Machine: machine{runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version()},
 		Plan:    f.plan,

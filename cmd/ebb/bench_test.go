@@ -184,3 +184,24 @@ func TestSpreadText(t *testing.T) {
 		}
 	}
 }
+
+// Where no picture can be put is found out before anything is measured.
+func TestBenchLooksWhereThePictureGoes(t *testing.T) {
+	dir := t.TempDir()
+	for _, path := range []string{dir, filepath.Join(dir, "missing", "x.svg")} {
+		status, stdout, stderr := execute(t, "ebb", "bench", "--only", "shared", "--picture", path)
+		if status != 1 || stdout != "" {
+			t.Errorf("%s: status %d, output %q", path, status, stdout)
+		}
+		wantOneLine(t, stderr, "--picture", path)
+	}
+	there := writeFile(t, filepath.Join(dir, "there"), []byte("x"))
+	for _, path := range []string{there, filepath.Join(dir, "new")} {
+		if err := checkWritable(path); err != nil {
+			t.Error(err)
+		}
+	}
+	if b, _ := os.ReadFile(there); string(b) != "x" || len(listDir(t, dir)) != 1 {
+		t.Errorf("it looked, and left %q and %q", b, listDir(t, dir))
+	}
+}

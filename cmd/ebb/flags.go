@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"unicode"
@@ -155,6 +157,27 @@ func (v *settingValue) String() string { return v.layer.Text(v.key.Name) }
 // Set implements pflag.Value.
 func (v *settingValue) Set(s string) error {
 	return v.layer.Set(v.key.Name, s, "command line")
+}
+
+// checkWritable reports that no file can be written at a path, before what is to be written there takes its time; "" is none. What is
+// there stays as it is.
+func checkWritable(path string) error {
+	if path == "" {
+		return nil
+	}
+	info, before := os.Lstat(path)
+	if before == nil && !info.IsDir() && !info.Mode().IsRegular() {
+		return nil // a pipe, whose reader would see the end
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return err
+	}
+	f.Close()
+	if errors.Is(before, fs.ErrNotExist) {
+		return os.Remove(path)
+	}
+	return nil
 }
 
 // checkAddress reports what is wrong with the form of HOST:PORT. Whether there is

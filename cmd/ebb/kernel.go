@@ -105,9 +105,14 @@ func checkKernel(o kernel.Options, mode string) ([]kernel.Listing, error) {
 	case !(o.Scale > 0 && o.Scale <= 10):
 		return nil, usageErrorf("--scale is above 0 and at most 10")
 	case o.Stall < 0:
-		return nil, usageErrorf("--stall is not negative")
+		return nil, usageErrorf("--stall is %v: want at least 0", o.Stall)
 	case o.Report && o.Results == "":
 		return nil, usageErrorf("--report needs --results")
+	}
+	if o.Report {
+		if _, err := os.Stat(o.Results); err != nil {
+			return nil, fmt.Errorf("there are no figures to report: %w", err)
+		}
 	}
 	if mode != "" {
 		if _, err := settings.ParseControl(mode); err != nil {
@@ -135,6 +140,9 @@ func listKernel(w io.Writer, all []kernel.Listing) error {
 
 // runKernel measures, and turns a missing laboratory into the status that says so.
 func runKernel(ctx context.Context, c console, options kernel.Options) (err error) {
+	if err := checkWritable(options.TSV); err != nil {
+		return fmt.Errorf("--tsv: %w", err)
+	}
 	if options.Ebb, err = os.Executable(); err != nil {
 		return fmt.Errorf("the ebb command cannot find itself: %w", err)
 	}

@@ -51,3 +51,12 @@ func TestKernelMeasures(t *testing.T) {
 		t.Errorf("namespaces are left: %v\n%s", err, out)
 	}
 }
+
+// A report of figures that are not there is no empty table.
+func TestKernelReportsNoMissingFile(t *testing.T) {
+	status, stdout, stderr := execute(t, "ebb", "kernel", "--report", "--results", filepath.Join(t.TempDir(), "none.tsv"))
+	if status != 1 || stdout != "" {
+		t.Errorf("status %d, output %q", status, stdout)
+	}
+	wantOneLine(t, stderr, "none.tsv")
+}
