@@ -21,9 +21,9 @@ const (
 )
 
 // Load reads a key from a file that Save or LoadOrCreate has written, or any PEM file with an Ed25519 key in PKCS #8. A file that others may
-// read or write is refused, except on Windows, whose files have no such mode, and so is whatever is no regular file. Errors name the file.
+// read or write is refused, except on Windows, whose files have no such mode, and so are folders and devices; a pipe will do. Errors name the file.
 func Load(path string) (ed25519.PrivateKey, error) {
-	// Before it is opened, which would wait at a pipe; and before its mode, which nobody is to change of a directory or a device.
+	// Before its mode, which nobody is to change of a directory or a device.
 	if err := checkKind(path); err != nil {
 		return nil, err
 	}
@@ -58,8 +58,8 @@ func checkKind(path string) error {
 		return err
 	case info.IsDir():
 		return fmt.Errorf("peerid: %s is a directory, not a key file", path)
-	case !info.Mode().IsRegular():
-		return fmt.Errorf("peerid: %s is not a regular file, which a key is in", path)
+	case info.Mode()&(fs.ModeDevice|fs.ModeSocket) != 0:
+		return fmt.Errorf("peerid: %s is a device or a socket, not a key file", path)
 	}
 	return nil
 }
