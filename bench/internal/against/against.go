@@ -4,11 +4,11 @@ package against
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"example.com/ebb/bench/internal/measure"
@@ -41,7 +41,7 @@ func Run(ctx context.Context, c Config, progress io.Writer) (*Comparison, error)
 		return nil, err
 	}
 	if len(r.result.Figures) == 0 && len(r.result.Failures) == 0 {
-		return nil, errors.New("nothing was compared")
+		return nil, fmt.Errorf("nothing was compared: %s", strings.Join(r.result.Skipped, "; "))
 	}
 	return r.result, nil
 }
