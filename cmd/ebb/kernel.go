@@ -109,6 +109,9 @@ func checkKernel(o kernel.Options, mode string) ([]kernel.Listing, error) {
 	case o.Report && o.Results == "":
 		return nil, usageErrorf("--report needs --results")
 	}
+	if info, err := os.Stat(o.Traces); o.Traces != "" && (err != nil || !info.IsDir()) {
+		return nil, usageErrorf("--traces, or $%s, is %q: there is no such folder", tracesVariable, o.Traces)
+	}
 	if o.Report {
 		if _, err := os.Stat(o.Results); err != nil {
 			return nil, fmt.Errorf("there are no figures to report: %w", err)
