@@ -48,7 +48,7 @@ func (t Turn) resumptions(ctx context.Context, n int) (float64, error) {
 var errFull = errors.New("a full handshake, where a session was to be resumed")
 
 // dials has n callers each dial, get one byte back and close, over and over
-// for the slot, and returns how often that succeeded per second. It is an
+// for the slot, but once at least, and returns how often that succeeded per second. It is an
 // error if more than one in a hundred did not.
 func (t Turn) dials(ctx context.Context, n int) (float64, error) {
 	var mu sync.Mutex
@@ -59,7 +59,7 @@ func (t Turn) dials(ctx context.Context, n int) (float64, error) {
 	var callers sync.WaitGroup
 	for range n {
 		callers.Go(func() {
-			for time.Now().Before(until) {
+			for again := true; again; again = time.Now().Before(until) {
 				resumed, err := t.dialOnce(ctx)
 				if err == nil && t.resumes && !resumed {
 					err = errFull
