@@ -23,10 +23,6 @@ const (
 // Load reads a key from a file that Save or LoadOrCreate has written, or any PEM file with an Ed25519 key in PKCS #8. A file that others may
 // read or write is refused, except on Windows, whose files have no such mode, and so are folders and devices; a pipe will do. Errors name the file.
 func Load(path string) (ed25519.PrivateKey, error) {
-	// Before its mode, which nobody is to change of a directory or a device.
-	if err := checkKind(path); err != nil {
-		return nil, err
-	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -36,8 +32,14 @@ func Load(path string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	if mode := info.Mode().Perm(); mode&^modeFile != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("peerid: the key in %s can be used by others (mode %#o): chmod 600 it, if it still is nobody else's", path, mode)
+	mode := info.Mode()
+	switch { // the kind first: nobody is to change the mode of a folder or a device
+	case mode.IsDir():
+		return nil, fmt.Errorf("peerid: %s is a directory, not a key file", path)
+	case mode&fs.ModeDevice != 0:
+		return nil, fmt.Errorf("peerid: %s is a device, not a key file", path)
+	case mode.Perm()&^modeFile != 0 && runtime.GOOS != "windows":
+		return nil, fmt.Errorf("peerid: the key in %s can be used by others (mode %#o): chmod 600 it, if it still is nobody else's", path, mode.Perm())
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile))
 	if err != nil {
@@ -48,20 +50,6 @@ func Load(path string) (ed25519.PrivateKey, error) {
 		return nil, fmt.Errorf("peerid: %s: %w", path, err)
 	}
 	return key, nil
-}
-
-// checkKind reports that what is at path can be no key file.
-func checkKind(path string) error {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return err
-	case info.IsDir():
-		return fmt.Errorf("peerid: %s is a directory, not a key file", path)
-	case info.Mode()&(fs.ModeDevice|fs.ModeSocket) != 0:
-		return fmt.Errorf("peerid: %s is a device or a socket, not a key file", path)
-	}
-	return nil
 }
 
 func parseKey(text []byte) (ed25519.PrivateKey, error) {

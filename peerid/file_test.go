@@ -137,7 +137,7 @@ func TestLoad(t *testing.T) {
 	}
 	dir := t.TempDir()
 	os.Chmod(dir, 0o755)
-	for path, want := range map[string]string{dir: "is a directory, not a key file", os.DevNull: "is a device or a socket"} {
+	for path, want := range map[string]string{dir: "is a directory, not a key file", os.DevNull: "is a device, not a key file"} {
 		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), path+" "+want) || strings.Contains(err.Error(), "chmod") {
 			t.Errorf("%v, want an error with %q", err, path+" "+want)
 		}

@@ -295,16 +295,22 @@ func TestQuotaOfFolders(t *testing.T) {
 	}
 }
 
-// hostileReceiver is a session of a sender with a receiver that says so.
-func hostileReceiver(t *testing.T, says []byte, from string) error {
+// sourceAndPipe are a folder to send and both ends of a connection; the sender's ends with the test.
+func sourceAndPipe(t *testing.T, from string) (source *tree.Source, client, server net.Conn) {
 	t.Helper()
 	source, err := tree.Open(from, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer source.Close()
-	client, server := net.Pipe()
-	defer client.Close()
+	client, server = net.Pipe()
+	t.Cleanup(func() { client.Close(); source.Close() })
+	return source, client, server
+}
+
+// hostileReceiver is a session of a sender with a receiver that says so.
+func hostileReceiver(t *testing.T, says []byte, from string) error {
+	t.Helper()
+	source, client, server := sourceAndPipe(t, from)
 	go io.Copy(io.Discard, server)
 	go func() { server.Write(says); server.Close() }()
 	return (&Sender{Meter: new(Meter), Timeout: 10 * time.Second, Report: func(Outcome) {}}).Send(context.Background(), client, []*tree.Source{source})
@@ -347,13 +353,7 @@ func TestAnswersBeforeTheEndCount(t *testing.T) {
 	from := filepath.Join(t.TempDir(), "d")
 	write(t, filepath.Join(from, "a"), []byte("x"))
 	write(t, filepath.Join(from, "large"), randomBytes(1<<20))
-	source, err := tree.Open(from, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer source.Close()
-	client, server := net.Pipe()
-	defer client.Close()
+	source, client, server := sourceAndPipe(t, from)
 	go func() {
 		defer server.Close()
 		in := frameReader{r: bufio.NewReader(server)}
@@ -379,7 +379,7 @@ func TestAnswersBeforeTheEndCount(t *testing.T) {
 	}()
 	meter := new(Meter)
 	s := Sender{Meter: meter, Timeout: 10 * time.Second}
-	err = s.Send(context.Background(), client, []*tree.Source{source})
+	err := s.Send(context.Background(), client, []*tree.Source{source})
 	if err == nil || err.Error() != "the receiver says: no room for d/large" {
 		t.Errorf("error %v", err)
 	}
