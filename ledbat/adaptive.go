@@ -192,6 +192,9 @@ func (c *adaptive) jitterTime() time.Duration { return c.noise.jitter.allowed(c.
 func (c *adaptive) sample(e *congestion.AckEvent) {
 	s := sample{e.RTT, e.OneWay, e.HasOneWay}
 	before := c.delay.queue
+	if c.delay.doubts != settled {
+		c.delay.thin = heldBy(&e.Delivery, c.delay.base) < c.initial/2
+	}
 	c.delay.add(s, e.Overtook, c.noise.noisy())
 	c.base = c.delay.base
 	queue := c.delay.queue

@@ -80,6 +80,11 @@ func (r *round) ack(e *congestion.AckEvent, base time.Duration) {
 	r.rate = max(r.rate, scale(d.Delivered-d.PriorDelivered, int64(time.Second), int64(d.Interval)))
 }
 
+// heldBy is what a path with the given base holds, bytes, at the delivery rate of a sample.
+func heldBy(d *congestion.Delivery, base time.Duration) int64 {
+	return scale(d.Delivered-d.PriorDelivered, int64(base), int64(max(d.Interval, 1)))
+}
+
 // appLimited says whether the application had no more to send for most of the round.
 func (r *round) appLimited() bool { return 2*r.limited > r.acked }
 

@@ -1,6 +1,9 @@
 package ledbat
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// recentSamples is how many samples are asked whether the path has become shorter, and
@@ -37,27 +40,39 @@ func (r *recentDelays) most(base sample) sample {
 	if r.count < enoughSamples {
 		return base
 	}
-	var rtts, oneWays [recentSamples]int64
-	for i := range r.count {
-		rtts[i] = int64(r.rtts[i]) - int64(base.rtt/time.Microsecond)
-		oneWays[i] = int64(int32(r.oneWays[i] - uint32(base.oneWay/time.Microsecond)))
-	}
-	base.rtt += time.Duration(fall(rtts[:r.count])) * time.Microsecond
-	base.oneWay += time.Duration(fall(oneWays[:r.count])) * time.Microsecond
+	typical := r.typical(base)
+	base.rtt, base.oneWay = min(base.rtt, typical.rtt), min(base.oneWay, typical.oneWay)
 	return base
 }
 
-// fall is what enoughSamples of the given differences do not exceed, or 0 if that is more. It sorts the lowest
-// to the front.
-func fall(differences []int64) int64 {
+// typical is the delays that enoughSamples of the recent samples, which are that many or more, do not exceed. One-way delays are
+// near the given one.
+func (r *recentDelays) typical(near sample) sample {
+	var rtts, oneWays [recentSamples]int64
+	for i := range r.count {
+		rtts[i] = int64(r.rtts[i]) - int64(near.rtt/time.Microsecond)
+		oneWays[i] = int64(int32(r.oneWays[i] - uint32(near.oneWay/time.Microsecond)))
+	}
+	near.rtt += time.Duration(enough(rtts[:r.count])) * time.Microsecond
+	near.oneWay += time.Duration(enough(oneWays[:r.count])) * time.Microsecond
+	return near
+}
+
+// least is the lowest round trip of the recent samples.
+func (r *recentDelays) least() time.Duration {
+	return time.Duration(slices.Min(r.rtts[:r.count])) * time.Microsecond
+}
+
+// enough is what enoughSamples of the given numbers do not exceed. It sorts the lowest to the front.
+func enough(numbers []int64) int64 {
 	for i := range enoughSamples {
-		for j := i + 1; j < len(differences); j++ {
-			if differences[j] < differences[i] {
-				differences[i], differences[j] = differences[j], differences[i]
+		for j := i + 1; j < len(numbers); j++ {
+			if numbers[j] < numbers[i] {
+				numbers[i], numbers[j] = numbers[j], numbers[i]
 			}
 		}
 	}
-	return min(differences[enoughSamples-1], 0)
+	return numbers[enoughSamples-1]
 }
 
 // minima is the least that was seen in some time, from which a base can be made.

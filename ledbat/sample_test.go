@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"example.com/ebb/congestion"
 )
 
 // One early packet is no shorter path; a path that has become shorter is in most samples.
@@ -55,6 +57,10 @@ func TestTheFirstSampleMayBeEarly(t *testing.T) {
 		{"early, with jitter", func(i int) sample { j := time.Duration(i%2) * ms; return sample{40*ms + j, 20*ms + j, true} }, 40 * ms},
 		{"true, and a queue that grows", func(i int) sample { q := time.Duration(i) * 12 * ms; return sample{54*ms + q, 39*ms + q, true} }, 30 * ms},
 		{"early, as another is", but(40*ms, firstSamples-2), 40 * ms},
+		{"early, where delays vary by 20 ms", func(i int) sample {
+			j := []time.Duration{0, 18, 4, 12, 20, 8, 16, 6}[i%recentSamples] * ms
+			return sample{40*ms + j, 20*ms + j, true}
+		}, 52 * ms}, // which five of eight do not exceed
 		{"true, as two others say", but(40*ms, 3, firstSamples-2), 30 * ms},
 	} {
 		var d delaySignal
@@ -68,6 +74,48 @@ func TestTheFirstSampleMayBeEarly(t *testing.T) {
 		if d.base != c.want {
 			t.Errorf("%s: base %v, want %v", c.name, d.base, c.want)
 		}
+	}
+}
+
+// On a thin path every flow has a queue, which varies by whole packets: it does not show that the first sample was early.
+func TestAQueueThatVariesOnAThinPathIsNotTheBase(t *testing.T) {
+	for _, thin := range []bool{false, true} {
+		d := delaySignal{thin: thin}
+		d.add(sample{40 * ms, 20 * ms, true}, false, false)
+		for i := range 2 * firstSamples {
+			q := time.Duration(1+i%3) * 12 * ms
+			d.add(sample{40*ms + q, 20*ms + q, true}, false, false)
+		}
+		if kept := d.base == 40*ms; kept != thin {
+			t.Errorf("thin %v: base %v", thin, d.base)
+		}
+	}
+}
+
+func TestAPathIsThinIfItHoldsLessThanHalfOfTheInitialWindow(t *testing.T) {
+	for _, c := range []struct {
+		packets int
+		want    bool
+	}{{4, true}, {5, false}} {
+		s, a := newCourse(t, 40*ms, Config{})
+		s.flight = c.packets * mss
+		for range 2 { // the first sample knows no base
+			s.round(0, 0)
+		}
+		if a.delay.thin != c.want {
+			t.Errorf("%d packets in a round trip: thin %v", c.packets, a.delay.thin)
+		}
+	}
+}
+
+// TestWhatAPathHolds: at the rate of a sample, without the queue in its interval.
+func TestWhatAPathHolds(t *testing.T) {
+	d := congestion.Delivery{Delivered: 30_000, PriorDelivered: 10_000, Interval: 100 * ms}
+	if got := heldBy(&d, 40*ms); got != 8000 {
+		t.Errorf("%d bytes of 20,000 in 100 ms at a base of 40 ms, want 8000", got)
+	}
+	if got := heldBy(&congestion.Delivery{}, 40*ms); got != 0 {
+		t.Errorf("%d bytes without a sample", got)
 	}
 }
 

@@ -47,6 +47,7 @@ type delaySignal struct {
 	agreed    uint8 // samples since the first that agree with it
 	doubts    uint8 // those that do not, or settled
 	reverse   bool  // the last sample put the round trip's queue down to the ACKs' path
+	thin      bool  // the path holds so little that every flow has a queue on it, which varies by whole packets
 }
 
 // ackHolding is by how much more the round trips of this round, and of the one before,
@@ -116,9 +117,10 @@ func (d *delaySignal) add(s sample, overtook, noisy bool) {
 // buffers of sockets. So it counts as a queue, on whichever way it was (A1), and nothing is allowed for it (A8).
 func (d *delaySignal) local() bool { return d.base < localBase }
 
-// confirm takes a sample that may show that the first was early (A18). If, before agreeing samples are within smallFall of the
-// base, firstSamples or more are above that, and most of the recent ones that close to the least of them, that
-// is the base. In a queue that grows they are not.
+// confirm takes a sample that may show that the first was early (A18): firstSamples or more are above smallFall of the base before
+// agreeing ones are not. If most of the recent ones are that close to the least of all, that is the base. If they are not,
+// but one of them is, delays vary of themselves, and the base is what most of the recent ones do not exceed, as for any fall
+// on a noisy path. In a queue that grows none of them is, and on a thin path they say nothing.
 func (d *delaySignal) confirm(s sample) {
 	if d.base == 0 || d.doubts == settled {
 		return
@@ -136,10 +138,12 @@ func (d *delaySignal) confirm(s sample) {
 	if d.doubts++; d.doubts < firstSamples {
 		return
 	}
-	near := sample{rtt: d.others.rtt + smallFall, oneWay: d.others.oneWay}
-	if most := d.recent.most(near); most.rtt < near.rtt {
-		d.base, d.baseOneWay = d.others.rtt, d.others.oneWay
-		d.doubts = settled
+	near := d.others.rtt + smallFall
+	switch typical := d.recent.typical(d.others); {
+	case typical.rtt < near:
+		d.base, d.baseOneWay, d.doubts = d.others.rtt, d.others.oneWay, settled
+	case d.recent.least() <= near && !d.thin:
+		d.base, d.baseOneWay, d.doubts = typical.rtt, typical.oneWay, settled
 	}
 }
 
