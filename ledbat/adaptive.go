@@ -12,11 +12,9 @@ const (
 	// targetShare is how many base delays of queue are allowed where that is less
 	// than maxTarget: a path inside a machine needs no 5 ms.
 	targetShare = 4
-	// bufferShare is the part of a buffer that overflows that the target may take, and
-	// packetShare the part of a packet's time that comes on top then (A6). The time of a
-	// packet grows as others make the flow slower: with all of it, and a quarter of the buffer,
+	// packetShare is the part of a packet's time that the target always has where the buffer overflows (A6). The
+	// time of a packet grows as others make the flow slower: with all of it, and a quarter of the buffer,
 	// a flow beside CUBIC in ten packets of buffer kept a third of the link.
-	bufferShare = 8
 	packetShare = 8
 
 	growthShare = 8 // of a packet: the most that congestion avoidance grows in a round trip, A5
@@ -24,6 +22,7 @@ const (
 
 	noQueueShare = 4                // of the target: a queue of less counts as none, A9
 	probeRounds  = 4                // without a queue before a probe, A9
+	probeSamples = 8                // with a queue that end these rounds on a noisy path, A9
 	minProbeWait = time.Second      // likewise, in time
 	noisyShare   = 4                // of that time: what is waited where there is jitter, A9
 	maxProbeWait = 32 * time.Second // the same after probes that ended with loss
@@ -52,6 +51,8 @@ type adaptive struct {
 	stage           stage
 	began           bool  // holding follows a slow start
 	byLoss          bool  // holding follows a loss
+	held            bool  // the round before was holding
+	overtook        bool  // the last sample was of a packet that overtook others
 	resumed         bool  // the first flight after an idle time is on its way
 	throttledRounds int32 // rounds in a row in which a bandwidth limit throttled the sender
 	queueStreak     queueStreak
@@ -87,9 +88,11 @@ type queueStreak struct {
 
 // idleRounds counts rounds in a row in which the bottleneck had no queue.
 type idleRounds struct {
-	rounds int
-	since  time.Duration
-	wait   time.Duration // how long there must be no queue, after a probe that ended with loss
+	rounds  int32
+	samples int32 // since one without a queue, if there is no telling from so few
+	since   time.Duration
+	most    time.Duration // the largest queue in them
+	wait    time.Duration // how long there must be no queue, after a probe that ended with loss
 }
 
 func newAdaptive(config Config) *adaptive {
@@ -174,15 +177,15 @@ func (c *adaptive) maxTarget() time.Duration {
 }
 
 // target is T, the queue to have, with a round trip as given: a part that is the same
-// for every flow of a path, a quarter of a short buffer at most (but at least 0.5 ms), and
-// the time that one packet takes at the flow's own rate (A6).
+// for every flow of a path, and the time that one packet takes at the flow's own rate, as far as the buffer has room (A6).
 func (c *adaptive) target(rtt time.Duration) time.Duration {
-	packet := time.Duration(scale(c.datagramSize, int64(rtt), c.window))
-	short := max(c.buffer.size/bufferShare, minBufferDelay/2)
-	if c.buffer.known() {
-		packet /= packetShare
+	packet := min(time.Duration(scale(c.datagramSize, int64(rtt), c.window)), maxBufferDelay)
+	if !c.buffer.known() {
+		return c.maxTarget() + c.jitterTime() + packet
 	}
-	return min(c.maxTarget()+c.jitterTime(), short) + min(packet, maxBufferDelay)
+	room := c.buffer.room(c.delay.base)
+	t := min(c.maxTarget()+c.jitterTime(), room)
+	return t + max(packet/packetShare, min(packet, room-t))
 }
 
 // jitterTime is J, the queue that is allowed for jitter (A8).
@@ -196,12 +199,13 @@ func (c *adaptive) sample(e *congestion.AckEvent) {
 		c.delay.thin = heldBy(&e.Delivery, c.delay.base) < c.initial/2
 	}
 	c.delay.add(s, e.Overtook, c.noise.noisy())
-	c.base = c.delay.base
+	c.followBase()
 	queue := c.delay.queue
 	rise := queue - before
-	if c.delay.local() {
+	if c.delay.local() || e.Overtook || c.overtook {
 		rise = 0
 	}
+	c.overtook = e.Overtook
 	c.round.sample(&c.delay, e.RTT, rise, e.Overtook)
 	if c.noise.nearBase(queue <= c.maxTarget()/8, e.Overtook) { // A12: the base is in sight
 		c.baseProbe.found(c.now, c.window)
@@ -210,7 +214,7 @@ func (c *adaptive) sample(e *congestion.AckEvent) {
 		int64(e.Delivery.TxInFlight) <= max(c.window/2, c.minWindow)) {
 		c.baseProbe.seen.add(queue, s)
 	}
-	if queue > c.exitAt() { // A3
+	if queue > c.streakAt() { // A3, A9
 		if c.queueStreak.samples == 0 {
 			c.queueStreak.since = c.now
 		}
@@ -218,6 +222,18 @@ func (c *adaptive) sample(e *congestion.AckEvent) {
 	} else if !e.Overtook {
 		c.queueStreak.samples = 0
 	}
+}
+
+// followBase takes the base of the delays. Where that is lower than before, every queue was longer than it seemed: that of the
+// buffer, and those at which probes ended with loss.
+func (c *adaptive) followBase() {
+	if fall := c.base - c.delay.base; fall > 0 {
+		c.buffer.deepen(fall)
+		if fall > c.maxTarget() {
+			c.idle.wait = 0
+		}
+	}
+	c.base = c.delay.base
 }
 
 // trackRound ends the round if this ACK does.
@@ -246,7 +262,7 @@ func (c *adaptive) startRound() {
 func (c *adaptive) endRound() {
 	r := c.round
 	c.delay.lower(&r)
-	c.base = c.delay.base
+	c.followBase()
 	c.flights.add(r.flight)
 	c.buffer.add(c.now, &r, c.before)
 	c.before = r.most
@@ -262,6 +278,8 @@ func (c *adaptive) endRound() {
 		c.enter(starting)
 	case c.stage == holding:
 		c.leaveHold(&r)
+	case c.stage == probing && r.samples > 0 && r.least > c.exitAt(): // A9
+		c.hold(false)
 	case c.stage == steady:
 		c.avoid(&r)
 	case c.stage != draining && (r.appLimited() || r.wasThrottled() || c.resumed):

@@ -18,13 +18,13 @@ type adaptiveCut struct {
 	stage    stage
 	window   int64
 	ssthresh int64
-	idle     idleRounds
+	wait     time.Duration // of the idle rounds
 }
 
 func (c *adaptive) beginCut(unproven int) {
 	c.cut = adaptiveCut{
 		start: c.cut.end, end: c.nextNumber, at: c.now, unproven: unproven, undoable: unproven > 0,
-		stage: c.stage, window: c.window, ssthresh: c.ssthresh, idle: c.idle,
+		stage: c.stage, window: c.window, ssthresh: c.ssthresh, wait: c.idle.wait,
 	}
 }
 
@@ -54,12 +54,18 @@ func (c *adaptive) OnLoss(now time.Duration, e congestion.LossEvent) {
 	r.lostCount += packets
 	switch c.stage {
 	case starting, probing, recovering:
-		own := scale(r.acked, 2*c.loss.base(), fullRate) // A21
-		if r.lostCount > exitLosses && (r.lost-own)*exitLossShare > r.acked {
+		if c.tooMuchLost(r) {
 			c.beginCut(r.lostCount)
 			c.hold(true)
 		}
 	}
+}
+
+// tooMuchLost says whether a round has lost so much that a slow start or a probe ends (A3): more than a few packets, and more
+// than a part that is larger than the path's own (A21).
+func (c *adaptive) tooMuchLost(r *round) bool {
+	own := scale(r.acked, 2*c.loss.base(), fullRate)
+	return r.lostCount > exitLosses && (r.lost-own)*exitLossShare > r.acked
 }
 
 // reduce answers a loss rate that is congestion (A10). rate is in parts of fullRate. The
@@ -114,7 +120,7 @@ func (c *adaptive) OnSpuriousLoss(now time.Duration, e congestion.LossEvent) {
 	k.end = k.start // a loss from now on is answered again
 	c.setWindow(max(c.window, k.window))
 	c.setSSThresh(k.ssthresh)
-	c.idle.wait = k.idle.wait
+	c.idle.wait = k.wait
 	switch k.stage {
 	case starting, probing, recovering:
 		if c.stage != draining {

@@ -80,8 +80,10 @@ func TestAdaptiveSteps(t *testing.T) {
 }
 
 func TestTargetByPath(t *testing.T) {
-	for _, c := range []struct{ base, want time.Duration }{
-		{30 * us, ms}, {250 * us, ms}, {ms, 4 * ms}, {1250 * us, 5 * ms}, {40 * ms, 5 * ms}, {time.Second, 5 * ms},
+	for _, c := range []struct{ base, want, short, packet time.Duration }{
+		// A buffer of 16 ms is deep beside a base of 1 ms: Reno leaves 7.5 ms in it. Beside 40 ms it leaves nothing.
+		{30 * us, ms, ms, 2992500}, {250 * us, ms, ms, 2937500}, {ms, 4 * ms, 3750 * us, 500 * us},
+		{1250 * us, 5 * ms, 3687500, 500 * us}, {40 * ms, 5 * ms, ms, 500 * us}, {time.Second, 5 * ms, ms, 500 * us},
 	} {
 		_, a := newCourse(t, c.base, Config{})
 		a.delay.base = c.base
@@ -93,11 +95,11 @@ func TestTargetByPath(t *testing.T) {
 			t.Errorf("base %v in a buffer of 1 ms: %v, want half of it", c.base, got)
 		}
 		a.buffer.size = 8 * ms
-		if got, want := a.target(0), min(c.want, ms); got != want {
-			t.Errorf("base %v in a buffer of 8 ms: %v, want %v", c.base, got, want)
+		if got := a.target(0); got != c.short {
+			t.Errorf("base %v in a buffer of 16 ms: %v, want %v", c.base, got, c.short)
 		}
-		if got := a.target(40*ms) - a.target(0); got != 500*us {
-			t.Errorf("a packet of ten in 40 ms: %v where the buffer is known, want an eighth", got)
+		if got := a.target(40*ms) - a.target(0); got != c.packet {
+			t.Errorf("base %v, a packet of ten in 40 ms: %v where the buffer is known, want %v", c.base, got, c.packet)
 		}
 		a.buffer.size = unknownBuffer
 		if got := a.target(40*ms) - a.target(0); got != 4*ms {

@@ -24,10 +24,22 @@ const (
 // exitAt is the queue that ends a slow start (A3) or a probe (A9), beyond the path's jitter.
 func (c *adaptive) exitAt() time.Duration {
 	most := min(c.maxTarget(), c.buffer.size)
-	if c.stage == probing {
+	if c.stage == probing && !c.noise.noisy() {
 		most /= 2
 	}
 	return most + c.jitterTime()
+}
+
+// streakAt is the queue that ends a slow start (A3) or a probe (A9) when a few samples in a row show it. In a probe among clumps
+// it is more than any sample of the rounds without a queue had: there samples in a row have more than exitAt at any window, but
+// none of a round has less only if there is a queue. Where ACKs are held back for a round trip, such a round may not come; and
+// where a round has no more samples than that, a few are as good.
+func (c *adaptive) streakAt() time.Duration {
+	long := c.window >= 2*streakSamples*c.datagramSize // an ACK is for two packets
+	if c.stage == probing && long && c.noise.rise(&c.round) > 0 && c.ackHoldTime() < c.delay.base {
+		return max(c.exitAt(), c.idle.most)
+	}
+	return c.exitAt()
 }
 
 // ackHoldTime is H (A16): how long ACKs are delayed to come together, or 0 if that is
@@ -118,12 +130,7 @@ func (c *adaptive) leaveHold(r *round) {
 		if r.rtt-r.least-c.delay.base > reverseMargin {
 			delay = max(delay, c.srtt-r.least)
 		}
-		delay += c.ackHoldTime() + c.noise.rise(r)
-		if !c.byLoss {
-			// The queue with which A9 does not probe. A window that leaves none is too
-			// small wherever delays vary, and would be probed beyond again and again.
-			delay += c.target(r.rtt) / noQueueShare
-		}
+		delay += c.ackHoldTime() + c.noise.rise(r) + c.leftQueue(r)
 		w := scale(r.rate, int64(delay), int64(time.Second))
 		if r.limited > 0 {
 			// For some of the time the sender had nothing to send, so the rate is not the
@@ -133,7 +140,11 @@ func (c *adaptive) leaveHold(r *round) {
 		c.setWindow(min(c.window, w))
 	}
 	c.enter(steady)
+	c.held = true
 	if !c.began {
+		if !c.byLoss && c.tooMuchLost(r) { // what the end of the probe has sent
+			c.waitLonger()
+		}
 		return
 	}
 	if !c.byLoss {
@@ -145,8 +156,24 @@ func (c *adaptive) leaveHold(r *round) {
 	c.baseProbe.at = c.now - c.stale()*17/20
 }
 
+// leftQueue is the queue that A4 leaves: that with which A9 does not probe. A window that leaves none is too small wherever delays
+// vary, and would be probed beyond again and again. There the delay of most packets is above the least by more than that, so as much
+// of the part that is the same for all flows is left once more, unless P says by how much (A19).
+func (c *adaptive) leftQueue(r *round) time.Duration {
+	switch left := c.target(r.rtt) / noQueueShare; {
+	case c.byLoss:
+		return 0
+	case c.noise.noisy() && c.noise.rise(r) == 0:
+		return left + (c.maxTarget()+c.jitterTime())/noQueueShare
+	default:
+		return left
+	}
+}
+
 // avoid is a round of congestion avoidance (A5).
 func (c *adaptive) avoid(r *round) {
+	held := c.held
+	c.held = false
 	worst, congested := c.loss.add(r.acked, r.lost, c.datagramSize)
 	if r.samples == 0 {
 		if congested {
@@ -172,7 +199,7 @@ func (c *adaptive) avoid(r *round) {
 		c.longerPath()
 		return
 	}
-	c.step(r, target)
+	c.step(r, target, held)
 	if r.appLimited() || r.wasThrottled() || c.resumed {
 		c.probeWithoutDrain()
 	} else if c.now-c.baseProbe.at > c.stale() {
@@ -180,8 +207,9 @@ func (c *adaptive) avoid(r *round) {
 	}
 }
 
-// step moves the window towards the target (A5).
-func (c *adaptive) step(r *round, target time.Duration) {
+// step moves the window towards the target (A5). The packets of the round after A4 were sent before the window fell. On a noisy
+// path, which is probed often, what they show does not lower it once more; but where A4 has left P, it does.
+func (c *adaptive) step(r *round, target time.Duration, held bool) {
 	rtt := int64(max(r.rtt+c.ackHoldTime(), 1))
 	if r.least <= target {
 		if !r.appLimited() {
@@ -189,6 +217,9 @@ func (c *adaptive) step(r *round, target time.Duration) {
 			most := r.trips*c.datagramSize/growthShare + scale(c.window, int64(c.jitterTime()), growthShare*rtt)
 			c.growBy(min(up, most))
 		}
+		return
+	}
+	if held && c.noise.noisy() && c.noise.rise(r) == 0 {
 		return
 	}
 	down := scale(c.window, int64(r.least-target), rtt)
@@ -199,14 +230,21 @@ func (c *adaptive) step(r *round, target time.Duration) {
 // how much more the path carries (A9). Steps of A5 would take too long.
 func (c *adaptive) probeDue(r *round, target time.Duration) bool {
 	q := &c.idle
+	if q.rounds == 0 {
+		q.since, q.most = r.began, 0
+	}
+	if q.rounds > 0 || c.noise.noisy() { // the first round may have begun with a queue
+		q.most = max(q.most, r.most)
+	}
+	q.samples += r.samples
 	if r.appLimited() || r.least >= target/noQueueShare {
-		q.rounds = 0
+		if q.samples >= probeSamples || !c.noise.noisy() {
+			q.rounds, q.samples = 0, 0
+		}
 		return false
 	}
-	if q.rounds == 0 {
-		q.since = r.began
-	}
 	q.rounds++
+	q.samples = 0
 	wait := minProbeWait
 	if c.jitterTime() > 0 {
 		wait /= noisyShare

@@ -12,6 +12,7 @@ const (
 	lossGain       = 8                  // rounds in the mean loss rate, A10
 	bufferRounds   = 2                  // rounds with loss that show how long the buffer is, A7
 	forgetBuffer   = 60 * time.Second   // without loss, A7
+	bufferShare    = 8                  // of B: what the target may take of a short buffer, A6
 	maxBufferDelay = 60 * time.Millisecond
 	minBufferDelay = time.Millisecond
 	unknownBuffer  = maxDelay
@@ -134,6 +135,22 @@ func (b *buffer) goesWithDelay() bool {
 
 // known says whether the buffer overflows, so that all who share it lose packets (A6).
 func (b *buffer) known() bool { return b.size < unknownBuffer }
+
+// room is what the target may take of the buffer (A6): an eighth of B, but at least 0.5 ms; or half of what loss-based flows leave,
+// if that is more. Reno, when it has filled 2 B beyond the base, leaves half of everything without the base.
+func (b *buffer) room(base time.Duration) time.Duration {
+	return max(b.size/bufferShare, minBufferDelay/2, (b.size-base/2)/2)
+}
+
+// deepen makes B longer, because the base has fallen by the given time.
+func (b *buffer) deepen(fall time.Duration) {
+	for i := range b.most {
+		b.most[i] += fall
+	}
+	if b.known() {
+		b.size += fall / 2
+	}
+}
 
 // age forgets a buffer that has not overflowed for long.
 func (b *buffer) age(now time.Duration) {

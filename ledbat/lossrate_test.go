@@ -110,6 +110,23 @@ func TestBufferIsHalfTheLargestQueueOfTheLastLossyRounds(t *testing.T) {
 	}
 }
 
+// What was taken for a part of the path was a queue in the buffer.
+func TestABufferIsLongerThanItSeemedWhenTheBaseFalls(t *testing.T) {
+	b := newBuffer()
+	if b.deepen(20 * ms); b.known() {
+		t.Errorf("size %v before a loss", b.size)
+	}
+	b.add(0, lossyRound(7*ms, 8*ms), 0)
+	b.add(0, lossyRound(7*ms, 10*ms), 0)
+	if b.deepen(20 * ms); b.size != 15*ms {
+		t.Errorf("size %v, want 15ms", b.size)
+	}
+	b.add(time.Second, lossyRound(7*ms, 12*ms), 0)
+	if b.size != 15*ms {
+		t.Errorf("size %v after a round more, want 15ms", b.size)
+	}
+}
+
 // Loss that comes whatever the queue is the path's own, and tells nothing of its buffer. That of a
 // full buffer comes with more than the usual queue.
 func TestLossThatDoesNotGoWithDelayIsNotTheBuffers(t *testing.T) {

@@ -35,6 +35,26 @@ func TestJitterIsWhatEveryRoundShows(t *testing.T) {
 	}
 }
 
+// What comes early makes the next sample look late. That is no clump (A19).
+func TestARiseAfterAPacketThatOvertookIsNoClump(t *testing.T) {
+	for _, c := range []struct {
+		early, late bool // whether they overtook
+		want        time.Duration
+	}{{false, false, 10 * ms}, {true, false, 0}, {false, true, 0}} {
+		s, a := newCourse(t, 40*ms, Config{})
+		s.toSteady(a, 300_000)
+		s.round(0, 0)
+		s.send()
+		s.overtook = c.early
+		s.ack(s.sent-20, mss, 20*mss, 0, 0)
+		s.overtook = c.late
+		s.ack(s.sent-19, mss, 19*mss, 0, 10*ms)
+		if got := a.noise.rise(&a.round); got != c.want {
+			t.Errorf("the first overtook %v, the second %v: a rise of %v, want %v", c.early, c.late, got, c.want)
+		}
+	}
+}
+
 // A small window has few samples a round, and sees the same jitter in more of them.
 func TestRoundsWithFewSamplesArePutTogether(t *testing.T) {
 	var j jitter
