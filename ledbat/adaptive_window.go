@@ -163,7 +163,7 @@ func (c *adaptive) leftQueue(r *round) time.Duration {
 	switch left := c.target(r.rtt) / noQueueShare; {
 	case c.byLoss:
 		return 0
-	case c.noise.noisy() && c.noise.rise(r) == 0:
+	case c.noise.unclumped(r):
 		return left + (c.maxTarget()+c.jitterTime())/noQueueShare
 	default:
 		return left
@@ -219,7 +219,7 @@ func (c *adaptive) step(r *round, target time.Duration, held bool) {
 		}
 		return
 	}
-	if held && c.noise.noisy() && c.noise.rise(r) == 0 {
+	if held && c.noise.unclumped(r) {
 		return
 	}
 	down := scale(c.window, int64(r.least-target), rtt)
@@ -230,6 +230,10 @@ func (c *adaptive) step(r *round, target time.Duration, held bool) {
 // how much more the path carries (A9). Steps of A5 would take too long.
 func (c *adaptive) probeDue(r *round, target time.Duration) bool {
 	q := &c.idle
+	if r.appLimited() {
+		q.rounds, q.samples = 0, 0
+		return false
+	}
 	if q.rounds == 0 {
 		q.since, q.most = r.began, 0
 	}
@@ -237,7 +241,7 @@ func (c *adaptive) probeDue(r *round, target time.Duration) bool {
 		q.most = max(q.most, r.most)
 	}
 	q.samples += r.samples
-	if r.appLimited() || r.least >= target/noQueueShare {
+	if r.least >= target/noQueueShare {
 		if q.samples >= probeSamples || !c.noise.noisy() {
 			q.rounds, q.samples = 0, 0
 		}

@@ -53,6 +53,9 @@ func (n *noise) rise(r *round) time.Duration {
 	return 0
 }
 
+// unclumped says whether delays vary, but not because packets arrive in clumps: P does not say by how much.
+func (n *noise) unclumped(r *round) bool { return n.noisy() && n.rise(r) == 0 }
+
 // nearBase counts a sample as near the base or not, and says whether the base is in sight
 // (A12): where delays vary, one sample says little.
 func (n *noise) nearBase(near, overtook bool) bool {

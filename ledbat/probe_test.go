@@ -104,16 +104,22 @@ func TestFewSamplesDoNotEndTheRoundsWithoutAQueue(t *testing.T) {
 		name    string
 		noisy   uint8
 		samples int32 // of two rounds with a queue
+		limited int64 // bytes of those while the application had no more
 		want    int32
 	}{
-		{"few", noisyRounds, probeSamples/2 - 1, 2},
-		{"as many as needed", noisyRounds, probeSamples / 2, 0},
-		{"few on a quiet path", 0, probeSamples/2 - 1, 0},
+		{"few", noisyRounds, probeSamples/2 - 1, 0, 2},
+		{"as many as needed", noisyRounds, probeSamples / 2, 0, 0},
+		{"few on a quiet path", 0, probeSamples/2 - 1, 0, 0},
+		{"few while the application had no more", noisyRounds, probeSamples/2 - 1, mss, 0},
 	} {
 		_, a := newCourse(t, 40*ms, Config{})
 		a.noise.rounds = c.noisy
 		for _, queue := range []time.Duration{0, 0, 4 * ms, 4 * ms} {
-			a.probeDue(&round{samples: c.samples, least: queue, most: queue}, 5*ms)
+			r := round{samples: c.samples, least: queue, most: queue, acked: mss}
+			if queue > 0 {
+				r.limited = c.limited
+			}
+			a.probeDue(&r, 5*ms)
 		}
 		if a.idle.rounds != c.want {
 			t.Errorf("%s: %d rounds without a queue, want %d", c.name, a.idle.rounds, c.want)
