@@ -2,6 +2,8 @@ package kernel
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -165,6 +167,30 @@ func TestSourceID(t *testing.T) {
 	write("main.go", "package main // changed")
 	if got := id(Options{Scale: 1}); got == first {
 		t.Error("the laboratory's source did not change it")
+	}
+}
+
+// TestSourceLeavesOut: a folder that is left out may change, any other not.
+func TestSourceLeavesOut(t *testing.T) {
+	root := t.TempDir()
+	write := func(folder, text string) string {
+		dir := filepath.Join(root, folder)
+		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "x.go"), []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.New()
+		if err := addTree(sum, root, []string{"left"}); err != nil {
+			t.Fatal(err)
+		}
+		return string(sum.Sum(nil))
+	}
+	write("left", "package x")
+	first := write("taken", "package x")
+	if write("left", "package x // changed") != first {
+		t.Error("what is left out counts")
+	}
+	if write("taken", "package x // changed") == first {
+		t.Error("what is not left out does not count")
 	}
 }
 

@@ -18,8 +18,8 @@ import (
 const module = "module example.com/ebb"
 
 // sourceID names what a result holds for: the Go source of the command, in whose tree the working directory is, and of
-// the laboratory, and what the sender and the lengths were told. Outside of the tree the command's binary stands
-// for its source.
+// the laboratory, and what the sender and the lengths were told. A calibration does not depend on the controllers that
+// yield. Outside of the tree the command's binary stands for its source.
 func sourceID(o Options) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%q %v\n", o.Arguments, o.Scale)
@@ -30,10 +30,14 @@ func sourceID(o Options) (string, error) {
 	if root == "" {
 		err = addFile(sum, "ebb", o.Ebb)
 	} else {
-		err = addTree(sum, root)
+		left := unmeasured
+		if o.Calibrate {
+			left = append(slices.Clone(left), "ledbat")
+		}
+		err = addTree(sum, root, left)
 	}
 	if err == nil {
-		err = addTree(sum, o.Folder)
+		err = addTree(sum, o.Folder, nil)
 	}
 	if err != nil {
 		return "", fmt.Errorf("what is measured: %w", err)
@@ -69,8 +73,8 @@ var unmeasured = []string{
 	"delta", "folder", "measure", "patient", "perf", "traced", "transfer", "tree", "tunnel",
 }
 
-// addTree adds the module's Go files but tests, and what it depends on, in the order of their names.
-func addTree(sum hash.Hash, root string) error {
+// addTree adds the module's Go files but tests, and what it depends on, in the order of their names, without the folders left out.
+func addTree(sum hash.Hash, root string, left []string) error {
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -79,7 +83,7 @@ func addTree(sum hash.Hash, root string) error {
 		switch {
 		case d.IsDir() && path != root:
 			_, err := os.Stat(filepath.Join(path, "go.mod"))
-			if !errors.Is(err, fs.ErrNotExist) || strings.HasPrefix(name, ".") || slices.Contains(unmeasured, name) {
+			if !errors.Is(err, fs.ErrNotExist) || strings.HasPrefix(name, ".") || slices.Contains(left, name) {
 				return fs.SkipDir
 			}
 			return nil
