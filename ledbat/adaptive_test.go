@@ -166,6 +166,30 @@ func TestAStandingQueueOfOthersIsNotTheBaseAfterTwoDrains(t *testing.T) {
 	}
 }
 
+// Where delays vary, it takes six drains in vain, and the base is the least that they found.
+func TestDrainsInVainUntilTheBaseRises(t *testing.T) {
+	for _, test := range []struct {
+		noisy uint8
+		want  int
+	}{{0, maxFailedProbes}, {noisyRounds, noisyFailedProbes}} {
+		s, c := newCourse(t, 40*ms, Config{})
+		s.toSteady(c, 300_000)
+		c.noise.rounds = test.noisy
+		drains := 0
+		for ; c.delay.base == 40*ms && drains < 10; drains++ {
+			queue := time.Duration(60-10*drains) * ms
+			if drains > 2 {
+				queue = 70 * ms
+			}
+			c.baseProbe.seen = look{found: minima{seen: true, queue: queue, rtt: 40*ms + queue}}
+			c.judge()
+		}
+		if drains != test.want || c.delay.base != 80*ms {
+			t.Errorf("noisy for %d rounds: a base of %v after %d drains, want the least, 80ms, after %d", test.noisy, c.delay.base, drains, test.want)
+		}
+	}
+}
+
 func TestAProbeNeedsASecondOfQuiet(t *testing.T) {
 	s, c := newCourse(t, 40*ms, Config{})
 	s.toSteady(c, 300_000)

@@ -12,8 +12,10 @@ const (
 	squeezedTrips = 20
 
 	// maxFailedProbes is the number of base probes that find a queue after which the base
-	// is what they found (A13). A single one may have met a queue of somebody else.
-	maxFailedProbes = 3
+	// is what they found (A13). A single one may have met a queue of somebody else. On a noisy path, where the base is seen
+	// less often, it is noisyFailedProbes: a competitor's queue is longer than its least for several seconds.
+	maxFailedProbes   = 3
+	noisyFailedProbes = 6
 )
 
 // baseProbe measures the base delay again: in a drain, or while little is in flight.
@@ -99,7 +101,11 @@ func (c *adaptive) judge() {
 		return
 	}
 	s.failedMinima.merge(probe)
-	if s.failed++; s.failed < maxFailedProbes {
+	most := uint8(maxFailedProbes)
+	if c.noise.noisy() {
+		most = noisyFailedProbes
+	}
+	if s.failed++; s.failed < most {
 		return
 	}
 	c.delay.accept(s.failedMinima)

@@ -7,9 +7,9 @@ import (
 
 const (
 	// jitterRounds is how many rounds must all show a jitter, with jitterSamples
-	// samples each (A8).
+	// samples each (A8). A few samples of one round may all be of the same clump.
 	jitterRounds  = 8
-	jitterSamples = 8
+	jitterSamples = 24
 	maxJitter     = 7 * time.Millisecond // A8
 
 	// burstRise is by how much the queue must rise from one sample to the next to say that packets

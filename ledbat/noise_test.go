@@ -11,15 +11,15 @@ func TestJitterIsWhatEveryRoundShows(t *testing.T) {
 		j.add(&round{samples: samples, least: 3 * ms, most: 3*ms + spread})
 	}
 	for range jitterRounds - 1 {
-		round(20, 6*ms)
+		round(jitterSamples, 6*ms)
 	}
 	if j.least != 0 {
 		t.Errorf("%v after seven rounds", j.least)
 	}
-	if round(20, 5*ms); j.least != 5*ms {
+	if round(jitterSamples, 5*ms); j.least != 5*ms {
 		t.Errorf("%v, want 5ms", j.least)
 	}
-	if round(20, 500*us); j.least != 500*us {
+	if round(jitterSamples, 500*us); j.least != 500*us {
 		t.Errorf("%v after a round without jitter", j.least)
 	}
 	for _, c := range []struct{ target, want time.Duration }{{5 * ms, 0}, {500 * us, 500 * us}} {
@@ -28,7 +28,7 @@ func TestJitterIsWhatEveryRoundShows(t *testing.T) {
 		}
 	}
 	for range jitterRounds {
-		round(20, 30*ms)
+		round(jitterSamples, 30*ms)
 	}
 	if got := j.allowed(5 * ms); got != maxJitter {
 		t.Errorf("%v allowed for 30 ms, want %v", got, maxJitter)
