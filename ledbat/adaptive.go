@@ -269,7 +269,7 @@ func (c *adaptive) endRound() {
 	if c.stage == steady {
 		if c.delay.local() {
 			c.noise = noise{}
-		} else if c.window >= c.baseProbe.window/2 { // A8: a squeezed window's bursts see less of the jitter
+		} else if !c.squeezed() { // A8: a squeezed window's bursts see less of the jitter
 			c.noise.endRound(&r, c.maxTarget())
 		}
 	}

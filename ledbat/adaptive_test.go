@@ -166,15 +166,17 @@ func TestAStandingQueueOfOthersIsNotTheBaseAfterTwoDrains(t *testing.T) {
 	}
 }
 
-// Where delays vary, it takes six drains in vain, and the base is the least that they found.
+// Where delays vary, a squeezed window takes six drains in vain, and the base is the least that they found.
 func TestDrainsInVainUntilTheBaseRises(t *testing.T) {
 	for _, test := range []struct {
-		noisy uint8
-		want  int
-	}{{0, maxFailedProbes}, {noisyRounds, noisyFailedProbes}} {
+		noisy  uint8
+		before int64 // the window when the base was seen, of what it is
+		want   int
+	}{{0, 1, maxFailedProbes}, {0, 3, maxFailedProbes}, {noisyRounds, 1, maxFailedProbes}, {noisyRounds, 3, squeezedFailedProbes}} {
 		s, c := newCourse(t, 40*ms, Config{})
 		s.toSteady(c, 300_000)
 		c.noise.rounds = test.noisy
+		c.baseProbe.window = test.before * c.window
 		drains := 0
 		for ; c.delay.base == 40*ms && drains < 10; drains++ {
 			queue := time.Duration(60-10*drains) * ms
@@ -185,7 +187,8 @@ func TestDrainsInVainUntilTheBaseRises(t *testing.T) {
 			c.judge()
 		}
 		if drains != test.want || c.delay.base != 80*ms {
-			t.Errorf("noisy for %d rounds: a base of %v after %d drains, want the least, 80ms, after %d", test.noisy, c.delay.base, drains, test.want)
+			t.Errorf("noisy for %d rounds, a window that was %d times as large: a base of %v after %d drains, want the least, 80ms, after %d",
+				test.noisy, test.before, c.delay.base, drains, test.want)
 		}
 	}
 }

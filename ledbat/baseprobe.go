@@ -13,9 +13,10 @@ const (
 
 	// maxFailedProbes is the number of base probes that find a queue after which the base
 	// is what they found (A13). A single one may have met a queue of somebody else. On a noisy path, where the base is seen
-	// less often, it is noisyFailedProbes: a competitor's queue is longer than its least for several seconds.
-	maxFailedProbes   = 3
-	noisyFailedProbes = 6
+	// less often, a squeezed window takes squeezedFailedProbes: its probes are 2 s apart, and a competitor's queue
+	// is longer than its least for several seconds.
+	maxFailedProbes      = 3
+	squeezedFailedProbes = 6
 )
 
 // baseProbe measures the base delay again: in a drain, or while little is in flight.
@@ -55,11 +56,14 @@ func (s *baseProbe) over(acked uint64) bool { return s.ending && acked >= s.end 
 
 // stale is how long the base may be unseen before a drain (A12).
 func (c *adaptive) stale() time.Duration {
-	if c.window < c.baseProbe.window/2 {
+	if c.squeezed() {
 		return max(squeezedTime, squeezedTrips*c.srtt)
 	}
 	return max(staleTime, staleTrips*c.srtt)
 }
+
+// squeezed says whether the window is less than half of what it was when the base was last seen.
+func (c *adaptive) squeezed() bool { return c.window < c.baseProbe.window/2 }
 
 // beginDrain halves the window for somewhat more than a round trip (A12). All flows of a
 // path that see the base by it count from then. So their next drains fall together, and
@@ -102,8 +106,8 @@ func (c *adaptive) judge() {
 	}
 	s.failedMinima.merge(probe)
 	most := uint8(maxFailedProbes)
-	if c.noise.noisy() {
-		most = noisyFailedProbes
+	if c.noise.noisy() && c.squeezed() {
+		most = squeezedFailedProbes
 	}
 	if s.failed++; s.failed < most {
 		return
