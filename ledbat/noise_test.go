@@ -19,7 +19,10 @@ func TestJitterIsWhatEveryRoundShows(t *testing.T) {
 	if round(jitterSamples, 5*ms); j.least != 5*ms {
 		t.Errorf("%v, want 5ms", j.least)
 	}
-	if round(jitterSamples, 500*us); j.least != 500*us {
+	if round(23, 500*us); j.least != 5*ms {
+		t.Errorf("%v after samples that may be of one clump", j.least)
+	}
+	if round(1, 0); j.least != 500*us {
 		t.Errorf("%v after a round without jitter", j.least)
 	}
 	for _, c := range []struct{ target, want time.Duration }{{5 * ms, 0}, {500 * us, 500 * us}} {
