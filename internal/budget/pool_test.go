@@ -103,6 +103,19 @@ func TestSharesAddUp(t *testing.T) {
 	}
 }
 
+// TestNobodyGetsMoreThanAll: a sum that was read before others counted the weight in it does not make a share of more than there is.
+func TestNobodyGetsMoreThanAll(t *testing.T) {
+	for _, d := range []division{
+		{rest: 100 * mb, min: mb, n: 2, weights: 2},
+		{rest: 100 * mb, n: 1, weights: 1},
+		{rest: 100 * mb, min: mb, n: 0, weights: 0},
+	} {
+		if got := d.share(MaxWeight); got > d.rest {
+			t.Errorf("%+v: %d", d, got)
+		}
+	}
+}
+
 func TestLimitsAreChecked(t *testing.T) {
 	for _, c := range []struct {
 		total, min int64

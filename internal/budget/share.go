@@ -21,8 +21,8 @@ type division struct {
 }
 
 // share is what one of them gets, in bytes per second. The shares add up to rest at most, or to
-// n·min if that is more. rest is at most MaxTotal and a weight at most MaxWeight, so nothing
-// overflows.
+// n·min if that is more. None gets more than all of it, even where the sum was read before others counted the weight in it: the sum
+// is at least the weight. rest is at most MaxTotal and a weight at most MaxWeight, so nothing overflows.
 func (d division) share(weight int64) int64 {
 	if d.n == 1 && d.weights == weight {
 		return max(d.rest, d.min) // the same, without a division
@@ -31,5 +31,5 @@ func (d division) share(weight int64) int64 {
 	if spare <= 0 || d.weights <= 0 {
 		return d.min
 	}
-	return d.min + spare*weight/d.weights
+	return d.min + spare*weight/max(d.weights, weight)
 }
