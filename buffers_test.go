@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"example.com/ebb"
+	"example.com/ebb/wire"
 )
 
 // The race detector makes a write take longer than the time within which the next one is said to follow at once.
@@ -34,11 +35,15 @@ func buffersPackets(t *testing.T, a, b *ebb.Conn) int {
 func TestBuffersSharePackets(t *testing.T) {
 	leavesNothing(t)
 	a, b := warm(t)
+	// The first piece leaves at once. The search for the path's packet size may still go on, or have lost a probe.
+	const overhead = wire.ShortOverhead + 9
+	full := a.Info().PacketSize - overhead
+	want := 1 + (10_000-20+full-1)/full
 	least := 500
-	for try := 0; try < 50 && least > 8; try++ {
+	for try := 0; try < 50 && least > want; try++ {
 		least = min(least, buffersPackets(t, a, b))
 	}
-	if least > 8 {
-		t.Errorf("10 000 bytes in pieces of 20 take %d packets at least, want 8", least)
+	if least > want {
+		t.Errorf("10 000 bytes in pieces of 20 take %d packets at least, want %d with %d bytes in each", least, want, full)
 	}
 }
