@@ -97,6 +97,7 @@ type idleRounds struct {
 
 func newAdaptive(config Config) *adaptive {
 	c := &adaptive{flow: newFlow(config), buffer: newBuffer()}
+	c.noise.others = othersRounds
 	c.initial = initialWindow(config, c.datagramSize)
 	c.setWindow(c.initial)
 	return c
@@ -177,11 +178,16 @@ func (c *adaptive) maxTarget() time.Duration {
 }
 
 // target is T, the queue to have, with a round trip as given: a part that is the same
-// for every flow of a path, and the time that one packet takes at the flow's own rate, as far as the buffer has room (A6).
+// for every flow of a path, and the time that one packet takes at the flow's own rate, as far as the buffer has room (A6), or more
+// of them (A22).
 func (c *adaptive) target(rtt time.Duration) time.Duration {
 	packet := min(time.Duration(scale(c.datagramSize, int64(rtt), c.window)), maxBufferDelay)
 	if !c.buffer.known() {
-		return c.maxTarget() + c.jitterTime() + packet
+		jitter := c.jitterTime()
+		if c.noise.others == 0 {
+			packet += evening(packet, jitter)
+		}
+		return c.maxTarget() + jitter + packet
 	}
 	room := c.buffer.room(c.delay.base)
 	t := min(c.maxTarget()+c.jitterTime(), room)
@@ -266,6 +272,7 @@ func (c *adaptive) endRound() {
 	c.flights.add(r.flight)
 	c.buffer.add(c.now, &r, c.before)
 	c.before = r.most
+	c.noise.lookForOthers(&r, c.maxTarget())
 	if c.stage == steady {
 		if c.delay.local() {
 			c.noise = noise{}

@@ -20,6 +20,15 @@ const (
 	// noisyBaseSamples is how many samples in a row must be near the base where the path is noisy
 	// to say that it is true (A12).
 	noisyBaseSamples = 3
+
+	// A round with a queue of more than othersTargets T0 and J says that somebody is there who does not yield, for othersRounds (A22). Flows of
+	// this kind leave such a queue only when one of them begins. Who begins does not know who is there.
+	othersTargets = 3
+	othersRounds  = 70
+	// eveningPackets is how many more packets' time the target has among flows of this kind, at most J, and eveningShare the part of J that
+	// this must exceed (A22), so that one flow alone on 50 Mbit/s has the queue that it would have without.
+	eveningPackets = 8
+	eveningShare   = 4
 )
 
 // noise is how much delays vary of themselves.
@@ -28,6 +37,7 @@ type noise struct {
 	riseBefore time.Duration // the largest rise of the round before
 	rounds     uint8         // for which the path counts as noisy still
 	near       uint8         // samples in a row near the base
+	others     uint8         // rounds for which somebody who does not yield still counts as there (A22)
 }
 
 // endRound takes a round of congestion avoidance. target is T0.
@@ -38,6 +48,16 @@ func (n *noise) endRound(r *round, target time.Duration) {
 		n.rounds = noisyRounds
 	case n.rounds > 0:
 		n.rounds--
+	}
+}
+
+// lookForOthers takes a round of any stage. target is T0.
+func (n *noise) lookForOthers(r *round, target time.Duration) {
+	switch {
+	case r.samples > 0 && r.least > othersTargets*target+n.jitter.allowed(target):
+		n.others = othersRounds
+	case n.others > 0:
+		n.others--
 	}
 }
 
@@ -103,4 +123,11 @@ func (j *jitter) add(r *round) {
 // flow's own bursts make.
 func (j *jitter) allowed(target time.Duration) time.Duration {
 	return min(max(0, 2*j.least-target), maxJitter)
+}
+
+// evening is what the target has besides the time of one packet, so that flows that yield share a noisy path evenly (A22). What they see of its
+// queue differs by a millisecond or two: the bases do, and who sends little sees fewer moments without a queue. A little jitter is what the bursts of
+// flows with other round trips make, and is different for each of them.
+func evening(packet, jitter time.Duration) time.Duration {
+	return max(0, min(eveningPackets*packet, jitter)-jitter/eveningShare) * jitter / maxJitter
 }

@@ -122,3 +122,43 @@ func TestOvertakingSamplesAreTheRoundsOnlyIfThereIsNoOther(t *testing.T) {
 		t.Errorf("%d samples, most %v", r.samples, r.most)
 	}
 }
+
+// TestEveningIsAmongThoseWhoYield: flows that yield have more of a queue where their rate is low and delays vary, unless somebody who does not yield
+// was there in the last rounds, or might have been (A22).
+func TestEveningIsAmongThoseWhoYield(t *testing.T) {
+	s, c := newCourse(t, 40*ms, Config{})
+	s.toSteady(c, 300_000)
+	c.setWindow(50 * mss) // a packet in 0.8 ms
+	vary := func() {
+		c.noise.jitter = jitter{ranges: [jitterRounds]uint32{9000, 9000, 9000, 9000, 9000, 9000, 9000, 9000}, least: 9 * ms}
+	}
+	more := func() time.Duration { vary(); return c.target(40*ms) - c.maxTarget() - maxJitter - 800*us }
+	for c.noise.others > 0 {
+		if got := more(); got != 0 {
+			t.Fatalf("%v more, %d rounds before others are known not to be there", got, c.noise.others)
+		}
+		s.round(4*ms, 0)
+		c.setWindow(50 * mss)
+	}
+	if got, want := more(), 8*800*us-maxJitter/4; got != want {
+		t.Errorf("%v more, want %v", got, want)
+	}
+	for range 2 { // a round ends with the first ACK of the next flight
+		vary()
+		s.round(23*ms, 0)
+		c.setWindow(50 * mss)
+	}
+	if got := more(); got != 0 || c.noise.others != othersRounds {
+		t.Errorf("%v more after a queue that nobody leaves who yields, for %d rounds", got, c.noise.others)
+	}
+	for _, x := range []struct{ packet, want time.Duration }{{200 * us, 0}, {ms, 5250 * us}, {40 * ms, 5250 * us}} {
+		if got := evening(x.packet, maxJitter); got != x.want {
+			t.Errorf("a packet in %v: %v, want %v", x.packet, got, x.want)
+		}
+	}
+	for _, x := range []struct{ jitter, want time.Duration }{{0, 0}, {ms, ms * 3 / 4 / 7}} {
+		if got := evening(40*ms, x.jitter); got != x.want {
+			t.Errorf("a jitter of %v: %v, want %v", x.jitter, got, x.want)
+		}
+	}
+}
