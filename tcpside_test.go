@@ -163,6 +163,24 @@ func TestListenAgainOnBoth(t *testing.T) {
 	}
 }
 
+// listenWhereTCPIsFree takes a port of UDP whose port of TCP is nobody's, such as another program's end of a connection.
+func listenWhereTCPIsFree(t *testing.T) net.PacketConn {
+	t.Helper()
+	for range 20 {
+		pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tcp, err := net.Listen("tcp4", pc.LocalAddr().String()); err == nil {
+			tcp.Close()
+			return pc
+		}
+		pc.Close()
+	}
+	t.Fatal("no port is free for both")
+	return nil
+}
+
 // The error of one of the two sockets says which, and the other is closed.
 func TestListenErrorsOfBoth(t *testing.T) {
 	leavesNothing(t)
@@ -171,10 +189,7 @@ func TestListenErrorsOfBoth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pc, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	pc := listenWhereTCPIsFree(t)
 	for protocol, address := range map[string]string{"TCP": tcp.Addr().String(), "UDP": pc.LocalAddr().String()} {
 		_, err := lc.Listen(t.Context(), "tcp4", address)
 		op, ok := err.(*net.OpError)
