@@ -133,7 +133,13 @@ func TestEveningIsAmongThoseWhoYield(t *testing.T) {
 		c.noise.jitter = jitter{ranges: [jitterRounds]uint32{9000, 9000, 9000, 9000, 9000, 9000, 9000, 9000}, least: 9 * ms}
 	}
 	more := func() time.Duration { vary(); return c.target(40*ms) - c.maxTarget() - maxJitter - 800*us }
-	for c.noise.others > 0 {
+	if c.noise.others == 0 {
+		t.Fatal("who has just begun knows who is there")
+	}
+	for range othersRounds {
+		if c.noise.others == 0 {
+			break
+		}
 		if got := more(); got != 0 {
 			t.Fatalf("%v more, %d rounds before others are known not to be there", got, c.noise.others)
 		}
