@@ -209,12 +209,12 @@ func TestBesideCall(t *testing.T) {
 	oneGoroutine(t)
 	e := &Env{Subject: standard, Seed: 1, Quick: true}
 	p := path{rate: 20 * mbit, rtt: 40 * ms, buffer: 250 * kb, aqm: &simnet.AQMConfig{Bands: true}}
-	figures := besideCall(e, p)
+	figures := voice().beside(e, p, 99)
 	if rise, lost := figure(t, figures, "p99 delay rises by, ms"), figure(t, figures, "of the call lost, %"); rise > 1 || lost != 0 {
 		t.Errorf("in bands the delay rises by %.2f ms, and %.2f %% are lost", rise, lost)
 	}
 	p.aqm = nil
-	if rise := figure(t, besideCall(e, p), "p99 delay rises by, ms"); rise < 3 {
+	if rise := figure(t, voice().beside(e, p, 99), "p99 delay rises by, ms"); rise < 3 {
 		t.Errorf("in one queue the delay rises by %.2f ms", rise)
 	}
 }

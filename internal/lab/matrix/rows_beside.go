@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"fmt"
 	"time"
 
 	"example.com/ebb/congestion"
@@ -16,6 +17,7 @@ func besideRows(recorded []Recording) []Scenario {
 	return []Scenario{
 		{Row: "Y", Title: "the paths of N1 to N4: CUBIC, Reno or BBR; ours 5 s earlier and 5 s later; it leaves at 40 s, of N4 at 80 s", Cases: yieldOnNoise(recorded)},
 		{Row: "Q", Title: "40 ms: CUBIC and ours, either 5 s earlier, at managed and at small queues", Cases: queueCases()},
+		{Row: "V", Title: "20 Mbit/s drop-tail, and N1 every 10 ms: a video call of 2.5 Mbit/s, 30 frames a second, beside ours", Cases: videoCases()},
 		{Row: "LE", Title: "20 Mbit/s, 40 ms, 250 KB: ours marked as lower effort, beside CUBIC and beside a call", Cases: classCases()},
 	}
 }
@@ -176,6 +178,25 @@ func queueCases() []Case {
 	return cases
 }
 
+// videoCases have no router that knows who should yield.
+func videoCases() []Case {
+	var cases []Case
+	for _, c := range []struct {
+		name string
+		path path
+	}{
+		{"20 Mbit/s, 250 KB", path{rate: 20 * mbit, rtt: 40 * ms, buffer: 250 * kb}},
+		{"N1 every 10 ms", named(aggregatePaths(), "every 10 ms").path()},
+	} {
+		cases = append(cases, Case{
+			Name: c.name, Full: c.path.out != nil,
+			Bars:    []Bar{atMost("p95 delay rises by, ms", 5), atMost("of the call lost, %", 0)},
+			Measure: func(e *Env) []Figure { return video().beside(e, c.path, 95) },
+		})
+	}
+	return cases
+}
+
 // classCases have a router that knows classes of service, and one that gives every flow its share whatever its class.
 func classCases() []Case {
 	marked := func(cfg simnet.AQMConfig) path {
@@ -199,19 +220,37 @@ func classCases() []Case {
 			Case{
 				Name: c.name + ", a call", Full: c.keep == 0,
 				Bars:    []Bar{atMost("p99 delay rises by, ms", 2), atMost("of the call lost, %", 0)},
-				Measure: func(e *Env) []Figure { return besideCall(e, marked(c.cfg)) },
+				Measure: func(e *Env) []Figure { return voice().beside(e, marked(c.cfg), 99) },
 			})
 	}
 	return cases
 }
 
-// besideCall compares what a call of 3 Mbit/s sees beside ours with what it sees alone.
-func besideCall(e *Env, p path) []Figure {
+// call is an application that sends at a steady rate whatever the path does: so many bytes at a time.
+type call struct {
+	every time.Duration
+	bytes int
+}
+
+// voice sends packets of 1125 bytes, 3 Mbit/s. video sends frames at 2.5 Mbit/s, as browsers do at most: 30 a second.
+func voice() call { return call{3 * ms, 1125} }
+func video() call { return call{second / 30, 10417} }
+
+// start lets the call begin, in pieces of at most a packet.
+func (k call) start(l *lab, from, to time.Duration) *chunks {
+	c := l.chunked("call", steadyRate)
+	for left := k.bytes; left > 0; left -= callPacket {
+		c.every(k.every, from, to, min(left, callPacket))
+	}
+	return c
+}
+
+// beside compares what the call sees beside ours with what it sees alone, at a percentile of its packets.
+func (k call) beside(e *Env, p path, percent int) []Figure {
 	length := e.lasting(60*second, 20*second)
 	run := func(name string, ours bool) (c *chunks, l *lab, f *flow) {
 		l = e.lab(name, p)
-		c = l.chunked("call", steadyRate)
-		c.every(callPacket, second, length-second, 3*mbit/8*int(callPacket/time.Microsecond)/1_000_000)
+		c = k.start(l, second, length-second)
 		if ours {
 			f = l.ebb("Ebb", 2*second)
 		}
@@ -220,14 +259,15 @@ func besideCall(e *Env, p path) []Figure {
 	}
 	alone, _, _ := run("call alone", false)
 	c, _, f := run("call and ours", true)
-	before, after := alone.percentile(99), c.percentile(99)
+	before, after := alone.percentile(float64(percent)), c.percentile(float64(percent))
+	name := fmt.Sprintf("p%d delay", percent)
 	return []Figure{
-		{"p99 delay rises by, ms", after - before},
+		{name + " rises by, ms", after - before},
 		{"of the call lost, %", c.flow.lost()},
-		{"p99 delay, ms", after},
+		{name + ", ms", after},
 		{"ours, %", f.share(settling, length)},
 	}
 }
 
-// callPacket is the time between two packets of a call.
-const callPacket = 3 * ms
+// callPacket is the most that a call has in a packet, in bytes.
+const callPacket = 1150

@@ -78,18 +78,13 @@ func stopCases() []Case {
 		}
 	}
 	for _, left := range []struct {
-		row   string
-		paths []noisy
-		name  string
-	}{{"N1", aggregatePaths(), "every 10 ms"}, {"N2", jitterPaths(), "20 ms"}} {
-		for _, n := range left.paths {
-			if n.name == left.name {
-				cases = append(cases, Case{
-					Name: fmt.Sprintf("CUBIC leaves %s, %s", left.row, n.name), Full: left.row != "N1", Bars: []Bar{comeBack(), ownQueue()},
-					Measure: func(e *Env) []Figure { return leftAlone(e, n.path()) },
-				})
-			}
-		}
+		row  string
+		path noisy
+	}{{"N1", named(aggregatePaths(), "every 10 ms")}, {"N2", named(jitterPaths(), "20 ms")}} {
+		cases = append(cases, Case{
+			Name: fmt.Sprintf("CUBIC leaves %s, %s", left.row, left.path.name), Full: left.row != "N1", Bars: []Bar{comeBack(), ownQueue()},
+			Measure: func(e *Env) []Figure { return leftAlone(e, left.path.path()) },
+		})
 	}
 	return cases
 }

@@ -112,20 +112,15 @@ func fairOnNoise(recorded []Recording) []Case {
 	bars := []Bar{{Figure: "Jain", Median: 0.95, Worst: 0.90}}
 	var cases []Case
 	for _, two := range []struct {
-		row   string
-		paths []noisy
-		name  string
-	}{{"N1", aggregatePaths(), "every 10 ms"}, {"N2", jitterPaths(), "20 ms"}} {
-		for _, n := range two.paths {
-			if n.name == two.name {
-				cases = append(cases, Case{
-					Name: fmt.Sprintf("two on %s, %s", two.row, n.name), Full: two.row != "N1", Bars: bars,
-					Measure: func(e *Env) []Figure {
-						return e.sharing(n.path(), 2, 5*second, e.lasting(120*second, 30*second))
-					},
-				})
-			}
-		}
+		row  string
+		path noisy
+	}{{"N1", named(aggregatePaths(), "every 10 ms")}, {"N2", named(jitterPaths(), "20 ms")}} {
+		cases = append(cases, Case{
+			Name: fmt.Sprintf("two on %s, %s", two.row, two.path.name), Full: two.row != "N1", Bars: bars,
+			Measure: func(e *Env) []Figure {
+				return e.sharing(two.path.path(), 2, 5*second, e.lasting(120*second, 30*second))
+			},
+		})
 	}
 	for _, m := range mobiles(recorded) {
 		cases = append(cases, Case{Name: m.named("four on "), Full: true, Bars: bars, Measure: func(e *Env) []Figure {

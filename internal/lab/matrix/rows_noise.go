@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"example.com/ebb/internal/lab/simnet"
@@ -51,6 +52,11 @@ func noiseRows() []Scenario {
 			lossCase("5 %", 0.05, 70, true), lossCase("10 %", 0.10, 50, false),
 		}},
 	}
+}
+
+// named is the one of the paths with this name.
+func named(paths []noisy, name string) noisy {
+	return paths[slices.IndexFunc(paths, func(n noisy) bool { return n.name == name })]
 }
 
 func aggregatePaths() []noisy {
