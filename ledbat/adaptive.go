@@ -37,16 +37,17 @@ const (
 // equal delays have equal rates whatever their round trips and ages.
 type adaptive struct {
 	flow
-	delay   delaySignal
-	round   round
-	flights flights
-	loss    lossRate
-	buffer  buffer
-	noise   noise
-	initial int64         // the window to begin with
-	heard   time.Duration // when something was last sent or acknowledged
-	before  time.Duration // the largest queue of the round before
-	plateau plateau
+	delay       delaySignal
+	round       round
+	flights     flights
+	loss        lossRate
+	buffer      buffer
+	noise       noise
+	initial     int64         // the window to begin with
+	heard       time.Duration // when something was last sent or acknowledged
+	before      time.Duration // the largest queue of the round before
+	leastBefore time.Duration // the least, of the last round with samples
+	plateau     plateau
 
 	stage           stage
 	began           bool  // holding follows a slow start
@@ -93,11 +94,11 @@ type idleRounds struct {
 	since   time.Duration
 	most    time.Duration // the largest queue in them
 	wait    time.Duration // how long there must be no queue, after a probe that ended with loss
+	reached int64         // the most that A4 has left of the window; an eighth less each time (A23)
 }
 
 func newAdaptive(config Config) *adaptive {
-	c := &adaptive{flow: newFlow(config), buffer: newBuffer()}
-	c.noise.others = othersRounds
+	c := &adaptive{flow: newFlow(config), buffer: newBuffer(), noise: newNoise()}
 	c.initial = initialWindow(config, c.datagramSize)
 	c.setWindow(c.initial)
 	return c
@@ -183,14 +184,13 @@ func (c *adaptive) maxTarget() time.Duration {
 func (c *adaptive) target(rtt time.Duration) time.Duration {
 	packet := min(time.Duration(scale(c.datagramSize, int64(rtt), c.window)), maxBufferDelay)
 	if !c.buffer.known() {
-		jitter := c.jitterTime()
 		if c.noise.others == 0 {
-			packet += evening(packet, jitter)
+			packet += c.evening(packet)
 		}
-		return c.maxTarget() + jitter + packet
+		return c.maxTarget() + c.allowance(c.maxTarget()) + packet
 	}
 	room := c.buffer.room(c.delay.base)
-	t := min(c.maxTarget()+c.jitterTime(), room)
+	t := min(c.maxTarget()+c.allowance(c.maxTarget()), room)
 	return t + max(packet/packetShare, min(packet, room-t))
 }
 
@@ -275,9 +275,9 @@ func (c *adaptive) endRound() {
 	c.noise.lookForOthers(&r, c.maxTarget())
 	if c.stage == steady {
 		if c.delay.local() {
-			c.noise = noise{}
+			c.noise = newNoise()
 		} else if !c.squeezed() { // A8: a squeezed window's bursts see less of the jitter
-			c.noise.endRound(&r, c.maxTarget())
+			c.noise.endRound(&r, c.leastBefore, c.maxTarget())
 		}
 	}
 	switch {
@@ -285,12 +285,15 @@ func (c *adaptive) endRound() {
 		c.enter(starting)
 	case c.stage == holding:
 		c.leaveHold(&r)
-	case c.stage == probing && r.samples > 0 && r.least > c.exitAt(): // A9
+	case c.stage == probing && r.samples > 0 && r.least > c.exitQueue()+c.allowance(c.exitQueue()): // A9
 		c.hold(false)
 	case c.stage == steady:
 		c.avoid(&r)
 	case c.stage != draining && (r.appLimited() || r.wasThrottled() || c.resumed):
 		c.probeWithoutDrain()
+	}
+	if r.samples > 0 {
+		c.leastBefore = r.least
 	}
 	c.resumed = false
 	c.noise.riseBefore = r.rise

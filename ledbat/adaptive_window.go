@@ -21,25 +21,26 @@ const (
 	exitLossShare = 10 // one of so many bytes
 )
 
-// exitAt is the queue that ends a slow start (A3) or a probe (A9), beyond the path's jitter.
-func (c *adaptive) exitAt() time.Duration {
+// exitQueue is the queue that ends a slow start (A3) or a probe (A9), besides what is allowed for the path's jitter.
+func (c *adaptive) exitQueue() time.Duration {
 	most := min(c.maxTarget(), c.buffer.size)
 	if c.stage == probing && !c.noise.noisy() {
 		most /= 2
 	}
-	return most + c.jitterTime()
+	return most
 }
 
 // streakAt is the queue that ends a slow start (A3) or a probe (A9) when a few samples in a row show it. In a probe among clumps
-// it is more than any sample of the rounds without a queue had: there samples in a row have more than exitAt at any window, but
+// it is more than any sample of the rounds without a queue had: there samples in a row have more than J allows at any window, but
 // none of a round has less only if there is a queue. Where ACKs are held back for a round trip, such a round may not come; and
 // where a round has no more samples than that, a few are as good.
 func (c *adaptive) streakAt() time.Duration {
+	exit := c.exitQueue() + c.jitterTime()
 	long := c.window >= 2*streakSamples*c.datagramSize // an ACK is for two packets
 	if c.stage == probing && long && c.noise.rise(&c.round) > 0 && c.ackHoldTime() < c.delay.base {
-		return max(c.exitAt(), c.idle.most)
+		return max(exit, c.idle.most)
 	}
-	return c.exitAt()
+	return exit
 }
 
 // ackHoldTime is H (A16): how long ACKs are delayed to come together, or 0 if that is
@@ -139,6 +140,7 @@ func (c *adaptive) leaveHold(r *round) {
 		}
 		c.setWindow(min(c.window, w))
 	}
+	c.idle.reached = max(c.window, c.idle.reached-c.idle.reached/reachedShare)
 	c.enter(steady)
 	c.held = true
 	if !c.began {
@@ -195,7 +197,9 @@ func (c *adaptive) avoid(r *round) {
 		c.enter(probing)
 		return
 	}
-	if c.plateau.add(r, target+c.maxTarget(), c.maxTarget()/plateauShare, c.window) {
+	// A competitor's queue is seldom so short that it could be J and no more, but does not change for rounds at times. So J counts in full here.
+	longer := target + c.jitterTime() - c.allowance(c.maxTarget()) + c.maxTarget()
+	if c.plateau.add(r, longer, c.maxTarget()/plateauShare, c.window) {
 		c.longerPath()
 		return
 	}
@@ -222,8 +226,9 @@ func (c *adaptive) step(r *round, target time.Duration, held bool) {
 	if held && c.noise.unclumped(r) {
 		return
 	}
-	down := scale(c.window, int64(r.least-target), rtt)
-	c.setWindow(c.window - min(down, c.window/2))
+	if above := c.above(r, target); above > 0 {
+		c.setWindow(c.window - min(scale(c.window, int64(above), rtt), c.window/2))
+	}
 }
 
 // probeDue says whether there has been no queue for so long that a probe should find out
@@ -249,9 +254,15 @@ func (c *adaptive) probeDue(r *round, target time.Duration) bool {
 	}
 	q.rounds++
 	q.samples = 0
-	wait := minProbeWait
-	if c.jitterTime() > 0 {
-		wait /= noisyShare
+	return q.rounds >= probeRounds && c.now-q.since >= max(c.probeWait(), q.wait)
+}
+
+// probeWait is how long there must have been no queue (A9). Where delays vary it is short: a window that another flow has squeezed
+// needs the link again soon. But clumps are without a queue now and then at any window, and one that is as large as A4 left it needs no
+// more (A23).
+func (c *adaptive) probeWait() time.Duration {
+	if c.jitterTime() == 0 || c.clumped() && 4*c.window >= 3*c.idle.reached {
+		return minProbeWait
 	}
-	return q.rounds >= probeRounds && c.now-q.since >= max(wait, q.wait)
+	return minProbeWait / noisyShare
 }

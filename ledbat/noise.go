@@ -1,6 +1,7 @@
 package ledbat
 
 import (
+	"math/bits"
 	"slices"
 	"time"
 )
@@ -35,14 +36,20 @@ const (
 type noise struct {
 	jitter     jitter
 	riseBefore time.Duration // the largest rise of the round before
-	rounds     uint8         // for which the path counts as noisy still
-	near       uint8         // samples in a row near the base
-	others     uint8         // rounds for which somebody who does not yield still counts as there (A22)
+	steps      steps
+	rounds     uint8 // for which the path counts as noisy still
+	near       uint8 // samples in a row near the base
+	others     uint8 // rounds for which somebody who does not yield still counts as there (A22)
 }
 
-// endRound takes a round of congestion avoidance. target is T0.
-func (n *noise) endRound(r *round, target time.Duration) {
+func newNoise() noise { return noise{others: othersRounds} }
+
+// endRound takes a round of congestion avoidance, and the least queue of the one before. target is T0.
+func (n *noise) endRound(r *round, before, target time.Duration) {
 	n.jitter.add(r)
+	if r.samples > 0 {
+		n.steps.add(r.least - before)
+	}
 	switch {
 	case n.jitter.allowed(target) > 0 || n.rise(r) > 0:
 		n.rounds = noisyRounds
@@ -95,9 +102,10 @@ type jitter struct {
 	ranges [jitterRounds]uint32 // in microseconds
 	least  time.Duration
 
-	low, high time.Duration // of rounds that had too few samples, put together
-	samples   int32         // of those
-	next      uint8
+	low, high, rise uint32 // of rounds that had too few samples, put together; likewise
+	samples         int32  // of those
+	next            uint8
+	clumps          uint8 // a bit for each of the last ranges: 1 if most of it was one rise (A23)
 }
 
 // add takes a round. Rounds with few samples are put together until they have enough, or a
@@ -106,14 +114,19 @@ func (j *jitter) add(r *round) {
 	if r.samples == 0 {
 		return
 	}
+	low, high, rise := uint32(r.least/time.Microsecond), uint32(r.most/time.Microsecond), uint32(r.rise/time.Microsecond)
 	if j.samples == 0 {
-		j.low, j.high = r.least, r.most
+		j.low, j.high, j.rise = low, high, 0
 	}
-	j.low, j.high = min(j.low, r.least), max(j.high, r.most)
+	j.low, j.high, j.rise = min(j.low, low), max(j.high, high), max(j.rise, rise)
 	if j.samples += int32(r.samples); j.samples < jitterSamples {
 		return
 	}
-	j.ranges[j.next] = uint32((j.high - j.low) / time.Microsecond)
+	j.ranges[j.next] = j.high - j.low
+	j.clumps <<= 1
+	if 4*j.rise >= clumpShare*(j.high-j.low) {
+		j.clumps |= 1
+	}
 	j.samples = 0
 	j.next = (j.next + 1) % jitterRounds
 	j.least = time.Duration(slices.Min(j.ranges[:])) * time.Microsecond
@@ -125,9 +138,17 @@ func (j *jitter) allowed(target time.Duration) time.Duration {
 	return min(max(0, 2*j.least-target), maxJitter)
 }
 
+// clumped says whether most of the last ranges were mostly one rise (A23).
+func (j *jitter) clumped() bool { return bits.OnesCount8(j.clumps) >= clumpRanges }
+
 // evening is what the target has besides the time of one packet, so that flows that yield share a noisy path evenly (A22). What they see of its
 // queue differs by a millisecond or two: the bases do, and who sends little sees fewer moments without a queue. A little jitter is what the bursts of
-// flows with other round trips make, and is different for each of them.
-func evening(packet, jitter time.Duration) time.Duration {
-	return max(0, min(eveningPackets*packet, jitter)-jitter/eveningShare) * jitter / maxJitter
+// flows with other round trips make, and is different for each of them. Short clumps differ still less.
+func (c *adaptive) evening(packet time.Duration) time.Duration {
+	jitter := c.jitterTime()
+	more := max(0, min(eveningPackets*packet, jitter)-jitter/eveningShare) * jitter / maxJitter
+	if c.clumped() {
+		more = more * jitter / maxJitter
+	}
+	return more
 }

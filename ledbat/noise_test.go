@@ -72,16 +72,16 @@ func TestRoundsWithFewSamplesArePutTogether(t *testing.T) {
 
 func TestNoisyForEightRounds(t *testing.T) {
 	var n noise
-	n.endRound(&round{samples: 1, rise: burstRise}, 5*ms)
+	n.endRound(&round{samples: 1, rise: burstRise}, 0, 5*ms)
 	if n.noisy() {
 		t.Error("a rise of 4 ms")
 	}
-	n.endRound(&round{samples: 1, rise: burstRise + 1}, 5*ms)
+	n.endRound(&round{samples: 1, rise: burstRise + 1}, 0, 5*ms)
 	for i := range noisyRounds {
 		if !n.noisy() {
 			t.Errorf("not noisy %d rounds after a rise of more than 4 ms", i)
 		}
-		n.endRound(&round{samples: 1}, 5*ms)
+		n.endRound(&round{samples: 1}, 0, 5*ms)
 	}
 	if n.noisy() {
 		t.Error("noisy for more than eight rounds")
@@ -158,13 +158,19 @@ func TestEveningIsAmongThoseWhoYield(t *testing.T) {
 		t.Errorf("%v more after a queue that nobody leaves who yields, for %d rounds", got, c.noise.others)
 	}
 	for _, x := range []struct{ packet, want time.Duration }{{200 * us, 0}, {ms, 5250 * us}, {40 * ms, 5250 * us}} {
-		if got := evening(x.packet, maxJitter); got != x.want {
+		vary()
+		if got := c.evening(x.packet); got != x.want {
 			t.Errorf("a packet in %v: %v, want %v", x.packet, got, x.want)
 		}
 	}
 	for _, x := range []struct{ jitter, want time.Duration }{{0, 0}, {ms, ms * 3 / 4 / 7}} {
-		if got := evening(40*ms, x.jitter); got != x.want {
+		c.noise.jitter = jitter{least: (c.maxTarget() + x.jitter) / 2}
+		if got := c.evening(40 * ms); got != x.want {
 			t.Errorf("a jitter of %v: %v, want %v", x.jitter, got, x.want)
+		}
+		c.noise.jitter.clumps, c.baseProbe.window = 0xff, c.window
+		if got, want := c.evening(40*ms), x.want*x.jitter/maxJitter; got != want {
+			t.Errorf("a jitter of %v that clumps make: %v, want %v", x.jitter, got, want)
 		}
 	}
 }

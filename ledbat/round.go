@@ -1,6 +1,8 @@
 package ledbat
 
 import (
+	"math"
+	"slices"
 	"time"
 
 	"example.com/ebb/congestion"
@@ -13,6 +15,8 @@ const (
 	minRound = 5 * time.Millisecond
 	// flightRounds is how many rounds the largest flight is remembered for (A14).
 	flightRounds = 10
+	// maxFlight is more than any window.
+	maxFlight = math.MaxUint32
 )
 
 // round is what is measured between the sending of a packet and the
@@ -93,16 +97,13 @@ func (r *round) wasThrottled() bool { return 2*r.throttled > r.acked }
 
 // flights is the largest flight of each of the last rounds.
 type flights struct {
-	most [flightRounds]int64
-	next int
+	most [flightRounds]uint32 // bytes, at most maxFlight
+	next uint8
 	max  int64
 }
 
 func (f *flights) add(n int64) {
-	f.most[f.next] = n
+	f.most[f.next] = uint32(min(n, maxFlight))
 	f.next = (f.next + 1) % flightRounds
-	f.max = 0
-	for _, m := range f.most {
-		f.max = max(f.max, m)
-	}
+	f.max = int64(slices.Max(f.most[:]))
 }

@@ -217,6 +217,12 @@ func TestBesideCall(t *testing.T) {
 	if rise := figure(t, voice().beside(e, p, 99), "p99 delay rises by, ms"); rise < 3 {
 		t.Errorf("in one queue the delay rises by %.2f ms", rise)
 	}
+	// A frame of ten packets is a queue of 4 ms by itself, beside which ours has less than the 5 ms of a free line.
+	figures = video().beside(e, p, 95)
+	alone := figure(t, figures, "p95 delay, ms") - figure(t, figures, "p95 delay rises by, ms")
+	if rise := figure(t, figures, "p95 delay rises by, ms"); rise < 1 || rise > 5 || alone < 23.5 || alone > 25 {
+		t.Errorf("the delay of a video rises by %.2f ms, from %.2f", rise, alone)
+	}
 }
 
 // Who stands still comes back when the path does.
