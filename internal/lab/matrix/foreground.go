@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
-	"time"
 
 	"example.com/ebb/congestion"
 	"example.com/ebb/congestion/cubic"
@@ -31,7 +30,6 @@ const (
 	foregroundJoins  = 10 * second // the bulk flow
 	foregroundLeaves = 50 * second // the download
 	foregroundEnds   = 60 * second
-	callRate         = 3 * mbit
 )
 
 // ForegroundOneWay is what a packet takes over the line of Foreground when nothing waits there.
@@ -106,8 +104,7 @@ func (b *Beside) download(e *Env, bulk congestion.Factory) float64 {
 // call measures what a call sees.
 func (b *Beside) call(e *Env, bulk congestion.Factory) {
 	l := e.lab("call beside "+b.Bulk, foregroundPath())
-	c := l.chunked("call", steadyRate)
-	c.every(callPacket, second, foregroundEnds-second, callRate/8*int(callPacket/time.Microsecond)/1_000_000)
+	c := voice().start(l, second, foregroundEnds-second)
 	if bulk != nil {
 		l.bulk(b.Bulk, bulk, foregroundJoins).stop(foregroundLeaves)
 	}

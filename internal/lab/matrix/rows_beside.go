@@ -239,8 +239,8 @@ func video() call { return call{second / 30, 10417} }
 // start lets the call begin, in pieces of at most a packet.
 func (k call) start(l *lab, from, to time.Duration) *chunks {
 	c := l.chunked("call", steadyRate)
-	for left := k.bytes; left > 0; left -= callPacket {
-		c.every(k.every, from, to, min(left, callPacket))
+	for left := k.bytes; left > 0; left -= callBytes {
+		c.every(k.every, from, to, min(left, callBytes))
 	}
 	return c
 }
@@ -269,5 +269,5 @@ func (k call) beside(e *Env, p path, percent int) []Figure {
 	}
 }
 
-// callPacket is the most that a call has in a packet, in bytes.
-const callPacket = 1150
+// callBytes is the most that a call has in a packet, in bytes.
+const callBytes = 1150
