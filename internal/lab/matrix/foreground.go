@@ -104,7 +104,7 @@ func (b *Beside) download(e *Env, bulk congestion.Factory) float64 {
 // call measures what a call sees.
 func (b *Beside) call(e *Env, bulk congestion.Factory) {
 	l := e.lab("call beside "+b.Bulk, foregroundPath())
-	c := voice().start(l, second, foregroundEnds-second)
+	c := steadyCall().start(l, second, foregroundEnds-second)
 	if bulk != nil {
 		l.bulk(b.Bulk, bulk, foregroundJoins).stop(foregroundLeaves)
 	}

@@ -209,16 +209,16 @@ func TestBesideCall(t *testing.T) {
 	oneGoroutine(t)
 	e := &Env{Subject: standard, Seed: 1, Quick: true}
 	p := path{rate: 20 * mbit, rtt: 40 * ms, buffer: 250 * kb, aqm: &simnet.AQMConfig{Bands: true}}
-	figures := voice().beside(e, p, 99)
+	figures := steadyCall().beside(e, p, 99)
 	if rise, lost := figure(t, figures, "p99 delay rises by, ms"), figure(t, figures, "of the call lost, %"); rise > 1 || lost != 0 {
 		t.Errorf("in bands the delay rises by %.2f ms, and %.2f %% are lost", rise, lost)
 	}
 	p.aqm = nil
-	if rise := figure(t, voice().beside(e, p, 99), "p99 delay rises by, ms"); rise < 3 {
+	if rise := figure(t, steadyCall().beside(e, p, 99), "p99 delay rises by, ms"); rise < 3 {
 		t.Errorf("in one queue the delay rises by %.2f ms", rise)
 	}
 	// A frame of ten packets is a queue of 4 ms by itself, beside which ours has less than the 5 ms of a free line.
-	figures = video().beside(e, p, 95)
+	figures = videoCall().beside(e, p, 95)
 	alone := figure(t, figures, "p95 delay, ms") - figure(t, figures, "p95 delay rises by, ms")
 	if rise := figure(t, figures, "p95 delay rises by, ms"); rise < 1 || rise > 5 || alone < 23.5 || alone > 25 {
 		t.Errorf("the delay of a video rises by %.2f ms, from %.2f", rise, alone)

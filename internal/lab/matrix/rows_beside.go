@@ -191,7 +191,7 @@ func videoCases() []Case {
 		cases = append(cases, Case{
 			Name: c.name, Full: c.path.out != nil,
 			Bars:    []Bar{atMost("p95 delay rises by, ms", 5), atMost("of the call lost, %", 0)},
-			Measure: func(e *Env) []Figure { return video().beside(e, c.path, 95) },
+			Measure: func(e *Env) []Figure { return videoCall().beside(e, c.path, 95) },
 		})
 	}
 	return cases
@@ -220,7 +220,7 @@ func classCases() []Case {
 			Case{
 				Name: c.name + ", a call", Full: c.keep == 0,
 				Bars:    []Bar{atMost("p99 delay rises by, ms", 2), atMost("of the call lost, %", 0)},
-				Measure: func(e *Env) []Figure { return voice().beside(e, marked(c.cfg), 99) },
+				Measure: func(e *Env) []Figure { return steadyCall().beside(e, marked(c.cfg), 99) },
 			})
 	}
 	return cases
@@ -232,15 +232,20 @@ type call struct {
 	bytes int
 }
 
-// voice sends packets of 1125 bytes, 3 Mbit/s. video sends frames at 2.5 Mbit/s, as browsers do at most: 30 a second.
-func voice() call { return call{3 * ms, 1125} }
-func video() call { return call{second / 30, 10417} }
+// steadyCall sends single packets, 3 Mbit/s.
+func steadyCall() call { return call{3 * ms, 1125} }
+
+// videoCall sends 30 frames a second at 2.5 Mbit/s, which is what browsers send at most.
+func videoCall() call { return call{second / 30, 10417} }
+
+// callPiece is the most that a call has in a packet, in bytes.
+const callPiece = 1150
 
 // start lets the call begin, in pieces of at most a packet.
 func (k call) start(l *lab, from, to time.Duration) *chunks {
 	c := l.chunked("call", steadyRate)
-	for left := k.bytes; left > 0; left -= callBytes {
-		c.every(k.every, from, to, min(left, callBytes))
+	for left := k.bytes; left > 0; left -= callPiece {
+		c.every(k.every, from, to, min(left, callPiece))
 	}
 	return c
 }
@@ -268,6 +273,3 @@ func (k call) beside(e *Env, p path, percent int) []Figure {
 		{"ours, %", f.share(settling, length)},
 	}
 }
-
-// callBytes is the most that a call has in a packet, in bytes.
-const callBytes = 1150
