@@ -32,7 +32,7 @@
 //
 // Rates alone do not keep a total: buckets that were full when their owners woke, and rates
 // that are about to be lowered, add up. So all members also draw on one common bucket. In any
-// time T they send at most total·T + 4·max(10 KB, 2 ms of the total) together. That includes control
+// time T they send at most total·T + 4·max(10 KB, 2 ms of the total, a packet) together. That includes control
 // packets, which nothing delays, as long as they are few. Where minimum × members, or, if peers compete, minimum × peers,
 // is more than the total, the minimum is honoured and the total exceeded.
 //

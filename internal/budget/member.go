@@ -95,7 +95,7 @@ func (s *Side) Take(now time.Duration, n int) int {
 	}
 	f := s.budget.flow(now, l)
 	s.pushed = 0
-	overdraft, ok := s.mayTake(now, l, f)
+	overdraft, ok := s.mayTake(now, l, f, n)
 	if !ok {
 		return 0
 	}
@@ -109,8 +109,9 @@ func (s *Side) Take(now time.Duration, n int) int {
 
 // mayTake reports whether the side need not wait for others, and how far it may go into debt then. It need not if it is
 // below its share: with an overdraft, a member that needs less does not wait behind those that want more. Nor if the
-// bucket holds enough for all whose turn is before. A full bucket is for whoever comes: those before do not.
-func (s *Side) mayTake(now time.Duration, l *totals, f flow) (overdraft time.Duration, ok bool) {
+// bucket holds enough for all whose turn is before. A full bucket is for whoever comes, n bytes even if it holds less: those before
+// do not come.
+func (s *Side) mayTake(now time.Duration, l *totals, f flow, n int) (overdraft time.Duration, ok bool) {
 	if !s.throttled.Load() {
 		return f.overdraft(), true
 	}
@@ -119,7 +120,7 @@ func (s *Side) mayTake(now time.Duration, l *totals, f flow) (overdraft time.Dur
 		return f.promised(s.place.n, now-turn), true
 	}
 	surplus := now - s.budget.common.due()
-	return 0, turn <= now+max(surplus, 0) || surplus >= f.fill
+	return f.beyond(n), turn <= now+max(surplus, 0) || surplus >= f.fill
 }
 
 // Report says what became of the bytes that Take took: used bytes have left, which may be more. A side
@@ -179,7 +180,7 @@ func (s *Side) Wait(now time.Duration, n int) time.Duration {
 	}
 	turn := l.line.turnOf(&s.place) - now
 	inTurn := max(turn, common.until(now, f, n, f.promised(s.place.n, max(-turn, 0))))
-	early := max(turn-max(now-common.due(), 0), common.until(now, f, n, 0))
+	early := max(turn-max(now-common.due(), 0), common.until(now, f, n, f.beyond(n)))
 	return min(inTurn, early)
 }
 

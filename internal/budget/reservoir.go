@@ -43,8 +43,11 @@ func (f flow) overdraft() time.Duration { return f.fill / bursts }
 // promised is how far, in time, those may go into debt to whom n bytes were promised, and whose turn was late ago. A few
 // bytes of somebody else's do not cost them their turn, nor do those who came early while they were not there.
 func (f flow) promised(n int, late time.Duration) time.Duration {
-	return min(f.timeFor(int64(n))+late, f.overdraft())
+	return max(min(f.timeFor(int64(n))+late, f.overdraft()), f.beyond(n))
 }
+
+// beyond is by how much, in time, n bytes exceed a full reservoir: that is how far into debt a packet goes that is larger.
+func (f flow) beyond(n int) time.Duration { return max(0, f.timeFor(int64(n))-f.fill) }
 
 // fill makes the reservoir a full one, whatever the time.
 func (r *reservoir) fill() { r.earnedAt.Store(math.MinInt64 / 2) }
@@ -57,7 +60,7 @@ func (r *reservoir) take(now time.Duration, f flow, n int, overdraft time.Durati
 		if from >= now+overdraft {
 			return 0
 		}
-		there := int64(now+overdraft-from) * f.rate / int64(time.Second) // within the time of three bursts
+		there := int64(now+overdraft-from) * f.rate / int64(time.Second) // within the time of three bursts, or of n bytes
 		taken := min(int64(n), there)
 		if r.earnedAt.CompareAndSwap(old, int64(from+f.timeFor(taken))) {
 			return int(taken)
@@ -82,8 +85,8 @@ func (r *reservoir) spend(now time.Duration, f flow, n int) {
 // due is when everything taken will be earned.
 func (r *reservoir) due() time.Duration { return time.Duration(r.earnedAt.Load()) }
 
-// until is how long after now take will get n bytes, or the reservoir is full if it holds less.
+// until is how long after now take will get n bytes, or as many as it ever gets.
 func (r *reservoir) until(now time.Duration, f flow, n int, overdraft time.Duration) time.Duration {
 	from := max(time.Duration(r.earnedAt.Load()), now-f.fill)
-	return max(0, from+min(f.timeFor(int64(n)), f.fill)-now-overdraft)
+	return max(0, from+min(f.timeFor(int64(n)), f.fill+overdraft)-now-overdraft)
 }

@@ -55,7 +55,7 @@ func (c *Conn) Want(now time.Duration) (n, worth int) {
 	}
 	c.refreshRate(now)
 	worth = c.worthwhile()
-	return max(0, min(worth, c.windowRoom(), c.path.bucket.Available(now))), worth
+	return max(0, min(worth, c.windowRoom(), c.rateRoom(now))), worth
 }
 
 // worthwhile is for how many bytes it is worth to wait: a train. Of a budget it is no more than the share earns in an update
@@ -146,7 +146,7 @@ func (c *Conn) nextSize() int { return int(min(uint64(c.packetSize()), c.backlog
 // allowance is the one answer to the question if data may leave now. bytes is how many may, in whole packets. If the next
 // packet is larger than that, by is what holds it back, and until is when to ask again: Never, unless it is a rate.
 func (c *Conn) allowance(now time.Duration) (bytes int, by Limit, until time.Duration) {
-	window, paced := c.windowRoom(), c.path.bucket.Available(now)
+	window, paced := c.windowRoom(), c.rateRoom(now)
 	bytes = min(window, paced)
 	if c.budget.rate > 0 {
 		bytes = min(bytes, c.budget.credit)
@@ -173,6 +173,16 @@ func (c *Conn) windowRoom() int {
 		room = c.path.prr.credit
 	}
 	if c.sent.inFlight == 0 {
+		room = max(room, c.path.mtu.size)
+	}
+	return room
+}
+
+// rateRoom is how many bytes more the rates admit. A full bucket admits one packet, even if it holds less than that: the rest
+// is a debt.
+func (c *Conn) rateRoom(now time.Duration) int {
+	room := c.path.bucket.Available(now)
+	if room >= c.path.bucket.Capacity() {
 		room = max(room, c.path.mtu.size)
 	}
 	return room
