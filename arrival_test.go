@@ -18,12 +18,12 @@ import (
 // which the ACK was read after it.
 type lateReader struct {
 	congestion.Base
-	size  int
-	least time.Duration
-	sent  uint64
-	tries int
+	size int
+	sent uint64
 
 	mu     sync.Mutex
+	least  time.Duration
+	tries  int
 	peer   *ebb.Conn     // who is to receive them; nil: wait for nobody
 	late   time.Duration // for how long it has waited
 	sample time.Duration // the first round trip after that
@@ -32,11 +32,11 @@ type lateReader struct {
 func (c *lateReader) OnSend(time.Duration, congestion.SendEvent) { c.sent++ }
 
 func (c *lateReader) OnAck(_ time.Duration, e congestion.AckEvent) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if e.RTT > 0 && (c.least == 0 || e.RTT < c.least) {
 		c.least = e.RTT
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	switch {
 	case c.late > 0 && c.sample == 0:
 		if c.sample = e.RTT; c.sample >= c.late && c.tries < 50 { // the ACK came later
@@ -97,10 +97,13 @@ func TestLateReadersAreNoQueue(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if notes.sample >= notes.late {
-			t.Errorf("%s: a reader that came %v late has seen a round trip of %v", address, notes.late, notes.sample)
+		notes.mu.Lock()
+		late, sample, least, tries := notes.late, notes.sample, notes.least, notes.tries
+		notes.mu.Unlock()
+		if sample >= late {
+			t.Errorf("%s: a reader that came %v late has seen a round trip of %v", address, late, sample)
 		}
-		t.Logf("%v: %v late, round trip %v, least %v, after %d tries", netip.MustParseAddrPort(address).Addr(), notes.late, notes.sample, notes.least, notes.tries)
+		t.Logf("%v: %v late, round trip %v, least %v, after %d tries", netip.MustParseAddrPort(address).Addr(), late, sample, least, tries)
 	}
 }
 
